@@ -1,0 +1,43 @@
+# Everything runs in .venv, made here from a bare Python 3.11. State is under PORTRAIT_HOME (default ./var).
+PYTHON ?= python3.11
+BIN := .venv/bin
+PORTRAIT_HOME ?= $(CURDIR)/var
+export PORTRAIT_HOME
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+
+.PHONY: run test test-slow ui bench lint clean
+
+run: .venv/ready
+	$(BIN)/portrait run
+
+test: .venv/ready-dev
+	$(BIN)/python -m pytest
+
+test-slow: .venv/ready-dev
+	$(BIN)/python -m pytest -m ""
+
+ui: .venv/ready-dev
+	$(BIN)/portrait ui
+
+bench: .venv/ready-dev
+	$(BIN)/python -m portrait_assets.bench
+
+lint: .venv/ready-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/sqlfluff lint sql
+
+.venv/ready: pyproject.toml constraints.txt
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@echo "Setting up .venv (about two minutes the first time) ..."
+	@$(PIP) -e .
+	@touch $@
+
+.venv/ready-dev: .venv/ready
+	@$(PIP) -e '.[dev,examples,notebooks]'
+	@touch $@
+
+clean:
+	rm -rf .venv var

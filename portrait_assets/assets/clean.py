@@ -1,0 +1,70 @@
+"""clean: one row per distinct event, item, user and identity; typed, in UTC, in normalised units."""
+
+import dagster as dg
+
+from portrait_assets import columns as c
+from portrait_assets.assets.common import DAILY, HOME, OWNERS, SINGLE_RUN, definition_metadata, shown, window_of
+from portrait_assets.assets.daily import write_days
+from portrait_assets.resources.sql import read_sql, sql_version
+from portrait_assets.resources.warehouse import Warehouse
+from portrait_assets.tables import Table
+
+
+def _rebuilt(table: Table, deps: list[list[str]], description: str) -> dg.AssetsDefinition:
+    """An unpartitioned table, rebuilt whole from its `.sql` file."""
+    sql_name = table.name.replace(".", "/") + ".sql"
+
+    @dg.asset(
+        key=table.name.split("."),
+        deps=deps,
+        group_name="clean",
+        owners=OWNERS,
+        kinds={"duckdb", "sql"},
+        description=description,
+        code_version=sql_version(sql_name),
+        metadata=definition_metadata(table),
+    )
+    def rebuilt(warehouse: Warehouse) -> dg.MaterializeResult:
+        with warehouse.open(table.name) as session:
+            rows = session.rebuild(table, read_sql(sql_name))
+            return shown(session, table, rows)
+
+    return rebuilt
+
+
+identities = _rebuilt(
+    c.CLEAN_IDENTITIES,
+    [["raw", "batches"], ["raw", "attributes"]],
+    "Which person stands behind a source id. Nothing downstream joins on a source id.",
+)
+items = _rebuilt(c.CLEAN_ITEMS, [["raw", "items"], ["raw", "batches"]], "Each item once, as its newest batch describes it.")
+users = _rebuilt(
+    c.CLEAN_USERS,
+    [["raw", "attributes"], ["raw", "batches"], ["clean", "identities"]],
+    "Declared attributes, one row a user. Unknown stays null; nothing inferred stands here.",
+)
+
+
+@dg.asset(
+    key=["clean", "events"],
+    deps=[["raw", "events"], ["clean", "items"], ["clean", "identities"]],
+    partitions_def=DAILY,
+    backfill_policy=SINGLE_RUN,
+    group_name="clean",
+    owners=OWNERS,
+    kinds={"duckdb", "sql"},
+    code_version=sql_version("clean/events.sql"),
+    metadata=definition_metadata(c.CLEAN_EVENTS),
+)
+def clean_events(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.MaterializeResult:
+    """Distinct events: newest version of each key, UTC with the wall clock's hour and weekday, outliers flagged."""
+    window = window_of(context)
+    with warehouse.open("clean/events") as session:
+        rows = write_days(session, HOME, c.CLEAN_EVENTS, window)
+        facts = session.frame(
+            "select count(*) filter (where is_outlier) as outliers, count(*) filter (where not is_known_item) as unknown_items "
+            "from clean.events where event_date between $start and $end",
+            start=window.start,
+            end=window.end,
+        ).row(0, named=True)
+        return shown(session, c.CLEAN_EVENTS, rows, window, **facts)

@@ -1,0 +1,124 @@
+"""What every asset shares: its home, its partitions, and how a materialization shows its work."""
+
+import base64
+import io
+from datetime import date
+from typing import Any
+
+import dagster as dg
+import polars as pl
+
+from portrait_assets.home import Home, open_home
+from portrait_assets.partitions import DAY, Window
+from portrait_assets.resources.session import Session
+from portrait_assets.resources.warehouse import Warehouse
+from portrait_assets.tables import Table
+
+OWNERS = ["team:portrait"]
+PREVIEW_ROWS = 8
+
+HOME: Home = open_home()
+DAILY = dg.DailyPartitionsDefinition(start_date=str(HOME.days.start), end_date=str(HOME.days.end + DAY))
+WEEKLY = dg.WeeklyPartitionsDefinition(start_date=str(HOME.days.start), end_date=str(HOME.days.end + 8 * DAY), day_offset=1)
+SINGLE_RUN = dg.BackfillPolicy.single_run()
+
+
+def warehouse_for(home: Home) -> Warehouse:
+    """The warehouse resource of a home."""
+    settings = home.settings
+    return Warehouse(database=str(settings.warehouse_file), threads=settings.threads, memory_limit=settings.memory_limit)
+
+
+def window_of(context: dg.AssetExecutionContext) -> Window:
+    """The partition days this step is to write."""
+    keys = context.partition_key_range
+    return Window(date.fromisoformat(keys.start), date.fromisoformat(keys.end))
+
+
+def column_schema(table: Table) -> dg.TableSchema:
+    """A table's columns as Dagster shows them."""
+    return dg.TableSchema([dg.TableColumn(column.name, column.type, description=column.meaning) for column in table.columns])
+
+
+def definition_metadata(table: Table) -> dict[str, Any]:
+    """What is known of a table before it is ever materialized."""
+    return {"dagster/column_schema": column_schema(table), "dagster/table_name": table.name, "grain": table.grain}
+
+
+def shown(
+    session: Session, table: Table, rows: int, window: Window | None = None, plot: bytes | None = None, **metadata: Any
+) -> dg.MaterializeResult:
+    """The result of a materialization: row count, days, a preview, and a picture where there is one."""
+    preview = session.frame(f"select * from {table.name} {_preview_filter(table, window)} limit {PREVIEW_ROWS}")
+    shown_metadata: dict[str, Any] = {
+        "dagster/row_count": rows,
+        "preview": dg.MetadataValue.md(markdown_table(preview)),
+        **metadata,
+    }
+    if window is not None:
+        shown_metadata["days"] = f"{window} ({len(window)})"
+    if plot is not None:
+        shown_metadata["plot"] = picture(plot)
+    return dg.MaterializeResult(asset_key=dg.AssetKey(table.name.split(".")), metadata=shown_metadata)
+
+
+def _preview_filter(table: Table, window: Window | None) -> str:
+    return f"where {table.partition} = date '{window.end}'" if window and table.partition else ""
+
+
+def picture(png: bytes) -> dg.MarkdownMetadataValue:
+    """A PNG inside metadata."""
+    return dg.MetadataValue.md(f"![plot](data:image/png;base64,{base64.b64encode(png).decode()})")
+
+
+def markdown_table(frame: pl.DataFrame) -> str:
+    """A small frame as a Markdown table; wide frames show their first columns."""
+    shown_columns = frame.columns[:14]
+    lines = ["| " + " | ".join(shown_columns) + " |", "|" + "---|" * len(shown_columns)]
+    lines += ["| " + " | ".join(_cell(value) for value in row) + " |" for row in frame.select(shown_columns).rows()]
+    return "\n".join(lines)
+
+
+def _cell(value: Any) -> str:
+    text = "" if value is None else f"{value:.3f}" if isinstance(value, float) else str(value)
+    return (text if len(text) <= 60 else text[:57] + "…").replace("|", "\\|").replace("\n", " ")
+
+
+def line_plot(frame: pl.DataFrame, x: str, y: str, title: str) -> bytes:
+    """A small line plot as PNG."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7, 2.4), layout="constrained")
+    axes = figure.subplots()
+    axes.plot(frame[x].to_list(), frame[y].to_list(), color="#3b6ea8", linewidth=1.4)
+    axes.set_title(title, loc="left", fontsize=10)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.tick_params(labelsize=8)
+    return png(figure)
+
+
+def bar_plot(frame: pl.DataFrame, label: str, length: str, title: str) -> bytes:
+    """A small horizontal bar plot as PNG, first row on top."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7, 0.5 + 0.28 * max(1, len(frame))), layout="constrained")
+    axes = figure.subplots()
+    axes.barh([str(value) for value in frame[label]], frame[length].to_list(), color="#3b6ea8")
+    axes.invert_yaxis()
+    axes.set_title(title, loc="left", fontsize=10)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.tick_params(labelsize=8)
+    return png(figure)
+
+
+def png(figure: Any) -> bytes:
+    """A matplotlib figure as PNG bytes."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=110)
+    return buffer.getvalue()

@@ -1,0 +1,82 @@
+"""features: additive partials of a user's day, running state that only events change, and cuts frozen by the calendar."""
+
+import dagster as dg
+
+from portrait_assets import columns as c
+from portrait_assets.assets.common import DAILY, HOME, OWNERS, SINGLE_RUN, definition_metadata, shown, window_of
+from portrait_assets.assets.daily import stage_features, write_days
+from portrait_assets.partitions import DAY
+from portrait_assets.resources.sql import read_sql, sql_version
+from portrait_assets.resources.warehouse import Warehouse
+from portrait_assets.tables import Table
+
+
+def _daily(table: Table, deps: list[list[str]], description: str) -> dg.AssetsDefinition:
+    """A daily table, its window replaced by its `.sql` file."""
+    sql_name = table.name.replace(".", "/") + ".sql"
+
+    @dg.asset(
+        key=table.name.split("."),
+        deps=deps,
+        partitions_def=DAILY,
+        backfill_policy=SINGLE_RUN,
+        group_name="features",
+        owners=OWNERS,
+        kinds={"duckdb", "sql"},
+        description=description,
+        code_version=sql_version(sql_name),
+        metadata=definition_metadata(table),
+    )
+    def daily(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.MaterializeResult:
+        window = window_of(context)
+        with warehouse.open(table.name) as session:
+            rows = write_days(session, HOME, table, window)
+            return shown(session, table, rows, window)
+
+    return daily
+
+
+visit = _daily(
+    c.FEATURES_VISIT, [["clean", "events"]], "Visits with their events in order: the sequences the behaviour model reads."
+)
+user_day = _daily(
+    c.FEATURES_USER_DAY,
+    [["clean", "events"], ["features", "visit"]],
+    "One row per user and UTC day: whole-number partials. Any range of days is the sum of its days.",
+)
+user_day_interest = _daily(
+    c.FEATURES_USER_DAY_INTEREST,
+    [["clean", "events"]],
+    "One row per user, UTC day, department, category, brand and price band: attention, purchases, spend.",
+)
+user_state = _daily(
+    c.FEATURES_USER_STATE,
+    [["features", "user_day"]],
+    "Running totals on the days a user was active. Windows and recency are derived from it at the as-of.",
+)
+interests = _daily(
+    c.FEATURES_INTERESTS,
+    [["features", "user_day_interest"]],
+    "Where a user's decayed attention goes: departments, categories, brands, price bands.",
+)
+
+
+@dg.asset(
+    key=["features", "cut_points"],
+    deps=[["features", "user_state"], ["features", "interests"]],
+    partitions_def=DAILY,
+    backfill_policy=SINGLE_RUN,
+    group_name="features",
+    owners=OWNERS,
+    kinds={"duckdb", "sql"},
+    code_version=sql_version("features/cut_points.sql", "features/as_of.sql"),
+    metadata=definition_metadata(c.FEATURES_CUT_POINTS),
+)
+def cut_points(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.MaterializeResult:
+    """Quintile cuts for value and segment, frozen on the first of each month from the state before it."""
+    window = window_of(context)
+    month_starts = [day for day in window if day.day == 1]
+    with warehouse.open("features/cut_points") as session:
+        stage_features(session, [day - DAY for day in month_starts])
+        rows = write_days(session, HOME, c.FEATURES_CUT_POINTS, window, read_sql("features/cut_points.sql"))
+        return shown(session, c.FEATURES_CUT_POINTS, rows, window)

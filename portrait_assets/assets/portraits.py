@@ -1,0 +1,101 @@
+"""portraits: the snapshot of every user on every day, its tags as history, and what each user is likely to want next."""
+
+import dagster as dg
+
+from portrait_assets import columns as c
+from portrait_assets.assets.common import (
+    DAILY,
+    HOME,
+    OWNERS,
+    SINGLE_RUN,
+    bar_plot,
+    definition_metadata,
+    line_plot,
+    shown,
+    window_of,
+)
+from portrait_assets.assets.daily import stage_features, write_days
+from portrait_assets.assets.tags import stage_tag_values
+from portrait_assets.packs.tag_sql import tag_changes
+from portrait_assets.partitions import Window
+from portrait_assets.resources.sql import read_sql, sql_version
+from portrait_assets.resources.warehouse import Warehouse
+
+
+@dg.asset(
+    key=["portraits", "snapshots"],
+    deps=[
+        ["features", "user_state"],
+        ["features", "interests"],
+        ["features", "cut_points"],
+        ["scores", "predictions"],
+        ["clean", "users"],
+    ],
+    partitions_def=DAILY,
+    backfill_policy=SINGLE_RUN,
+    group_name="portraits",
+    owners=OWNERS,
+    kinds={"duckdb", "sql"},
+    code_version=sql_version("portraits/snapshots.sql", "features/as_of.sql"),
+    metadata=definition_metadata(c.PORTRAITS_SNAPSHOTS),
+)
+def snapshots(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.MaterializeResult:
+    """The whole portrait of each user at the end of each day: behaviour, preference, social attributes, value, risk."""
+    window = window_of(context)
+    with warehouse.open("portraits/snapshots") as session:
+        stage_features(session, list(window))
+        rows = write_days(session, HOME, c.PORTRAITS_SNAPSHOTS, window)
+        lifecycle = session.frame(
+            "select lifecycle, count(*) as users from portraits.snapshots where event_date = $end group by all order by all",
+            end=window.end,
+        )
+        plot = bar_plot(lifecycle, "lifecycle", "users", f"Users by lifecycle stage at the end of {window.end}")
+        return shown(session, c.PORTRAITS_SNAPSHOTS, rows, window, plot=plot)
+
+
+@dg.asset(
+    key=["portraits", "changes"],
+    deps=[["portraits", "snapshots"]],
+    partitions_def=DAILY,
+    backfill_policy=SINGLE_RUN,
+    group_name="portraits",
+    owners=OWNERS,
+    kinds={"duckdb", "sql"},
+    code_version=HOME.pack.version,
+    metadata=definition_metadata(c.PORTRAITS_CHANGES),
+)
+def changes(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.MaterializeResult:
+    """What changed in whose tags on which day, and why. `portraits.tags` reads the intervals from it."""
+    window = window_of(context)
+    with warehouse.open("portraits/changes") as session:
+        stage_tag_values(session, HOME, window)
+        rows = write_days(session, HOME, c.PORTRAITS_CHANGES, window, tag_changes(HOME.pack.tags))
+        busiest = session.frame(
+            "select tag_id, count(*) as changes from portraits.changes where event_date between $start and $end "
+            "group by tag_id order by changes desc, tag_id limit 12",
+            start=window.start,
+            end=window.end,
+        )
+        plot = bar_plot(busiest, "tag_id", "changes", "Changes by tag")
+        return shown(session, c.PORTRAITS_CHANGES, rows, window, plot=plot)
+
+
+@dg.asset(
+    key=["recommendations", "top"],
+    deps=[["clean", "events"], ["features", "user_state"]],
+    partitions_def=DAILY,
+    backfill_policy=dg.BackfillPolicy.multi_run(1),
+    group_name="recommendations",
+    owners=OWNERS,
+    kinds={"duckdb", "sql"},
+    code_version=sql_version("recommendations/top.sql"),
+    metadata=definition_metadata(c.RECOMMENDATIONS_TOP),
+)
+def recommendations(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.MaterializeResult:
+    """Twenty items a user with a score and a plain reason, for the days that are published."""
+    window = window_of(context)
+    with warehouse.open("recommendations/top") as session:
+        rows = 0
+        for day in window:
+            rows += write_days(session, HOME, c.RECOMMENDATIONS_TOP, Window(day, day))
+        return shown(session, c.RECOMMENDATIONS_TOP, rows, window)

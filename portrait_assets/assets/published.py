@@ -1,0 +1,40 @@
+"""published: what readers open. Nobody but the pipeline opens the warehouse."""
+
+import json
+
+import dagster as dg
+
+from portrait_assets.assets.common import DAILY, HOME, OWNERS, window_of
+from portrait_assets.publishing import publish
+from portrait_assets.resources.warehouse import Warehouse
+
+
+@dg.asset(
+    key=["published", "export"],
+    deps=[
+        ["portraits", "snapshots"],
+        ["portraits", "changes"],
+        ["scores", "vectors"],
+        ["scores", "predictions"],
+        ["recommendations", "top"],
+    ],
+    partitions_def=DAILY,
+    backfill_policy=dg.BackfillPolicy.multi_run(1),
+    group_name="published",
+    owners=OWNERS,
+    kinds={"parquet"},
+)
+def export(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.MaterializeResult:
+    """One immutable folder of Parquet files with a manifest, swapped in whole: what notebooks, commands and services read."""
+    day = window_of(context).end
+    with warehouse.open("published/export") as session:
+        folder = publish(session, HOME, day)
+    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    return dg.MaterializeResult(
+        metadata={
+            "dagster/row_count": manifest["rows"]["portraits.parquet"],
+            "folder": dg.MetadataValue.path(str(folder)),
+            "generation": folder.name,
+            "manifest": dg.MetadataValue.json(manifest),
+        }
+    )

@@ -1,0 +1,85 @@
+"""raw: what arrived, as it arrived, append-only, every row accounted for."""
+
+from datetime import UTC, datetime
+
+import dagster as dg
+
+from portrait_assets import columns as c
+from portrait_assets import sources
+from portrait_assets.assets.common import (
+    DAILY,
+    HOME,
+    OWNERS,
+    SINGLE_RUN,
+    bar_plot,
+    definition_metadata,
+    line_plot,
+    shown,
+    window_of,
+)
+from portrait_assets.resources.warehouse import Warehouse
+from portrait_assets.tables import Table
+
+
+class Landing(dg.Config):
+    """What to land: the source's own files, unless files are named."""
+
+    files: list[str] = []
+
+
+def _spec(table: Table, description: str) -> dg.AssetSpec:
+    return dg.AssetSpec(
+        table.name.split("."),
+        description=description,
+        group_name="raw",
+        owners=OWNERS,
+        kinds={"duckdb"},
+        metadata=definition_metadata(table),
+    )
+
+
+@dg.multi_asset(
+    specs=[
+        _spec(c.RAW_BATCHES, "The ledger: one row per landed batch. The same bytes landed twice change nothing."),
+        _spec(c.RAW_ITEMS, "Items as described by the source."),
+        _spec(c.RAW_ATTRIBUTES, "Declared attributes of users: age, income, household and the like."),
+        _spec(c.RAW_QUARANTINE, "Rejected rows with their reason. Nothing is lost: rows in = accepted + duplicate + rejected."),
+    ]
+)
+def landing(context: dg.AssetExecutionContext, config: Landing, warehouse: Warehouse):
+    """Land what the source holds and the ledger does not know yet; one transaction per batch."""
+    with warehouse.open("landing") as session:
+        files = config.files or None
+        for batch in sources.land(session.connection, HOME.source, datetime.now(UTC).replace(tzinfo=None), files):
+            context.log.info("landed %s", batch)
+        reasons = session.frame(
+            "select reason, count(*) as row_count from raw.quarantine group by reason order by row_count desc, reason limit 12"
+        )
+        plot = bar_plot(reasons, "reason", "row_count", "Why rows were rejected") if len(reasons) else None
+        for table in (c.RAW_BATCHES, c.RAW_ITEMS, c.RAW_ATTRIBUTES):
+            yield shown(session, table, session.count(table))
+        yield shown(session, c.RAW_QUARANTINE, session.count(c.RAW_QUARANTINE), plot=plot)
+
+
+@dg.asset(
+    key=["raw", "events"],
+    deps=[["raw", "batches"]],
+    partitions_def=DAILY,
+    backfill_policy=SINGLE_RUN,
+    group_name="raw",
+    owners=OWNERS,
+    kinds={"duckdb"},
+    metadata=definition_metadata(c.RAW_EVENTS),
+)
+def raw_events(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.MaterializeResult:
+    """Accepted events by UTC day of event time, appended by the landing: this opens a day for what reads it."""
+    window = window_of(context)
+    with warehouse.open("raw/events") as session:
+        volume = session.frame(
+            "select event_date, count(*) as events from raw.events where event_date between $start and $end "
+            "group by event_date order by event_date",
+            start=window.start,
+            end=window.end,
+        )
+        plot = line_plot(volume, "event_date", "events", "Events a day") if len(volume) > 1 else None
+        return shown(session, c.RAW_EVENTS, session.count(c.RAW_EVENTS, window), window, plot=plot)

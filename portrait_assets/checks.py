@@ -1,0 +1,56 @@
+"""Asset checks. Each is a `.sql` file in sql/audits that returns the offending rows; none is the good answer.
+
+A file is named `<schema>.<table>.<claim>.sql`; its first line says the claim. Checks of what everything else stands on are
+blocking: when one fails, nothing downstream runs.
+"""
+
+import dagster as dg
+
+from portrait_assets.assets.common import PREVIEW_ROWS, markdown_table
+from portrait_assets.resources.sql import read_sql
+from portrait_assets.resources.warehouse import Warehouse
+from portrait_assets.settings import SQL_DIR
+
+BLOCKING = {
+    "raw.batches.rows_accounted_for",
+    "raw.quarantine.every_row_has_a_reason",
+    "raw.events.day_is_utc_day",
+    "clean.events.one_row_per_key",
+    "clean.events.nothing_lost",
+    "features.user_day.adds_up",
+    "features.user_state.totals_match",
+    "portraits.snapshots.nothing_from_the_future",
+    "scores.predictions.models_saw_no_future",
+}
+
+
+def audit_names() -> list[str]:
+    """All audits, by name."""
+    return sorted(file.stem for file in (SQL_DIR / "audits").glob("*.sql"))
+
+
+def _audit(name: str) -> dg.AssetChecksDefinition:
+    schema, table, claim = name.split(".")
+    sql = read_sql(f"audits/{name}.sql")
+
+    @dg.asset_check(
+        asset=dg.AssetKey([schema, table]),
+        name=claim,
+        description=sql.splitlines()[0].removeprefix("-- "),
+        blocking=name in BLOCKING,
+    )
+    def audit(warehouse: Warehouse) -> dg.AssetCheckResult:
+        with warehouse.open(f"check {name}") as session:
+            offenders = session.frame(sql)
+        return dg.AssetCheckResult(
+            passed=offenders.is_empty(),
+            metadata={
+                "offenders": len(offenders),
+                "first offenders": dg.MetadataValue.md(markdown_table(offenders.head(PREVIEW_ROWS))),
+            },
+        )
+
+    return audit
+
+
+CHECKS = [_audit(name) for name in audit_names()]

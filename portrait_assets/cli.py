@@ -1,0 +1,186 @@
+"""The `portrait` command. Exit 0 only on success; a mistake of the user's is one line on stderr and exit 2."""
+
+import json
+import logging
+import sys
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Any, Optional
+
+import typer
+from rich.console import Console
+from rich.logging import RichHandler
+
+from portrait_assets.errors import PortraitError
+from portrait_assets.partitions import parse_date, partition_of
+
+app = typer.Typer(
+    help="Living, explainable user portraits from raw events.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+sources_app = typer.Typer(help="Look at sources and try mappings.", no_args_is_help=True)
+app.add_typer(sources_app, name="sources")
+
+console = Console(highlight=False)
+progress = Console(stderr=True, highlight=False)
+
+SourceOption = Annotated[
+    Optional[str], typer.Option("--source", help="A shipped source's name or a mapping file; default: the home's own.")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for a program to read.")]
+
+
+def _date(text: str | None, what: str) -> date | None:
+    return None if text is None else parse_date(text, what)
+
+
+def _print_json(value: Any) -> None:
+    sys.stdout.write(json.dumps(value, indent=2, default=str, ensure_ascii=False) + "\n")
+
+
+@app.command()
+def run(
+    source: SourceOption = None,
+    first: Annotated[Optional[str], typer.Option("--from", help="First day to make portraits of (YYYY-MM-DD).")] = None,
+    through: Annotated[Optional[str], typer.Option("--through", help="Last day, included (YYYY-MM-DD).")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Materialize the whole path for a range of days: landing to published portraits."""
+    from portrait_assets import operations, summary
+    from portrait_assets.home import open_home
+
+    last = _date(through, "--through")
+    home = open_home(source=source, through=last)
+    outcome = operations.run(home, _date(first, "--from"), last)
+    facts = summary.facts(home, outcome)
+    if as_json:
+        _print_json(facts)
+    else:
+        summary.show(console, home, facts)
+
+
+@app.command()
+def ingest(files: Annotated[list[Path], typer.Argument(help="Files of events.")], source: SourceOption = None) -> None:
+    """Land files of events: into raw, the ledger and, where rows are bad, quarantine."""
+    from portrait_assets import operations, summary
+    from portrait_assets.home import open_home
+
+    home, batches = operations.ingest(open_home(source=source), files)
+    summary.show_batches(console, batches)
+
+
+@app.command()
+def refresh(source: SourceOption = None) -> None:
+    """Bring all that is stale up to date, as the sensor would: the landing folder's files first."""
+    from portrait_assets import operations, summary
+    from portrait_assets.home import open_home
+
+    home, outcome = operations.refresh(open_home(source=source))
+    summary.show(console, home, summary.facts(home, outcome))
+
+
+@app.command()
+def snapshot(
+    as_of: Annotated[str, typer.Option("--as-of", help="The instant 00:00 UTC of this day; only earlier events count.")],
+    out: Annotated[Path, typer.Option("--out", help="Folder of the export; made if it does not exist.")],
+    source: SourceOption = None,
+) -> None:
+    """Export the state at a day, computing and training first whatever is missing, from earlier events only."""
+    from portrait_assets import operations
+    from portrait_assets.home import open_home
+
+    moment = parse_date(as_of, "--as-of")
+    home = open_home(source=source, through=partition_of(moment))
+    manifest = operations.snapshot(home, moment, out)
+    console.print(f"The state at [bold]{moment}[/bold] is in [bold]{out}[/bold]:")
+    for name, rows in manifest["rows"].items():
+        console.print(f"  {name:26s} {rows:>10,} rows")
+
+
+@app.command()
+def show(
+    user: Annotated[str, typer.Argument(help="A user id as the source writes it.")],
+    as_of: Annotated[Optional[str], typer.Option("--as-of", help="As the portrait was on this day.")] = None,
+    source: SourceOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """A user's card: who this is, how sure we are, what changed, what to offer and why."""
+    from portrait_assets import operations
+    from portrait_assets.home import open_home
+    from portrait_assets.reading import Export, card, render
+
+    moment = _date(as_of, "--as-of")
+    home = open_home(source=source, through=partition_of(moment) if moment else None)
+    folder = operations.export_of(home, moment) if moment else home.settings.published_dir / "current"
+    if not folder.exists():
+        raise PortraitError(f"nothing is published in {home.settings.home_dir} yet; run `portrait run` first")
+    shown = card(Export.open(folder.resolve()), user)
+    if as_json:
+        _print_json(shown.to_dict())
+    else:
+        console.print(render(shown))
+
+
+@app.command()
+def verify(
+    first: Annotated[Optional[str], typer.Option("--from", help="First day to compare.")] = None,
+    through: Annotated[Optional[str], typer.Option("--through", help="Last day to compare, included.")] = None,
+    source: SourceOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Recompute from raw beside the stored tables and report differences; exit 1 if there are any."""
+    from portrait_assets import verification
+    from portrait_assets.home import open_home
+
+    home = open_home(source=source)
+    report = verification.verify(home, _date(first, "--from"), _date(through, "--through"))
+    if as_json:
+        _print_json([line.__dict__ for line in report])
+    else:
+        verification.show(console, report)
+    if any(line.missing or line.surplus for line in report):
+        raise typer.Exit(1)
+
+
+@app.command()
+def status(source: SourceOption = None, as_json: JsonOption = False) -> None:
+    """Freshness, row counts, models, last runs, quarantine."""
+    from portrait_assets import summary
+    from portrait_assets.home import open_home
+
+    home = open_home(source=source)
+    facts = summary.status(home)
+    if as_json:
+        _print_json(facts)
+    else:
+        summary.show_status(console, facts)
+
+
+@sources_app.command("check")
+def sources_check(
+    mapping: Annotated[str, typer.Argument(help="A mapping file, or a shipped source's name.")],
+    rows: Annotated[int, typer.Option("--rows", help="How many rows to try.")] = 1000,
+    as_json: JsonOption = False,
+) -> None:
+    """Try a mapping on the first rows and show what becomes of each column. Nothing is landed."""
+    from portrait_assets import sources
+
+    report = sources.check(sources.load(mapping), rows=rows)
+    if as_json:
+        _print_json(report.to_dict())
+    else:
+        console.print(sources.render(report))
+
+
+def main() -> None:
+    """Entry point: one line for a user's mistake, a traceback for ours."""
+    handler = RichHandler(console=progress, show_path=False, show_level=False, markup=True, log_time_format="%H:%M:%S")
+    logging.getLogger("portrait").addHandler(handler)
+    logging.getLogger("portrait").setLevel(logging.INFO)
+    try:
+        app()
+    except PortraitError as error:
+        progress.print(f"portrait: {error}", style="bold red", markup=False, soft_wrap=True)
+        sys.exit(2)

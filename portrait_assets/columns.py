@@ -1,0 +1,486 @@
+"""The vocabulary: canonical event types, declared attributes, and every raw and clean table, said once.
+
+Times are UTC `timestamp`s. Money is whole cents, quantities are whole thousandths (a litre of fuel is 1000), so that
+sums add, take back and recompute to the same bits in any order.
+"""
+
+from portrait_assets.tables import Column, Table
+
+EVENT_TYPES = ("view", "search", "cart", "purchase", "return", "review", "coupon", "exposure")
+
+ATTRIBUTES = (
+    "gender", "age", "occupation", "region", "income", "household_size", "household_composition",
+    "marital_status", "home_ownership", "kids",
+)  # fmt: skip
+
+EVENT_BODY = (
+    Column("event_time", "timestamp", "when it happened, UTC"),
+    Column("local_time", "timestamp", "the same instant on the source's wall clock: hour of day and weekday come from it"),
+    Column("user_id", "varchar", "who, as the source names them"),
+    Column("event_type", "varchar", "one of " + ", ".join(EVENT_TYPES)),
+    Column("item_id", "varchar", "the item concerned, as the source names it; null where none is"),
+    Column("session_id", "varchar", "events that belong together: a basket, an order, a visit; null where the source has none"),
+    Column("quantity_milli", "bigint", "thousandths of a unit"),
+    Column("amount_cents", "bigint", "what was paid (or paid back, for a return), cents, never negative"),
+    Column("discount_cents", "bigint", "price reductions the shop gave, cents"),
+    Column("coupon_cents", "bigint", "reductions by coupon, cents"),
+    Column("rating", "double", "stars or points of a review"),
+    Column("text", "varchar", "search words or review text"),
+    Column("place_id", "varchar", "shop, branch or channel"),
+    Column("campaign_id", "varchar", "campaign of a coupon or an exposure"),
+)
+
+RAW_EVENTS = Table(
+    "raw.events",
+    "one accepted event as received (append-only)",
+    (
+        Column("source", "varchar", "name of the source mapping"),
+        Column("event_key", "varchar", "identity declared by the mapping, or the canonical row and its ordinal among equals"),
+        Column("event_version", "bigint", "newest version of a key wins; 0 where the source has none"),
+        Column("is_deletion", "boolean", "a marker that takes the event of this key back"),
+        *EVENT_BODY,
+        Column("event_date", "date", "UTC day of event_time: the partition"),
+        Column("ingested_at", "timestamp", "when we learnt it, UTC"),
+        Column("batch_id", "varchar", "the landed batch that brought it"),
+        Column("row_number", "bigint", "row within the batch, from 1"),
+    ),
+    partition="event_date",
+)
+
+RAW_QUARANTINE = Table(
+    "raw.quarantine",
+    "one rejected row",
+    (
+        Column("source", "varchar", "name of the source mapping"),
+        Column("stream", "varchar", "which stream of the mapping read it"),
+        Column("batch_id", "varchar", "the landed batch that brought it"),
+        Column("row_number", "bigint", "row within the batch, from 1"),
+        Column("reason", "varchar", "what is wrong, for a person"),
+        Column("payload", "varchar", "the row as received, JSON"),
+    ),
+)
+
+RAW_BATCHES = Table(
+    "raw.batches",
+    "one landed batch: the files of one stream, known by the hash of their bytes",
+    (
+        Column("batch_id", "varchar", "hash of stream, mapping and bytes"),
+        Column("batch_seq", "bigint", "order of landing, from 1"),
+        Column("source", "varchar", "name of the source mapping"),
+        Column("stream", "varchar", "which stream of the mapping read it"),
+        Column("declaration", "varchar", "hash of what decides the identity of its events; one for all batches of a stream"),
+        Column("files", "varchar", "file names, comma separated"),
+        Column("sha256", "varchar", "hash of the files' bytes"),
+        Column("bytes", "bigint", "size of the files"),
+        Column("rows_in", "bigint", "rows read: accepted + duplicate + rejected"),
+        Column("rows_accepted", "bigint", "rows kept"),
+        Column("rows_duplicate", "bigint", "rows already told, in this batch or before"),
+        Column("rows_rejected", "bigint", "rows in quarantine"),
+        Column("rows_skipped", "bigint", "rows of the files outside the stream's `where`: another stream's, not counted as read"),
+        Column("first_date", "date", "earliest event day of the accepted rows"),
+        Column("last_date", "date", "latest event day of the accepted rows"),
+        Column("landed_at", "timestamp", "wall clock of the landing, UTC"),
+    ),
+)
+
+RAW_ITEMS = Table(
+    "raw.items",
+    "one item as described by one batch",
+    (
+        Column("source", "varchar", "name of the source mapping"),
+        Column("item_id", "varchar", "the item, as the source names it"),
+        Column("department", "varchar", "top of the hierarchy"),
+        Column("category", "varchar", "middle of the hierarchy"),
+        Column("item_type", "varchar", "bottom of the hierarchy"),
+        Column("brand", "varchar", "brand or brand class"),
+        Column("maker", "varchar", "manufacturer"),
+        Column("name", "varchar", "what a person would call it"),
+        Column("size", "varchar", "package size as written"),
+        Column("unit", "varchar", "unit of quantity where it is not pieces, e.g. gallon"),
+        Column("batch_id", "varchar", "the landed batch that brought it"),
+        Column("row_number", "bigint", "row within the batch, from 1"),
+    ),
+)
+
+RAW_ATTRIBUTES = Table(
+    "raw.attributes",
+    "one declared attribute of one user as told by one batch",
+    (
+        Column("source", "varchar", "name of the source mapping"),
+        Column("user_id", "varchar", "who, as the source names them"),
+        Column("attribute", "varchar", "one of " + ", ".join(ATTRIBUTES)),
+        Column("value", "varchar", "declared value; unknown is absent"),
+        Column("batch_id", "varchar", "the landed batch that brought it"),
+        Column("row_number", "bigint", "row within the batch, from 1"),
+    ),
+)
+
+CLEAN_IDENTITIES = Table(
+    "clean.identities",
+    "one source id over one validity interval -> the person behind it (one to one until merges arrive)",
+    (
+        Column("source", "varchar", "name of the source mapping"),
+        Column("source_user_id", "varchar", "id as the source gives it"),
+        Column("user_id", "varchar", "the person: the id everything downstream uses"),
+        Column("valid_from", "date", "first day of validity; null is open"),
+        Column("valid_to", "date", "first day no longer valid; null is open"),
+    ),
+)
+
+CLEAN_ITEMS = Table(
+    "clean.items",
+    "one item, newest description",
+    (
+        Column("item_id", "varchar", "the item"),
+        Column("department", "varchar", "top of the hierarchy; null is unknown"),
+        Column("category", "varchar", "middle of the hierarchy; null is unknown"),
+        Column("item_type", "varchar", "bottom of the hierarchy; null is unknown"),
+        Column("brand", "varchar", "brand or brand class; null is unknown"),
+        Column("maker", "varchar", "manufacturer; null is unknown"),
+        Column("name", "varchar", "what a person would call it"),
+        Column("size", "varchar", "package size as written"),
+        Column("unit", "varchar", "unit of quantity where it is not pieces"),
+    ),
+)
+
+CLEAN_USERS = Table(
+    "clean.users",
+    "one user with at least one declared attribute; unknown stays null",
+    (
+        Column("user_id", "varchar", "the person"),
+        *(Column(name, "varchar", f"declared {name.replace('_', ' ')}; null is unknown") for name in ATTRIBUTES),
+    ),
+)
+
+CLEAN_EVENTS = Table(
+    "clean.events",
+    "one distinct event: the newest version of its key, deletions gone",
+    (
+        Column("event_date", "date", "UTC day of event_time: the partition"),
+        Column("event_time", "timestamp", "when it happened, UTC"),
+        Column("local_hour", "utinyint", "hour of day on the source's wall clock, 0-23"),
+        Column("local_weekday", "utinyint", "weekday on the source's wall clock, 1 is Monday, 7 is Sunday"),
+        Column("user_id", "varchar", "the person"),
+        Column("event_type", "varchar", "one of " + ", ".join(EVENT_TYPES)),
+        Column("item_id", "varchar", "the item, known or not; null where none is concerned"),
+        Column("is_known_item", "boolean", "the item is described in clean.items; null where none is concerned"),
+        Column("department", "varchar", "of the item; null is unknown"),
+        Column("category", "varchar", "of the item; null is unknown"),
+        Column("brand", "varchar", "of the item; null is unknown"),
+        Column("price_band", "utinyint", "step of the unit price before reductions on the 1-2-5 ladder; null without a price"),
+        Column("visit_id", "varchar", "session_id, or the event's UTC day where the source has no sessions"),
+        Column("quantity_milli", "bigint", "thousandths of a unit; null is unknown"),
+        Column("amount_cents", "bigint", "paid, or paid back for a return; cents"),
+        Column("discount_cents", "bigint", "price reductions the shop gave, cents"),
+        Column("coupon_cents", "bigint", "reductions by coupon, cents"),
+        Column("is_outlier", "boolean", "quantity or amount beyond the pack's plausible limits: flagged, not dropped"),
+        Column("rating_milli", "bigint", "thousandths of a rating point; null without a rating"),
+        Column("place_id", "varchar", "shop, branch or channel"),
+        Column("campaign_id", "varchar", "campaign of a coupon or an exposure"),
+        Column("source", "varchar", "name of the source mapping"),
+        Column("event_key", "varchar", "identity of the event within its source"),
+        Column("ingested_at", "timestamp", "when we learnt this version, UTC"),
+    ),
+    partition="event_date",
+)
+
+FEATURES_VISIT = Table(
+    "features.visit",
+    "user x visit x UTC day, with its events in order: what the sequence model reads",
+    (
+        Column("event_date", "date", "UTC day: the partition"),
+        Column("user_id", "varchar", "the person"),
+        Column("visit_id", "varchar", "basket, order or session; a visit over midnight is one row a day"),
+        Column("visit_time", "timestamp", "first event of the visit on this day, UTC"),
+        Column("local_hour", "utinyint", "wall-clock hour of the first event"),
+        Column("local_weekday", "utinyint", "wall-clock weekday of the first event, 1 is Monday"),
+        Column("line_count", "bigint", "events in the visit"),
+        Column("spend_cents", "bigint", "paid for purchases, cents"),
+        Column("discount_cents", "bigint", "reductions on purchases, cents"),
+        Column("coupon_cents", "bigint", "coupon reductions on purchases, cents"),
+        Column("event_types", "varchar[]", "one per event, in event order"),
+        Column("item_ids", "varchar[]", "one per event; null where none is concerned"),
+        Column("departments", "varchar[]", "one per event; null is unknown"),
+        Column("categories", "varchar[]", "one per event; null is unknown"),
+    ),
+    partition="event_date",
+)
+
+# The additive integer measures of a user's day. `user_day` holds them per day, `user_state` their running totals.
+DAY_MEASURES = (
+    Column("active_days", "bigint", "1: the user did something this day (exposures alone do not count)"),
+    Column("visits", "bigint", "distinct visits (exposures alone do not make one)"),
+    Column("views", "bigint", "view events"),
+    Column("searches", "bigint", "search events"),
+    Column("carts", "bigint", "cart events"),
+    Column("purchases", "bigint", "purchase lines"),
+    Column("purchase_days", "bigint", "1 if there was a purchase this day"),
+    Column("returns", "bigint", "return events"),
+    Column("reviews", "bigint", "review events"),
+    Column("coupons", "bigint", "coupon redemptions"),
+    Column("exposures", "bigint", "campaign exposures"),
+    Column("item_days", "bigint", "distinct items purchased this day"),
+    Column("quantity_milli", "bigint", "purchased thousandths of units"),
+    Column("spend_cents", "bigint", "paid for purchases, cents"),
+    Column("refund_cents", "bigint", "paid back for returns, cents"),
+    Column("discount_cents", "bigint", "reductions on purchases, cents"),
+    Column("coupon_cents", "bigint", "coupon reductions on purchases, cents"),
+    Column("discounted_purchases", "bigint", "purchase lines with a reduction"),
+    Column("coupon_purchases", "bigint", "purchase lines paid in part by coupon"),
+    Column("night_visits", "bigint", "visits beginning at wall-clock hour 0-5"),
+    Column("morning_visits", "bigint", "visits beginning at wall-clock hour 6-11"),
+    Column("afternoon_visits", "bigint", "visits beginning at wall-clock hour 12-17"),
+    Column("evening_visits", "bigint", "visits beginning at wall-clock hour 18-23"),
+    Column("weekend_visits", "bigint", "visits beginning on a wall-clock Saturday or Sunday"),
+    Column("ratings", "bigint", "events with a rating"),
+    Column("rating_milli", "bigint", "sum of ratings, thousandths"),
+    Column("outliers", "bigint", "events flagged as outliers"),
+)
+
+FEATURES_USER_DAY = Table(
+    "features.user_day",
+    "user x UTC day: additive partials; any range is the sum of its days",
+    (
+        Column("event_date", "date", "UTC day: the partition"),
+        Column("user_id", "varchar", "the person"),
+        *DAY_MEASURES,
+    ),
+    partition="event_date",
+)
+
+FEATURES_USER_DAY_INTEREST = Table(
+    "features.user_day_interest",
+    "user x UTC day x department x category x brand x price band: additive partials of attention",
+    (
+        Column("event_date", "date", "UTC day: the partition"),
+        Column("user_id", "varchar", "the person"),
+        Column("department", "varchar", "null is unknown"),
+        Column("category", "varchar", "null is unknown"),
+        Column("brand", "varchar", "null is unknown"),
+        Column("price_band", "utinyint", "null is unknown"),
+        Column("points", "bigint", "attention: the pack's points per event type, summed"),
+        Column("purchases", "bigint", "purchase lines"),
+        Column("spend_cents", "bigint", "paid for purchases, cents"),
+    ),
+    partition="event_date",
+)
+
+FEATURES_USER_STATE = Table(
+    "features.user_state",
+    "user x active UTC day: running totals through that day; only events change it, a quiet user adds no row",
+    (
+        Column("event_date", "date", "the day the totals run through: the partition"),
+        Column("user_id", "varchar", "the person"),
+        Column("first_date", "date", "first day with an event"),
+        Column("last_active_date", "date", "last day the user did something; null before"),
+        Column("first_purchase_date", "date", "first day with a purchase; null before"),
+        Column("last_purchase_date", "date", "last day with a purchase; null before"),
+        Column("gap_days", "bigint", "days between the last two purchase days; null before the second"),
+        Column("gap_square_days", "bigint", "running sum of squared gaps between purchase days, days squared"),
+        *(Column(measure.name, "bigint", f"running total of: {measure.meaning}") for measure in DAY_MEASURES),
+    ),
+    partition="event_date",
+)
+
+INTEREST_TYPE = 'struct("value" varchar, share_milli bigint)[]'
+
+FEATURES_INTERESTS = Table(
+    "features.interests",
+    "user x active UTC day: where the attention goes, decayed; shares do not move with the clock, only events change them",
+    (
+        Column("event_date", "date", "the day they run through: the partition"),
+        Column("user_id", "varchar", "the person"),
+        *(
+            Column(name, INTEREST_TYPE, f"the five strongest {what}, with thousandths of the user's decayed attention")
+            for name, what in (
+                ("departments", "departments"),
+                ("categories", "categories"),
+                ("brands", "brands"),
+                ("price_bands", "price bands"),
+            )
+        ),
+        Column("category_count", "bigint", "categories the user ever gave attention to"),
+        Column("unknown_share_milli", "bigint", "thousandths of attention on items of unknown category"),
+    ),
+    partition="event_date",
+)
+
+FEATURES_CUT_POINTS = Table(
+    "features.cut_points",
+    "calendar month x measure: quintile cuts frozen from the state before the month",
+    (
+        Column("event_date", "date", "first day of the month the cuts serve: the partition"),
+        Column("measure", "varchar", "what is cut"),
+        Column("cuts", "bigint[]", "four ascending cuts between five classes"),
+        Column("user_count", "bigint", "users they were taken from"),
+    ),
+    partition="event_date",
+)
+
+MODELS_REGISTRY = Table(
+    "models.registry",
+    "one trained model and what the gate said of it",
+    (
+        Column("version", "varchar", "hash of the model's content"),
+        Column("trained_through", "date", "as-of of the training: it saw events before this instant only"),
+        Column("status", "varchar", "champion or rejected"),
+        Column("reason", "varchar", "why, for a person"),
+        Column("metrics", "varchar", "validation metrics, JSON"),
+        Column("config", "varchar", "configuration, JSON"),
+        Column("mlflow_run_id", "varchar", "the run that shows its curves"),
+        Column("mlflow_version", "varchar", "its number in the MLflow registry"),
+        Column("recorded_at", "timestamp", "wall clock, UTC"),
+    ),
+)
+
+SCORES_VECTORS = Table(
+    "scores.vectors",
+    "user x scored day: the user vector, no declared attribute in it",
+    (
+        Column("event_date", "date", "UTC day: the partition"),
+        Column("user_id", "varchar", "the person"),
+        Column("model_version", "varchar", "the model that made it; null before the first model"),
+        Column("embedding", "float[]", "one length for all: see docs/vector.md"),
+    ),
+    partition="event_date",
+)
+
+SCORES_PREDICTIONS = Table(
+    "scores.predictions",
+    "user x scored day x target x class: calibrated probabilities",
+    (
+        Column("event_date", "date", "UTC day: the partition"),
+        Column("user_id", "varchar", "the person"),
+        Column("target", "varchar", "churn_14d, category_14d, item_14d or a declared attribute's name"),
+        Column("class", "varchar", "category, item or attribute value; null for churn"),
+        Column("probability", "double", "0 to 1"),
+        Column("model_version", "varchar", "the model that made it"),
+    ),
+    partition="event_date",
+)
+
+WINDOWS = (7, 14, 30, 60, 90, 365)
+WINDOWED = (
+    "active_days", "visits", "views", "carts", "purchases", "purchase_days", "item_days", "spend_cents",
+    "discounted_purchases", "coupon_purchases", "coupons",
+)  # fmt: skip
+_MEANING = {measure.name: measure.meaning for measure in DAY_MEASURES}
+
+PORTRAITS_SNAPSHOTS = Table(
+    "portraits.snapshots",
+    "user x day: the portrait at the end of the day",
+    (
+        Column("event_date", "date", "UTC day: the partition"),
+        Column("user_id", "varchar", "the person"),
+        Column("as_of", "date", "everything before this instant (00:00 UTC) is in, nothing else"),
+        Column("first_date", "date", "behaviour: first day with an event"),
+        Column("tenure_days", "bigint", "behaviour: days since the first event"),
+        Column("last_active_date", "date", "behaviour: last day the user did something"),
+        Column("recency_days", "bigint", "behaviour: days since then"),
+        Column("last_purchase_date", "date", "behaviour: last day with a purchase"),
+        Column("purchase_recency_days", "bigint", "behaviour: days since then"),
+        Column("mean_gap_days", "double", "behaviour: mean days between purchase days; null before the second"),
+        Column("std_gap_days", "double", "behaviour: their standard deviation; null before the third"),
+        Column("last_gap_days", "bigint", "behaviour: days between the last two purchase days"),
+        Column("active_days", "bigint", "behaviour: days the user did something"),
+        *(
+            Column(measure.name, "bigint", f"behaviour, ever: {measure.meaning}")
+            for measure in DAY_MEASURES
+            if measure.name not in ("active_days", "outliers")
+        ),
+        *(
+            Column(f"{name}_{days}d", "bigint", f"behaviour, last {days} days: {_MEANING[name]}")
+            for name in WINDOWED
+            for days in WINDOWS
+        ),
+        Column("spend_per_visit_cents", "double", "behaviour: cents a visit"),
+        Column("purchases_per_visit", "double", "behaviour: purchase lines a visit"),
+        Column("night_share", "double", "behaviour: share of visits beginning at wall-clock hour 0-5"),
+        Column("morning_share", "double", "behaviour: share of visits beginning at wall-clock hour 6-11"),
+        Column("afternoon_share", "double", "behaviour: share of visits beginning at wall-clock hour 12-17"),
+        Column("evening_share", "double", "behaviour: share of visits beginning at wall-clock hour 18-23"),
+        Column("weekend_share", "double", "behaviour: share of visits beginning on Saturday or Sunday"),
+        Column("discounted_share", "double", "behaviour: share of purchase lines with a reduction"),
+        Column("coupon_share", "double", "behaviour: share of purchase lines paid in part by coupon"),
+        Column("saved_share", "double", "behaviour: reductions and coupons over the undiscounted value"),
+        Column("return_share", "double", "behaviour: return events per purchase line"),
+        Column("mean_rating", "double", "behaviour: mean rating given"),
+        Column("departments", INTEREST_TYPE, "preference: five strongest departments"),
+        Column("categories", INTEREST_TYPE, "preference: five strongest categories"),
+        Column("brands", INTEREST_TYPE, "preference: five strongest brands"),
+        Column("price_bands", INTEREST_TYPE, "preference: five strongest price bands"),
+        Column("top_department", "varchar", "preference: the strongest department"),
+        Column("top_category", "varchar", "preference: the strongest category"),
+        Column("top_brand", "varchar", "preference: the strongest brand"),
+        Column("top_price_band", "utinyint", "preference: the strongest step of the 1-2-5 price ladder"),
+        Column("category_count", "bigint", "preference: categories ever given attention"),
+        Column("unknown_share_milli", "bigint", "preference: thousandths of attention on items of unknown category"),
+        *(
+            column
+            for name in ATTRIBUTES
+            for column in (
+                Column(name, "varchar", f"social attribute: {name.replace('_', ' ')}, declared or inferred; null is unknown"),
+                Column(f"{name}_origin", "varchar", "social attribute: declared or inferred; null is unknown"),
+                Column(f"{name}_probability", "double", "social attribute: 1 where declared, the model's where inferred"),
+            )
+        ),
+        Column("recency_score", "bigint", "value: fifth of recency, 5 is most recent; null in the first month"),
+        Column("frequency_score", "bigint", "value: fifth of active days in 365 days, 5 is most"),
+        Column("monetary_score", "bigint", "value: fifth of spend in 365 days, 5 is most"),
+        Column("value_tier", "varchar", "value: high, medium or low by monetary_score"),
+        Column("lifecycle", "varchar", "lifecycle: prospect, new, active, lapsing, lapsed or dormant"),
+        Column("churn_14d", "double", "risk: probability of no purchase in the next 14 days; null before the first model"),
+        Column("segment", "varchar", "segment: named cell of recency, frequency and monetary fifths"),
+        Column("model_version", "varchar", "the model behind the model fields; null before the first model"),
+    ),
+    partition="event_date",
+)
+
+PORTRAITS_CHANGES = Table(
+    "portraits.changes",
+    "one change of one tag of one user",
+    (
+        Column("event_date", "date", "the day at whose end the new value holds: the partition"),
+        Column("user_id", "varchar", "the person"),
+        Column("tag_id", "varchar", "the tag"),
+        Column("from_value", "varchar", "null: the tag was absent"),
+        Column("to_value", "varchar", "null: the tag went away"),
+        Column("cause", "varchar", "event, clock, calendar (new cut points) or model"),
+        Column("catalogue_version", "bigint", "version of the tag's definition"),
+    ),
+    partition="event_date",
+)
+
+# Intervals are a pure function of the changes, so they are a view: nothing to keep in step.
+TAGS_VIEW = """
+create or replace view portraits.tags as
+select user_id, tag_id, to_value as "value", catalogue_version, event_date as valid_from,
+       lead(event_date) over (partition by user_id, tag_id order by event_date) as valid_to
+from portraits.changes
+qualify to_value is not null
+"""
+
+RECOMMENDATIONS_TOP = Table(
+    "recommendations.top",
+    "user x rank, per published day",
+    (
+        Column("event_date", "date", "UTC day: the partition"),
+        Column("user_id", "varchar", "the person"),
+        Column("rank", "bigint", "1 is best"),
+        Column("item_id", "varchar", "the item"),
+        Column("score", "double", "higher is better; comparable within a user"),
+        Column("reason", "varchar", "why, for a person"),
+    ),
+    partition="event_date",
+)
+
+META_MATERIALIZATIONS = Table(
+    "meta.materializations",
+    "table x day: which version of code and inputs wrote it",
+    (
+        Column("table_name", "varchar", "the table"),
+        Column("event_date", "date", "the day"),
+        Column("version", "varchar", "hash of code, pack and inputs"),
+        Column("written_at", "timestamp", "wall clock, UTC"),
+    ),
+)

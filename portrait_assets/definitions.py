@@ -1,0 +1,22 @@
+"""The table of contents: everything Dagster knows of Portrait."""
+
+import dagster as dg
+
+from portrait_assets.assets import clean, features, models, portraits, published, raw
+from portrait_assets.assets.common import HOME, warehouse_for
+from portrait_assets.automation import JOBS, SCHEDULES, SENSORS
+from portrait_assets.checks import CHECKS
+from portrait_assets.resources.tracking import Tracking
+
+defs = dg.Definitions(
+    assets=dg.load_assets_from_modules([raw, clean, features, models, portraits, published]),
+    asset_checks=CHECKS,
+    jobs=JOBS,
+    schedules=SCHEDULES,
+    sensors=SENSORS,
+    resources={
+        "warehouse": warehouse_for(HOME),
+        "tracking": Tracking(folder=str(HOME.settings.mlflow_dir)),
+    },
+    executor=dg.in_process_executor,
+)

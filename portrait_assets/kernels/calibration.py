@@ -1,0 +1,53 @@
+"""From raw scores to probabilities: blend the boosted and the network's score and calibrate, in one logistic fit on held-out users."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from portrait_assets.kernels.linear import fit_logistic
+
+PRIOR_STRENGTH = 100.0  # so that a handful of held-out rows cannot overrule the even blend
+
+
+def sigmoid(x: np.ndarray) -> np.ndarray:
+    """Logistic function, safe for large |x|."""
+    return 0.5 * (1 + np.tanh(0.5 * np.asarray(x, np.float64)))
+
+
+@dataclass(frozen=True)
+class Blend:
+    """score = boosted * a + network * b + shift: log odds for a yes-or-no head, the value for an amount."""
+
+    boosted: float = 0.5
+    network: float = 0.5
+    shift: float = 0.0
+
+    def apply(self, boosted: np.ndarray, network: np.ndarray) -> np.ndarray:
+        """Where the network has no head (NaN), the boosted score stands in for it."""
+        return self.boosted * boosted + self.network * np.where(np.isnan(network), boosted, network) + self.shift
+
+
+def fit_blend(boosted: np.ndarray, network: np.ndarray, truth: np.ndarray, binary: bool) -> Blend:
+    """Flat arrays of held-out rows; the even blend where there is nothing to learn from (empty or one value)."""
+    if len(truth) == 0 or truth.min() == truth.max():
+        return Blend()
+    x = np.stack([boosted, np.where(np.isnan(network), boosted, network)], axis=1).astype(np.float64)
+    if binary:
+        model = fit_logistic(x, truth.astype(np.float64)[:, None], PRIOR_STRENGTH)
+        return Blend(float(model.weight[0, 0]), float(model.weight[1, 0]), float(model.bias[0]))
+    design = np.column_stack([x, np.ones(len(x))])
+    a, b, shift = np.linalg.lstsq(design, truth.astype(np.float64), rcond=None)[0]
+    return Blend(float(a), float(b), float(shift))
+
+
+def fit_temperature(logits: np.ndarray, label: np.ndarray) -> float:
+    """The temperature (logits are divided by it) of least log loss on held-out (N, K) logits and class numbers (N,), on a fixed grid."""
+    grid = np.geomspace(0.25, 8.0, 81)
+    losses = [-np.log(softmax(logits / t)[np.arange(len(label)), label] + 1e-12).mean() for t in grid]
+    return float(grid[int(np.argmin(losses))])
+
+
+def softmax(logits: np.ndarray) -> np.ndarray:
+    """Over the last axis."""
+    e = np.exp(logits - logits.max(-1, keepdims=True))
+    return e / e.sum(-1, keepdims=True)

@@ -1,0 +1,51 @@
+"""Sizes, windows and seeds of the behaviour model: one frozen value, logged whole."""
+
+from dataclasses import asdict, dataclass
+
+
+@dataclass(frozen=True)
+class BehaviourConfig:
+    """Everything that decides a training besides its data. Days are UTC days; a `window` is one as-of point."""
+
+    outcome_event: str = "purchase"  # the event type whose absence is churn and whose items are predicted
+    horizon_days: int = 14  # predictions are about [as_of, as_of + horizon)
+    popular_days: int = 60  # targets are the most bought of these days before the as-of
+    targets: int = 100  # categories and items with a served head
+    windows: int = 14  # as-of points a horizon apart that the network learns from
+    boost_windows: int = 7  # the latest of them that the boosted heads learn from
+    # network
+    width: int = 64
+    layers: int = 2
+    attention_heads: int = 4
+    dropout: float = 0.1
+    visits_kept: int = 160  # the latest visits of a user that the network reads
+    item_vocabulary: int = 4000
+    network_targets: int = 200  # categories, and items, that the network predicts
+    epochs: int = 10
+    batch_users: int = 64
+    learning_rate: float = 2e-3
+    weight_decay: float = 0.02
+    # boosting
+    boost_rounds: int = 120
+    boost_leaves: int = 31
+    boost_rate: float = 0.06
+    pair_rows: int = 600_000  # user x target rows a pair booster may see
+    # habits
+    half_lives_days: tuple[float, ...] = (7.0, 30.0, 120.0)
+    # declared attributes
+    attribute_min_users: int = 100
+    attribute_min_class: int = 15
+    seed: int = 7
+    threads: int = 2
+
+    def as_dict(self) -> dict:
+        """JSON-ready."""
+        return asdict(self)
+
+
+CPU = BehaviourConfig()
+TINY = BehaviourConfig(
+    targets=8, windows=4, boost_windows=3, width=16, layers=1, attention_heads=2, visits_kept=32, item_vocabulary=200,
+    network_targets=16, epochs=2, boost_rounds=20, boost_leaves=7, pair_rows=20_000, attribute_min_users=30, attribute_min_class=5,
+)  # fmt: skip
+PRESETS = {"cpu": CPU, "tiny": TINY}

@@ -1,0 +1,58 @@
+"""Boosted pair heads: one LightGBM per level answers "will this user buy this target?" for any target, seen in training or not."""
+
+from datetime import date
+
+import numpy as np
+
+from portrait_assets.kernels import habits
+from portrait_assets.kernels.boosting import fit_booster
+from portrait_assets.kernels.config import BehaviourConfig
+from portrait_assets.kernels.labels import bought
+from portrait_assets.kernels.sequences import History, day_number
+
+PARENTS = {"item": "item_type", "category": "department", "department": None}
+
+
+def pair_features(history: History, level: str, targets: list[str], users: np.ndarray, as_of: date, config: BehaviourConfig) -> np.ndarray:
+    """(N * T, F) float32, rows by user then target: the pair's habit and rhythm, its parent's, the target's popularity, the user's activity."""
+    codes, count = history.recode(level, targets), len(targets)
+    blocks = [habits.decayed_counts(history, codes, count, as_of, config.half_lives_days)[users], habits.pair_rhythm(history, codes, count, as_of)[users]]
+    if PARENTS[level] is not None:
+        parents, place = parents_of(history, level, targets)
+        parent_codes = history.recode(PARENTS[level], parents)
+        counts = habits.decayed_counts(history, parent_codes, len(parents), as_of, config.half_lives_days)[users]
+        rhythm = habits.pair_rhythm(history, parent_codes, len(parents), as_of)[users]
+        blocks += [counts[:, place], rhythm[:, place]]
+    popularity = habits.popularity(history, codes, count, as_of)
+    blocks.append(np.broadcast_to(popularity, (len(users), *popularity.shape)))
+    activity = habits.user_activity(history, as_of, config.half_lives_days)[users]
+    blocks.append(np.broadcast_to(activity[:, None], (len(users), count, activity.shape[1])))
+    return np.concatenate(blocks, axis=2).reshape(len(users) * count, -1)
+
+
+def parents_of(history: History, level: str, targets: list[str]) -> tuple[list[str], np.ndarray]:
+    """Names of the parents that occur, and (T,) the place of each target's (most frequent, ties by name) parent among them."""
+    codes, above = history.recode(level, targets), history.codes[PARENTS[level]]
+    width = len(history.names[PARENTS[level]]) + 1  # the last stands for an unknown parent
+    keep = codes >= 0
+    lines = np.bincount(codes[keep] * width + np.where(above < 0, width - 1, above)[keep], minlength=len(targets) * width)
+    parent = lines.reshape(len(targets), width).argmax(1)
+    used, place = np.unique(parent, return_inverse=True)
+    return [(history.names[PARENTS[level]] + [""])[i] for i in used], place
+
+
+def fit_pairs(history: History, level: str, as_ofs: list[date], config: BehaviourConfig) -> str | None:
+    """Train on every (user seen, popular target) of each as-of; rows are thinned evenly to `pair_rows`."""
+    rows, labels = [], []
+    for i, as_of in enumerate(as_ofs):
+        targets = history.popular(level, as_of, config.popular_days, config.targets)
+        users = history.seen_before(as_of)
+        if not targets or not len(users):
+            continue
+        x = pair_features(history, level, targets, users, as_of, config)
+        y = bought(history, users, day_number(as_of), config.horizon_days, history.recode(level, targets), len(targets)).reshape(-1)
+        share = min(1.0, config.pair_rows / len(as_ofs) / len(y))
+        keep = np.random.default_rng([config.seed, i]).random(len(y)) < share
+        rows.append(x[keep])
+        labels.append(y[keep])
+    return fit_booster(np.concatenate(rows), np.concatenate(labels), config) if rows else None

@@ -1,0 +1,121 @@
+"""Which daily table is made from what, and so which of its days are stale.
+
+A day of a table is known by a version: a hash of the code that makes it, the pack's data, the landed batches that
+can have touched it, and, downstream of a model, the model in force. The ledger `meta.materializations` remembers the version
+each day was written with. Staleness is a difference of the two, never a comparison of clocks.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from datetime import date
+
+from portrait_assets import columns as c
+from portrait_assets.home import Home
+from portrait_assets.partitions import Window, as_of_of
+from portrait_assets.resources.session import Session
+from portrait_assets.resources.sql import sql_version
+from portrait_assets.tables import Table
+
+
+@dataclass(frozen=True)
+class Daily:
+    """A daily table, the `.sql` files that make it and the daily tables it reads."""
+
+    table: Table
+    sql: tuple[str, ...]
+    inputs: tuple[Table, ...] = ()
+    uses_model: bool = False
+    on_demand: bool = False
+    """Kept for the published days only, not for every day."""
+
+
+CLEAN_SQL = ("clean/identities.sql", "clean/items.sql", "clean/users.sql")
+
+DAILY_TABLES: tuple[Daily, ...] = (
+    Daily(c.CLEAN_EVENTS, ("clean/events.sql", *CLEAN_SQL)),
+    Daily(c.FEATURES_VISIT, ("features/visit.sql",), (c.CLEAN_EVENTS,)),
+    Daily(c.FEATURES_USER_DAY, ("features/user_day.sql",), (c.CLEAN_EVENTS, c.FEATURES_VISIT)),
+    Daily(c.FEATURES_USER_DAY_INTEREST, ("features/user_day_interest.sql",), (c.CLEAN_EVENTS,)),
+    Daily(c.FEATURES_USER_STATE, ("features/user_state.sql",), (c.FEATURES_USER_DAY,)),
+    Daily(c.FEATURES_INTERESTS, ("features/interests.sql",), (c.FEATURES_USER_DAY_INTEREST,)),
+    Daily(
+        c.FEATURES_CUT_POINTS,
+        ("features/cut_points.sql", "features/as_of.sql"),
+        (c.FEATURES_USER_STATE, c.FEATURES_INTERESTS),
+    ),
+    Daily(
+        c.SCORES_PREDICTIONS,
+        ("features/as_of.sql",),
+        (c.FEATURES_USER_STATE, c.FEATURES_INTERESTS, c.FEATURES_VISIT),
+        uses_model=True,
+    ),
+    Daily(c.PORTRAITS_SNAPSHOTS, ("portraits/snapshots.sql",), (c.FEATURES_CUT_POINTS, c.SCORES_PREDICTIONS)),
+    Daily(c.PORTRAITS_CHANGES, (), (c.PORTRAITS_SNAPSHOTS,)),
+    Daily(
+        c.SCORES_VECTORS,
+        ("features/as_of.sql",),
+        (c.FEATURES_USER_STATE, c.FEATURES_INTERESTS, c.FEATURES_VISIT),
+        uses_model=True,
+        on_demand=True,
+    ),
+    Daily(
+        c.RECOMMENDATIONS_TOP,
+        ("recommendations/top.sql",),
+        (c.CLEAN_EVENTS, c.FEATURES_USER_STATE),
+        on_demand=True,
+    ),
+)
+
+
+def expected_versions(session: Session, home: Home, window: Window) -> dict[str, dict[date, str]]:
+    """Table name -> day -> the version the day should have been written with, given what is landed and trained."""
+    landed = _landed_versions(session, window)
+    models = {day: version or "none" for day, version in models_in_force(session, window).items()}
+    expected: dict[str, dict[date, str]] = {}
+    for daily in DAILY_TABLES:
+        code = sql_version(*daily.sql) + home.pack.version
+        expected[daily.table.name] = {
+            day: _digest(
+                code,
+                *(expected[table.name][day] for table in daily.inputs),
+                models[day] if daily.uses_model else "",
+                landed[day],
+            )
+            for day in window
+        }
+    return expected
+
+
+def stale_days(session: Session, home: Home, window: Window) -> dict[str, list[date]]:
+    """Table name -> the days of the window whose ledger entry is missing or of another version."""
+    written = {
+        (table, day): version
+        for table, day, version in session.rows("select table_name, event_date, version from meta.materializations")
+    }
+    return {
+        table: [day for day, version in versions.items() if written.get((table, day)) != version]
+        for table, versions in expected_versions(session, home, window).items()
+    }
+
+
+def models_in_force(session: Session, window: Window) -> dict[date, str | None]:
+    """Day -> the newest champion whose training saw nothing after the day's as-of; None before the first one."""
+    champions = session.rows(
+        "select trained_through, version from models.registry where status = 'champion' "
+        "order by trained_through, recorded_at, version"
+    )
+    return {
+        day: next((version for through, version in reversed(champions) if through <= as_of_of(day)), None) for day in window
+    }
+
+
+def _landed_versions(session: Session, window: Window) -> dict[date, str]:
+    """Day -> hash of the batches with an event on the day or before, or with no events at all (items, attributes)."""
+    batches = session.rows("select batch_id, first_date from raw.batches order by batch_id")
+    return {
+        day: _digest(*(batch for batch, first in batches if first is None or first <= day)) for day in window
+    }
+
+
+def _digest(*parts: str) -> str:
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]

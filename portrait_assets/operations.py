@@ -1,0 +1,217 @@
+"""What the commands do: find what is stale in the ledger, and materialize just that, in a handful of Dagster runs.
+
+The runs are those of the jobs one sees in the Dagster UI, executed in this process on the home's own Dagster instance, so
+that lineage, checks and history are the same whoever started them.
+"""
+
+import logging
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from portrait_assets import columns as c
+from portrait_assets import sources
+from portrait_assets.errors import PortraitError
+from portrait_assets.home import Home, extend, open_home
+from portrait_assets.lineage import DAILY_TABLES, models_in_force, stale_days
+from portrait_assets.partitions import DAY, Window, as_of_of, partition_of
+from portrait_assets.publishing import is_current, publish, write_export
+from portrait_assets.resources.warehouse import Warehouse
+from portrait_assets.settings import PROJECT_DIR, Settings
+
+logger = logging.getLogger("portrait")
+
+PORTRAIT_TABLES = {c.SCORES_PREDICTIONS.name, c.PORTRAITS_SNAPSHOTS.name, c.PORTRAITS_CHANGES.name}
+ON_DEMAND_TABLES = {daily.table.name for daily in DAILY_TABLES if daily.on_demand}
+FEATURE_TABLES = {daily.table.name for daily in DAILY_TABLES} - PORTRAIT_TABLES - ON_DEMAND_TABLES
+MODEL_LEAD = timedelta(days=27)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a command did: the last day it brought up to date, and the Dagster runs it took."""
+
+    day: date
+    runs: tuple[str, ...]
+
+
+def run(home: Home, first: date | None = None, through: date | None = None) -> Outcome:
+    """Bring the whole path up to date through a day: landing, features, a model, portraits of `first` on, the export."""
+    day = through or home.days.end
+    wanted = Window(max(first or home.days.start, home.days.start), day)
+    runs = [*_features(home, day, source_files=True), *_model(home, model_date(Window(home.days.start, day)))]
+    return Outcome(day, (*runs, *_portraits(home, wanted), *_published(home, day)))
+
+
+def refresh(home: Home) -> tuple[Home, Outcome]:
+    """Land what lies in the landing folder and bring every stale day up to date, training nothing; returns the home as it now is."""
+    from portrait_assets.automation import settled_files
+
+    files = settled_files(home.settings.landing_dir)
+    if files:
+        home = ingest(home, files)[0]
+    day = home.days.end
+    runs = _features(home, day, source_files=False)
+    return home, Outcome(day, (*runs, *_portraits(home, Window(home.days.start, day)), *_published(home, day)))
+
+
+def ingest(home: Home, files: list[Path]) -> tuple[Home, list[sources.Batch]]:
+    """Land `files`; returns the home, extended to the days they bring, and the landed batches."""
+    with warehouse(home).open("landing") as session:
+        batches = sources.land(session.connection, home.source, datetime.now(UTC).replace(tzinfo=None), files)
+        last = session.scalar("select max(last_date) from raw.batches")
+    return (extend(home, min(last, datetime.now(UTC).date())) if last else home), batches
+
+
+def snapshot(home: Home, as_of: date, out: Path) -> dict[str, Any]:
+    """Export the state at `as_of` to `out`, computing whatever is missing first, from earlier events only.
+
+    Where no champion was trained early enough, one is trained at `as_of` itself.
+    """
+    day = partition_of(as_of)
+    _features(home, day, source_files=True)
+    if _model_in_force(home, day) is None:
+        _model(home, as_of)
+    _portraits(home, Window(home.days.start, day))
+    _published(home, day)
+    with warehouse(home).open("snapshot") as session:
+        return write_export(session, home, day, out)
+
+
+def export_of(home: Home, as_of: date) -> Path:
+    """The published generation of `as_of`, made now from what is known if it is not there; trains nothing."""
+    day = partition_of(as_of)
+    _features(home, day, source_files=True)
+    _portraits(home, Window(home.days.start, day))
+    _published(home, day)
+    with warehouse(home).open("publish") as session:
+        return publish(session, home, day)
+
+
+def model_date(days: Window) -> date:
+    """The instant the main job trains for: the last Monday four weeks before the end, a function of the calendar alone.
+
+    A month of daily portraits then has model fields. Histories too short for that are trained to their end.
+    """
+    latest = days.end - MODEL_LEAD
+    monday = latest - DAY * latest.weekday()
+    return monday if (monday - days.start).days >= 84 else as_of_of(days.end)
+
+
+def warehouse(home: Home) -> Warehouse:
+    """The warehouse of a home."""
+    settings = home.settings
+    return Warehouse(database=str(settings.warehouse_file), threads=settings.threads, memory_limit=settings.memory_limit)
+
+
+def _features(home: Home, day: date, source_files: bool) -> list[str]:
+    """Land, clean and derive features of every stale day through `day`."""
+    days = Window(home.days.start, day)
+    with warehouse(home).open("look for stale days") as session:
+        pending = sources.pending(session.connection, home.source) if source_files else []
+        stale = _covering(stale_days(session, home, days), FEATURE_TABLES)
+    window = days if pending else stale
+    return [] if window is None else [execute(home, "ingest", window)]
+
+
+def _model(home: Home, trained_through: date) -> list[str]:
+    """Train for `trained_through` unless that was done before, whatever the gate then said."""
+    with warehouse(home).open("look for the model") as session:
+        known = session.scalar("select count(*) from models.registry where trained_through = $day", day=trained_through)
+    if known:
+        return []
+    from portrait_assets.assets.common import WEEKLY
+
+    moment = datetime(trained_through.year, trained_through.month, trained_through.day, tzinfo=UTC)
+    config = {"ops": {"models__behaviour": {"config": {"trained_through": str(trained_through)}}}}
+    return [execute(home, "train", WEEKLY.get_partition_key_for_timestamp(moment.timestamp()), config)]
+
+
+def _portraits(home: Home, wanted: Window) -> list[str]:
+    with warehouse(home).open("look for stale portraits") as session:
+        window = _covering(stale_days(session, home, wanted), PORTRAIT_TABLES)
+    return [] if window is None else [execute(home, "portraits", window)]
+
+
+def _published(home: Home, day: date) -> list[str]:
+    current = home.settings.published_dir
+    with warehouse(home).open("look at the export") as session:
+        stale = _covering(stale_days(session, home, Window(day, day)), ON_DEMAND_TABLES)
+        done = any(is_current(folder, session, home, day) for folder in current.glob(f"{as_of_of(day)}-*"))
+    return [] if stale is None and done else [execute(home, "publish", Window(day, day))]
+
+
+def _model_in_force(home: Home, day: date) -> str | None:
+    with warehouse(home).open("look for the model") as session:
+        return models_in_force(session, Window(day, day))[day]
+
+
+def _covering(stale: dict[str, list[date]], tables: set[str]) -> Window | None:
+    return Window.covering(day for table, days in stale.items() if table in tables for day in days)
+
+
+def execute(home: Home, job: str, partitions: Window | str, config: dict[str, Any] | None = None) -> str:
+    """One Dagster run of `job` over `partitions`, in this process; returns its run id. Raises PortraitError if it fails."""
+    from portrait_assets.definitions import defs
+
+    logger.info("[bold]%s[/bold] %s", job, partitions)
+    quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+    with dagster_instance(home.settings) as instance:
+        result = defs.resolve_job_def(job).execute_in_process(
+            instance=instance,
+            run_config={**(config or {}), **quiet},
+            tags=_partition_tags(partitions),
+            partition_key=partitions if isinstance(partitions, str) else None,
+            raise_on_error=False,
+        )
+        if not result.success:
+            raise PortraitError(_failure(job, result))
+    return result.run_id
+
+
+def _partition_tags(partitions: Window | str) -> dict[str, str]:
+    if isinstance(partitions, str):
+        return {}
+    return {
+        "dagster/asset_partition_range_start": str(partitions.start),
+        "dagster/asset_partition_range_end": str(partitions.end),
+    }
+
+
+def _failure(job: str, result: Any) -> str:
+    """One line: which step failed and why, the innermost cause first."""
+    for event in result.all_events:
+        if event.is_step_failure:
+            error = event.event_specific_data.error
+            while error.cause is not None:
+                error = error.cause
+            message = error.message.strip().split("\n")[0]
+            return f"{job}: step {event.step_key} failed: {message} (run {result.run_id}; details in `make ui`)"
+    return f"{job}: run {result.run_id} failed; details in `make ui`"
+
+
+@contextmanager
+def dagster_instance(settings: Settings) -> Iterator[Any]:
+    """The home's own Dagster instance, configured as `make ui` shows it."""
+    from dagster import DagsterInstance
+
+    prepare_dagster(settings)
+    os.environ["DAGSTER_HOME"] = str(settings.dagster_dir)
+    with DagsterInstance.get() as instance:
+        yield instance
+
+
+def prepare_dagster(settings: Settings) -> None:
+    """The home's Dagster folder, with the project's `dagster.yaml` in it."""
+    settings.dagster_dir.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(PROJECT_DIR / "dagster.yaml", settings.dagster_dir / "dagster.yaml")
+
+
+def reopen(home: Home) -> Home:
+    """The home as it is now on disk."""
+    return open_home(home.settings)

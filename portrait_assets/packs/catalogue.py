@@ -1,0 +1,112 @@
+"""The tag catalogue: what an entry may say, and the judgement of a whole file before any of it runs."""
+
+import re
+from pathlib import Path
+from string import Formatter
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, Field
+
+from portrait_assets.errors import PortraitError
+from portrait_assets.packs.expressions import ExpressionError, SnapshotRow
+from portrait_assets.packs.files import Declared, validate
+
+DIMENSIONS = ("behaviour", "preference", "social attribute", "value", "risk", "lifecycle")
+EXPORT_KINDS = {
+    "fact": "fact", "rule": "rule", "rfm": "rule", "lifecycle": "rule",
+    "statistical": "statistical", "preference": "statistical", "model": "model",
+    "attribute": "fact or model",
+}  # fmt: skip
+CUT_POINT_COLUMNS = frozenset({"recency_score", "frequency_score", "monetary_score", "value_tier", "segment"})
+
+Text = Annotated[str, AfterValidator(lambda text: " ".join(text.split())), Field(min_length=1)]
+Sql = Annotated[str, AfterValidator(str.strip), Field(min_length=1)]
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+
+
+class TagEntry(Declared):
+    """What one `[[tags]]` entry says."""
+
+    id: Name = Field(description="lower case, digits and underscores; unique for ever")
+    name: Text = Field(description="English name")
+    name_zh: Text = Field(description="Chinese name")
+    dimension: Literal[DIMENSIONS] = Field(description="where it stands on the card")  # type: ignore[valid-type]
+    kind: Literal[tuple(EXPORT_KINDS)] = Field(description="how it comes about")  # type: ignore[valid-type]
+    version: int = Field(ge=1, strict=True, description="goes up when the definition changes")
+    owner: Text = Field(description="who answers for it")
+    sensitivity: Literal["ordinary", "personal", "sensitive"] = Field(description="how carefully it is to be handled")
+    description: Text = Field(description="what it means, for a person, with its thresholds")
+    values: tuple[str, ...] = Field((), description="all values it can have; empty where they come from the data")
+    value: Sql = Field(description="SQL over a snapshot row: a text, null where the tag is absent")
+    confidence: Sql = Field(description="SQL over a snapshot row: 0 to 1")
+    origin: Sql | None = Field(None, description="kind attribute: SQL that gives declared or inferred")
+    evidence: dict[Name, Sql] = Field(min_length=1, description="name = SQL over a snapshot row: the numbers behind it")
+    explanation: Text = Field(description="a sentence with {evidence} slots; {name:noun} counts a noun")
+
+
+class Tag(TagEntry):
+    """An entry whose expressions were tried: with what its value reads, and which evidence has decimals."""
+
+    inputs: frozenset[str]
+    fractions: frozenset[str]
+
+    @property
+    def uses_cut_points(self) -> bool:
+        """Whether its value moves when the calendar brings new cut points."""
+        return bool(self.inputs & CUT_POINT_COLUMNS)
+
+    @property
+    def is_modelled(self) -> bool:
+        """Whether a change without an event comes from the model."""
+        return self.kind in ("model", "attribute")
+
+
+def parse_catalogue(content: dict[str, Any], path: Path) -> tuple[Tag, ...]:
+    """The tags of a parsed catalogue file, in its order; PortraitError naming `path`, the tag and the field otherwise."""
+    entries = content.get("tags")
+    if not isinstance(entries, list) or not entries or set(content) != {"tags"}:
+        raise PortraitError(f"{path} has to hold [[tags]] entries and nothing else")
+    row = SnapshotRow()
+    tags: dict[str, Tag] = {}
+    for number, entry in enumerate(entries, start=1):
+        tag_id = entry.get("id") if isinstance(entry, dict) else None
+        where = f"{path}, tag '{tag_id}'" if tag_id else f"{path}, tag number {number}"
+        if tag_id in tags:
+            raise PortraitError(f"{where}, field id: is used twice; give the second one another id")
+        tag = _examine(validate(TagEntry, entry, where), row, where)
+        tags[tag.id] = tag
+    return tuple(tags.values())
+
+
+def _examine(entry: TagEntry, row: SnapshotRow, where: str) -> Tag:
+    def tried(field: str, sql: str, types: tuple[str, ...] = ()) -> Any:
+        try:
+            expression = row.examine(sql)
+            if types and not expression.type.startswith(types):
+                raise ExpressionError(f"gives {expression.type}; it has to give {types[0]}")
+        except ExpressionError as error:
+            raise PortraitError(f"{where}, field {field}: {error}") from None
+        return expression
+
+    value = tried("value", entry.value, ("VARCHAR",))
+    tried("confidence", entry.confidence, ("DOUBLE", "FLOAT", "DECIMAL", "INTEGER", "BIGINT"))
+    if (entry.kind == "attribute") != (entry.origin is not None):
+        raise PortraitError(f"{where}, field origin: is for kind 'attribute', and needed there")
+    if entry.origin is not None:
+        tried("origin", entry.origin, ("VARCHAR",))
+    evidence = {name: tried(f"evidence.{name}", sql) for name, sql in entry.evidence.items()}
+    if missing := sorted(slots(entry.explanation, where) - evidence.keys()):
+        raise PortraitError(f"{where}, field explanation: the slot {{{missing[0]}}} has no evidence; known are {', '.join(evidence)}")
+    fractions = frozenset(name for name, expression in evidence.items() if expression.is_fraction)
+    return Tag(**entry.model_dump(), inputs=value.inputs, fractions=fractions)
+
+
+def slots(template: str, where: str = "template") -> set[str]:
+    """The evidence names a template is filled with; PortraitError if its braces do not match."""
+    try:
+        names = {name for _, name, _, _ in Formatter().parse(template) if name is not None}
+    except ValueError as error:
+        raise PortraitError(f"{where}, field explanation: {error}") from None
+    if strange := sorted(name for name in names if not re.fullmatch(r"[a-z][a-z0-9_]*", name)):
+        raise PortraitError(f"{where}, field explanation: '{{{strange[0]}}}' is not a slot; write {{name}} or {{name:noun}}")
+    return names

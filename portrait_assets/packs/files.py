@@ -1,0 +1,48 @@
+"""Reading a pack's TOML files, with one clear line for what is wrong with them."""
+
+import tomllib
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from portrait_assets.errors import PortraitError
+
+
+class Declared(BaseModel):
+    """A part of a pack file: nothing but its declared keys, and never changed."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+Part = TypeVar("Part", bound=Declared)
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """The content of `path`, or a PortraitError that names it."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise PortraitError(f"{path} is missing; a pack needs pack.toml and tags.toml") from None
+    except UnicodeDecodeError:
+        raise PortraitError(f"{path} is not UTF-8 text; save it as UTF-8") from None
+    except tomllib.TOMLDecodeError as error:
+        raise PortraitError(f"{path} is not valid TOML: {error}") from None
+
+
+def validate(kind: type[Part], content: Any, where: str) -> Part:
+    """`content` as a `kind`, or a PortraitError naming `where`, the field and what is expected there."""
+    try:
+        return kind.model_validate(content)
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"]) or "entry"
+        raise PortraitError(f"{where}, field {field}: {_advice(first, kind)}") from None
+
+
+def _advice(problem: Any, kind: type[Declared]) -> str:
+    if problem["type"] == "missing":
+        return "is missing; add it"
+    if problem["type"] == "extra_forbidden":
+        return f"is not known here; known are {', '.join(kind.model_fields)}" if len(problem["loc"]) == 1 else "is not known here"
+    return f"{problem['msg'].removeprefix('Value error, ')}; found {problem['input']!r}"

@@ -1,0 +1,116 @@
+"""A domain pack: attention points, plausible limits, half-life and tag catalogue, read from its folder."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field, field_validator
+
+from portrait_assets.columns import EVENT_TYPES
+from portrait_assets.errors import PortraitError
+from portrait_assets.packs.catalogue import Tag, parse_catalogue
+from portrait_assets.packs.files import Declared, read_toml, validate
+
+PACKS_DIR = Path(__file__).parent
+
+
+class Outliers(Declared):
+    """What one plausible line may hold at most."""
+
+    quantity: float = Field(gt=0, description="units")
+    amount: float = Field(gt=0, description="currency units")
+
+
+class Interests(Declared):
+    """How attention fades."""
+
+    half_life_days: float = Field(gt=0, description="days after which an event's attention counts half")
+
+
+class Attributes(Declared):
+    """When an undeclared attribute may be inferred."""
+
+    min_probability: float = Field(gt=0, le=1, description="least probability of an inferred attribute")
+
+
+class PackFile(Declared):
+    """What pack.toml may say."""
+
+    name: str
+    title: str
+    attention: dict[str, Annotated[int, Field(ge=0)]]
+    outliers: Outliers
+    interests: Interests
+    attributes: Attributes
+
+    @field_validator("attention")
+    @classmethod
+    def _known_types(cls, attention: dict[str, int]) -> dict[str, int]:
+        if unknown := sorted(set(attention) - set(EVENT_TYPES)):
+            raise ValueError(f"{unknown[0]} is not an event type; known are {', '.join(EVENT_TYPES)}")
+        return attention
+
+
+@dataclass(frozen=True)
+class Pack:
+    """A pack as loaded. `version` is twelve hex digits of what its data files say; comments do not count."""
+
+    name: str
+    title: str
+    version: str
+    attention: tuple[tuple[str, int], ...]
+    outliers: Outliers
+    interests: Interests
+    attributes: Attributes
+    tags: tuple[Tag, ...]
+
+    @property
+    def sql_parameters(self) -> dict[str, Any]:
+        """The named parameters that the `.sql` files take from a pack."""
+        return {
+            "outlier_quantity_milli": round(self.outliers.quantity * 1000),
+            "outlier_amount_cents": round(self.outliers.amount * 100),
+            "point_types": [event_type for event_type, _ in self.attention],
+            "point_values": [points for _, points in self.attention],
+            "half_life_days": self.interests.half_life_days,
+            "min_probability": self.attributes.min_probability,
+        }
+
+    def tag(self, tag_id: str) -> Tag | None:
+        """The catalogue's entry for `tag_id`, if it has one."""
+        return next((tag for tag in self.tags if tag.id == tag_id), None)
+
+
+def load_pack(name: str = "ecommerce") -> Pack:
+    """The shipped pack `name`; PortraitError if there is none or its files are wrong."""
+    known = sorted(path.parent.name for path in PACKS_DIR.glob("*/pack.toml"))
+    if name not in known:
+        raise PortraitError(f"there is no domain pack '{name}'; shipped are {', '.join(known)}")
+    return _load_shipped(name)
+
+
+@cache
+def _load_shipped(name: str) -> Pack:
+    return read_pack(PACKS_DIR / name)
+
+
+def read_pack(folder: Path) -> Pack:
+    """The pack whose pack.toml and tags.toml are in `folder`."""
+    said, tags = read_toml(folder / "pack.toml"), read_toml(folder / "tags.toml")
+    file = validate(PackFile, said, str(folder / "pack.toml"))
+    if file.name != folder.name:
+        raise PortraitError(f"{folder / 'pack.toml'}, field name: is '{file.name}' in the folder {folder.name}; make them the same")
+    content = json.dumps([said, tags], sort_keys=True, ensure_ascii=False)
+    return Pack(
+        name=file.name,
+        title=file.title,
+        version=hashlib.sha256(content.encode()).hexdigest()[:12],
+        attention=tuple(sorted(file.attention.items())),
+        outliers=file.outliers,
+        interests=file.interests,
+        attributes=file.attributes,
+        tags=parse_catalogue(tags, folder / "tags.toml"),
+    )

@@ -1,0 +1,142 @@
+"""SQL made from a tag catalogue: the values of a row, the changes from day to day, the tags of a published day.
+
+The texts hold expressions, ids and versions that the catalogue's reader has judged; days come as the named parameters
+`$start` and `$end`. The same catalogue gives the same text, so a hash of the text says when its result is stale.
+"""
+
+from collections.abc import Iterable
+
+from portrait_assets.packs.catalogue import EXPORT_KINDS, Tag
+
+MOST_OF_AN_ESTIMATE = 0.999  # what was estimated is never certain; facts, and rules over facts, may be
+
+
+def tag_values(tags: Iterable[Tag]) -> str:
+    """Grain: user x day of the relation `snapshot_rows`. One text column a tag, null where the tag is absent."""
+    columns = ",\n    ".join(f'({tag.value})::varchar as "{tag.id}"' for tag in tags)
+    return f"select\n    event_date,\n    user_id,\n    {columns}\nfrom snapshot_rows"
+
+
+def tag_changes(tags: Iterable[Tag]) -> str:
+    """Grain: one change of one tag, on the days $start to $end: rows for portraits.changes.
+
+    Inputs: a temporary table `tag_values` (see above) with the days $start - 1 to $end, every user on every day since
+    the first; features.user_day. On a user's first day the tag was absent before.
+    """
+    tags = list(tags)
+    pairs = ",\n        ".join(f'before."{tag.id}" as "from_{tag.id}", after."{tag.id}" as "to_{tag.id}"' for tag in tags)
+    differs = "\n            or ".join(f'before."{tag.id}" is distinct from after."{tag.id}"' for tag in tags)
+    changes = "\nunion all\n".join(_changes_of(tag) for tag in tags)
+    return f"""with
+
+moved as materialized (
+    select
+        after.event_date,
+        after.user_id,
+        days.user_id is not null as has_event,
+        {pairs}
+    from tag_values as after
+    left join tag_values as before on after.user_id = before.user_id and after.event_date = before.event_date + 1
+    left join features.user_day as days on after.user_id = days.user_id and after.event_date = days.event_date
+    where
+        after.event_date between $start and $end
+        and (
+            {differs}
+        )
+),
+
+changes as (
+{changes}
+)
+
+select
+    event_date,
+    user_id,
+    tag_id,
+    from_value,
+    to_value,
+    cause,
+    catalogue_version
+from changes
+order by event_date, user_id, tag_id"""
+
+
+def _changes_of(tag: Tag) -> str:
+    if tag.is_modelled:
+        otherwise = "'model'"
+    elif tag.uses_cut_points:
+        otherwise = "case when day(event_date) = 1 then 'calendar' else 'clock' end"
+    else:
+        otherwise = "'clock'"
+    return f"""    select
+        event_date,
+        user_id,
+        '{tag.id}' as tag_id,
+        "from_{tag.id}" as from_value,
+        "to_{tag.id}" as to_value,
+        case when has_event then 'event' else {otherwise} end as cause,
+        {tag.version}::bigint as catalogue_version
+    from moved
+    where "from_{tag.id}" is distinct from "to_{tag.id}\""""
+
+
+def tag_export(tags: Iterable[Tag]) -> str:
+    """Grain: user x tag of one published day: the rows of tags.parquet.
+
+    Inputs: `snapshot_rows` with the rows of one day; portraits.tags. A tag whose value the history does not hold comes
+    with `valid_from` null: history and snapshot disagree, which is for a check to say.
+    """
+    present = "\nunion all\n".join(_present(tag) for tag in tags)
+    return f"""with
+
+present as (
+{present}
+),
+
+intervals as (
+    select
+        user_id,
+        tag_id,
+        "value",
+        valid_from,
+        valid_to
+    from portraits.tags
+)
+
+select
+    present.user_id,
+    present.tag_id,
+    present."value",
+    round(greatest(0.0, least(present.most, present.confidence)), 4) as confidence,
+    present.kind,
+    present.evidence,
+    intervals.valid_from
+from present
+left join intervals
+    on
+        present.user_id = intervals.user_id
+        and present.tag_id = intervals.tag_id
+        and present."value" = intervals."value"
+        and present.event_date >= intervals.valid_from
+        and (intervals.valid_to is null or present.event_date < intervals.valid_to)
+order by present.user_id, present.tag_id"""
+
+
+def _present(tag: Tag) -> str:
+    kind = f"case when ({tag.origin}) = 'declared' then 'fact' else 'model' end" if tag.origin else f"'{EXPORT_KINDS[tag.kind]}'"
+    most = MOST_OF_AN_ESTIMATE if EXPORT_KINDS[tag.kind] in ("statistical", "model") else 1.0
+    evidence = ", ".join(
+        f"'{name}': round(({sql})::double, 3)" if name in tag.fractions else f"'{name}': ({sql})"
+        for name, sql in sorted(tag.evidence.items())
+    )
+    return f"""    select
+        event_date,
+        user_id,
+        '{tag.id}' as tag_id,
+        ({tag.value})::varchar as "value",
+        ({tag.confidence})::double as confidence,
+        {most}::double as most,
+        {kind} as kind,
+        to_json({{{evidence}}})::varchar as evidence
+    from snapshot_rows
+    where ({tag.value}) is not null"""

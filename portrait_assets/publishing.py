@@ -1,0 +1,151 @@
+"""Exports: immutable folders of Parquet files with a manifest, written aside and swapped in whole.
+
+What stands in the Parquet files depends on what was known and on nothing else, so two exports of the same knowledge are
+equal files; what differs from run to run stands under the manifest's key `run` alone.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from portrait_assets import __version__
+from portrait_assets.errors import PortraitError
+from portrait_assets.home import Home
+from portrait_assets.lineage import expected_versions, models_in_force
+from portrait_assets.packs.tag_sql import tag_export
+from portrait_assets.partitions import Window, as_of_of
+from portrait_assets.resources.session import Session
+
+PORTRAITS = "select * exclude (event_date) from portraits.snapshots where event_date = $day order by user_id"
+EMBEDDINGS = "select user_id, embedding from scores.vectors where event_date = $day order by user_id"
+PREDICTIONS = (
+    "select user_id, target || coalesce('=' || class, '') as target, probability "
+    "from scores.predictions where event_date = $day order by user_id, target"
+)
+RECOMMENDATIONS = (
+    'select top.user_id, top."rank", top.item_id, top.score, top.reason, items.name as item_name, items.category '
+    "from recommendations.top left join clean.items as items on top.item_id = items.item_id "
+    'where top.event_date = $day order by top.user_id, top."rank"'
+)
+CHANGES = (
+    "select user_id, event_date, tag_id, from_value, to_value, cause from portraits.changes "
+    "where event_date <= $day order by user_id, event_date, tag_id"
+)
+
+
+def write_export(session: Session, home: Home, day: date, folder: Path) -> dict[str, Any]:
+    """Write the export of partition `day` to `folder`, all of it or nothing; returns its manifest.
+
+    Raises PortraitError where `folder` exists and is not an export of ours.
+    """
+    if folder.exists() and any(folder.iterdir()) and not (folder / "manifest.json").exists():
+        raise PortraitError(f"{folder} holds other files; choose a new or empty folder for the export")
+    draft = folder.with_name(f".{folder.name}.{os.getpid()}.draft")
+    shutil.rmtree(draft, ignore_errors=True)
+    draft.mkdir(parents=True)
+    try:
+        frames = _frames(session, home, day)
+        for name, frame in frames.items():
+            frame.write_parquet(draft / name, compression="zstd")
+        manifest = _manifest(session, home, day, draft, frames)
+        (draft / "manifest.json").write_text(json.dumps(manifest, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+        swap_in(draft, folder)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+    return manifest
+
+
+def _frames(session: Session, home: Home, day: date) -> dict[str, pl.DataFrame]:
+    session.execute(
+        "create or replace temp table snapshot_rows as select * from portraits.snapshots where event_date = $day", day=day
+    )
+    return {
+        "portraits.parquet": session.frame(PORTRAITS, day=day),
+        "tags.parquet": session.frame(tag_export(home.pack.tags), day=day),
+        "embeddings.parquet": session.frame(EMBEDDINGS, day=day),
+        "recommendations.parquet": session.frame(RECOMMENDATIONS, day=day),
+        "predictions.parquet": session.frame(PREDICTIONS, day=day),
+        "changes.parquet": session.frame(CHANGES, day=day),
+    }
+
+
+def _manifest(session: Session, home: Home, day: date, folder: Path, frames: dict[str, pl.DataFrame]) -> dict[str, Any]:
+    window = Window(day, day)
+    model = models_in_force(session, window)[day]
+    trained = session.rows(
+        "select trained_through, mlflow_run_id from models.registry where version = $version", version=model
+    )
+    return {
+        "as_of": str(as_of_of(day)),
+        "code_version": __version__,
+        "source": home.source.name,
+        "pack": {"name": home.pack.name, "version": home.pack.version},
+        "model_versions": {"behaviour": model},
+        "trained_through": {"behaviour": str(trained[0][0]) if trained else None},
+        "rows": {name: len(frame) for name, frame in frames.items()},
+        "sha256": {name: file_hash(folder / name) for name in frames},
+        "run": {
+            "written_at": datetime.now(UTC).isoformat(timespec="seconds"),
+            "mlflow_run_id": trained[0][1] if trained else None,
+            "knowledge": knowledge(session, home, day),
+        },
+    }
+
+
+def knowledge(session: Session, home: Home, day: date) -> str:
+    """A hash of everything an export of `day` is made from: equal knowledge, equal export."""
+    versions = expected_versions(session, home, Window(day, day))
+    text = json.dumps({table: days[day] for table, days in versions.items()}, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def is_current(folder: Path, session: Session, home: Home, day: date) -> bool:
+    """Whether `folder` already is the export of `day` from what is known now."""
+    file = folder / "manifest.json"
+    if not file.exists():
+        return False
+    manifest = json.loads(file.read_text(encoding="utf-8"))
+    return bool(
+        manifest["as_of"] == str(as_of_of(day))
+        and manifest["code_version"] == __version__
+        and manifest["run"]["knowledge"] == knowledge(session, home, day)
+    )
+
+
+def swap_in(draft: Path, folder: Path) -> None:
+    """Put the finished `draft` in the place of `folder`."""
+    old = folder.with_name(f".{folder.name}.{os.getpid()}.old")
+    if folder.exists():
+        os.replace(folder, old)
+    os.replace(draft, folder)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def publish(session: Session, home: Home, day: date) -> Path:
+    """Write the export of `day` as a generation of its own; returns its folder.
+
+    `current` moves to it in one step, unless it already names a later day: a backfill does not turn readers back.
+    """
+    published = home.settings.published_dir
+    folder = published / f"{as_of_of(day)}-{knowledge(session, home, day)}"
+    if not is_current(folder, session, home, day):
+        write_export(session, home, day, folder)
+    current = published / "current"
+    if current.exists() and current.resolve().name[:10] > str(as_of_of(day)):
+        return folder
+    pointer = published / f".current.{os.getpid()}"
+    pointer.unlink(missing_ok=True)
+    pointer.symlink_to(folder.name)
+    os.replace(pointer, current)
+    return folder
+
+
+def file_hash(file: Path) -> str:
+    """SHA-256 of a file's bytes, hex."""
+    return hashlib.sha256(file.read_bytes()).hexdigest()

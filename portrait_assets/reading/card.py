@@ -1,0 +1,268 @@
+"""The card of one user: everything `portrait show` says, as plain values that go to a terminal, JSON or a page alike."""
+
+import json
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from portrait_assets.columns import ATTRIBUTES, WINDOWS
+from portrait_assets.packs import Pack, load_pack
+from portrait_assets.reading.export import Export
+from portrait_assets.reading.summary import summary
+from portrait_assets.reading.words import fill, price_step
+
+LATEST_CHANGES = 8
+LIKELY_NEXT = 3
+UNLISTED = "not in the catalogue"
+MEASURES = {
+    "spend_cents": "Spend",
+    "purchase_days": "Shopping days",
+    "purchases": "Lines bought",
+    "visits": "Visits",
+    "views": "Views",
+    "carts": "Put into cart",
+    "coupons": "Coupons",
+}
+DAYPARTS = ("night", "morning", "afternoon", "evening")
+
+
+@dataclass(frozen=True)
+class Measure:
+    """One measure of behaviour: its sum in each window of days, and per week from the oldest slice of days to the newest."""
+
+    measure: str
+    label: str
+    windows: dict[int, int]
+    weekly: list[float | None]
+
+
+@dataclass(frozen=True)
+class Interest:
+    """One thing that attention goes to."""
+
+    name: str
+    share: float
+
+
+@dataclass(frozen=True)
+class Attribute:
+    """A social attribute. `best_guess` is the probability of the model's best class where that was too low to say it."""
+
+    attribute: str
+    label: str
+    value: str | None
+    origin: str | None
+    probability: float | None
+    best_guess: float | None
+
+
+@dataclass(frozen=True)
+class TagLine:
+    """A tag as the reader sees it."""
+
+    tag_id: str
+    name: str
+    name_zh: str
+    dimension: str
+    value: str
+    kind: str
+    confidence: float
+    since: str | None
+    explanation: str
+    evidence: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Change:
+    """A tag that took another value; None is absent."""
+
+    date: str
+    tag_id: str
+    name: str
+    from_value: str | None
+    to_value: str | None
+    cause: str
+
+
+@dataclass(frozen=True)
+class Recommendation:
+    """One recommended item."""
+
+    rank: int
+    item_id: str
+    item_name: str | None
+    category: str | None
+    score: float
+    reason: str
+
+
+@dataclass(frozen=True)
+class Card:
+    """The card. Every value comes from one export, whose generation it names."""
+
+    user_id: str
+    as_of: str
+    summary: str
+    portrait: dict[str, Any]
+    behaviour: list[Measure]
+    dayparts: list[Interest]
+    preference: dict[str, list[Interest]]
+    social: list[Attribute]
+    churn_note: str
+    likely_next: list[Interest]
+    tags: list[TagLine]
+    changes: list[Change]
+    recommendations: list[Recommendation]
+    sources: dict[str, Any]
+    unknown: list[str]
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON-ready: plain dictionaries, lists, texts and numbers; dates as ISO texts."""
+        return dict(json.loads(json.dumps(asdict(self), default=str)))
+
+
+def card(export: Export, user_id: str, pack: Pack | None = None) -> Card:
+    """The card of `user_id` in `export`; PortraitError naming ids like it if the export has no such user."""
+    portrait = export.portrait(user_id)
+    pack = pack or load_pack(str(export.manifest.get("pack", "ecommerce")))
+    predictions = export.of_user("predictions", user_id)
+    social = [_attribute(name, portrait, predictions) for name in ATTRIBUTES]
+    return Card(
+        user_id=user_id,
+        as_of=str(export.as_of),
+        summary=summary(portrait),
+        portrait=portrait,
+        behaviour=[_measure(name, label, portrait) for name, label in MEASURES.items() if portrait.get(name)],
+        dayparts=[Interest(name, portrait[f"{name}_share"]) for name in DAYPARTS if portrait.get(f"{name}_share") is not None],
+        preference=_preference(portrait),
+        social=social,
+        churn_note=_churn_note(portrait),
+        likely_next=_likely_next(predictions),
+        tags=_tags(export.of_user("tags", user_id), pack),
+        changes=_changes(export.of_user("changes", user_id), pack),
+        recommendations=_recommendations(export.of_user("recommendations", user_id)),
+        sources={
+            "as_of": str(export.as_of),
+            "generation": export.generation,
+            "code_version": export.manifest.get("code_version"),
+            "model_version": portrait.get("model_version"),
+            "pack": f"{pack.name} {pack.version}",
+        },
+        unknown=_unknown(portrait, social),
+    )
+
+
+def _measure(name: str, label: str, portrait: dict[str, Any]) -> Measure:
+    windows = {days: portrait.get(f"{name}_{days}d") or 0 for days in WINDOWS}
+    known_days = (portrait.get("tenure_days") or 0) + 1
+    weekly: list[float | None] = []
+    inner_days, inner_sum = 0, 0
+    for days, total in windows.items():
+        seen_days = min(days, known_days) - inner_days
+        weekly.append((total - inner_sum) * 7 / seen_days if seen_days > 0 else None)
+        inner_days, inner_sum = days, total
+    return Measure(name, label, windows, weekly[::-1])
+
+
+def _preference(portrait: dict[str, Any]) -> dict[str, list[Interest]]:
+    found = {
+        name: [Interest(entry["value"], entry["share_milli"] / 1000) for entry in portrait.get(name) or []]
+        for name in ("departments", "categories", "brands")
+    }
+    found["price_steps"] = [
+        Interest(price_step(entry["value"]), entry["share_milli"] / 1000) for entry in portrait.get("price_bands") or []
+    ]
+    return found
+
+
+def _attribute(name: str, portrait: dict[str, Any], predictions: list[dict[str, Any]]) -> Attribute:
+    value = portrait.get(name)
+    guesses = [row["probability"] for row in predictions if row["target"].startswith(f"{name}=")]
+    return Attribute(
+        attribute=name,
+        label=name.replace("_", " ").capitalize(),
+        value=value,
+        origin=portrait.get(f"{name}_origin"),
+        probability=portrait.get(f"{name}_probability"),
+        best_guess=max(guesses) if guesses and value is None else None,
+    )
+
+
+def _churn_note(portrait: dict[str, Any]) -> str:
+    if portrait.get("churn_14d") is not None:
+        return ""
+    if portrait.get("model_version") is None:
+        return "no model had been trained by this day"
+    return "the model gives none for this user"
+
+
+def _likely_next(predictions: list[dict[str, Any]]) -> list[Interest]:
+    prefix = "category_14d="
+    found = [Interest(row["target"].removeprefix(prefix), row["probability"]) for row in predictions if row["target"].startswith(prefix)]
+    return sorted(found, key=lambda interest: (-interest.share, interest.name))[:LIKELY_NEXT]
+
+
+def _tags(rows: list[dict[str, Any]], pack: Pack) -> list[TagLine]:
+    """In the catalogue's order; a tag that the catalogue no longer knows comes last, under its id."""
+    order = {tag.id: place for place, tag in enumerate(pack.tags)}
+    lines = []
+    for row in sorted(rows, key=lambda row: (order.get(row["tag_id"], len(order)), row["tag_id"])):
+        tag, evidence = pack.tag(row["tag_id"]), json.loads(row["evidence"] or "{}")
+        lines.append(
+            TagLine(
+                tag_id=row["tag_id"],
+                name=tag.name if tag else row["tag_id"],
+                name_zh=tag.name_zh if tag else row["tag_id"],
+                dimension=tag.dimension if tag else UNLISTED,
+                value=row["value"],
+                kind=row["kind"],
+                confidence=row["confidence"],
+                since=str(row["valid_from"]) if row["valid_from"] else None,
+                explanation=fill(tag.explanation, evidence) if tag else json.dumps(evidence),
+                evidence=evidence,
+            )
+        )
+    return lines
+
+
+def _changes(rows: list[dict[str, Any]], pack: Pack) -> list[Change]:
+    """The latest, newest first. What appeared on the first day is no change: then everything did."""
+    if not rows:
+        return []
+    first = min(row["event_date"] for row in rows)
+    later = sorted((row for row in rows if row["event_date"] > first), key=lambda row: (-row["event_date"].toordinal(), row["tag_id"]))
+    return [
+        Change(
+            date=str(row["event_date"]),
+            tag_id=row["tag_id"],
+            name=tag.name if (tag := pack.tag(row["tag_id"])) else row["tag_id"],
+            from_value=row["from_value"],
+            to_value=row["to_value"],
+            cause=row["cause"],
+        )
+        for row in later[:LATEST_CHANGES]
+    ]
+
+
+def _recommendations(rows: list[dict[str, Any]]) -> list[Recommendation]:
+    return [
+        Recommendation(row["rank"], row["item_id"], row.get("item_name"), row.get("category"), row["score"], row["reason"])
+        for row in sorted(rows, key=lambda row: row["rank"])
+    ]
+
+
+def _unknown(portrait: dict[str, Any], social: list[Attribute]) -> list[str]:
+    """What the card cannot say, in words."""
+    gaps = []
+    if nameless := [attribute.label.lower() for attribute in social if attribute.value is None]:
+        gaps.append("attributes: " + ", ".join(nameless))
+    if not portrait.get("departments") and not portrait.get("categories"):
+        gaps.append("interests: no event on an item of known category")
+    if not portrait.get("spend_cents"):
+        gaps.append("spend: no amount on record")
+    if portrait.get("mean_gap_days") is None:
+        gaps.append("rhythm: fewer than two shopping days")
+    if portrait.get("churn_14d") is None:
+        gaps.append(f"churn: {_churn_note(portrait)}")
+    if (share := portrait.get("unknown_share_milli") or 0) >= 10:
+        gaps.append(f"{share / 10:.0f} % of attention is on items of unknown category")
+    return gaps

@@ -1,0 +1,92 @@
+"""How numbers are said to people: money from cents, shares, days, dates, and templates filled from evidence."""
+
+from datetime import date
+from string import Formatter
+from typing import Any
+
+UNKNOWN = "unknown"
+
+# The 1-2-5 ladder of unit prices, in currency units: step 0 to 12.
+PRICE_STEPS = (
+    "under 1.00", "1.00 to 1.99", "2.00 to 4.99", "5.00 to 9.99", "10.00 to 19.99", "20.00 to 49.99", "50.00 to 99.99",
+    "100 to 199", "200 to 499", "500 to 999", "1,000 to 1,999", "2,000 to 4,999", "5,000 and over",
+)  # fmt: skip
+
+
+def printable(text: str) -> str:
+    """`text` without what would move a terminal's cursor or ring its bell: data is shown, never obeyed."""
+    return "".join(letter if letter.isprintable() else " " for letter in text)
+
+
+def money(cents: float) -> str:
+    """Cents as currency units: 123450 -> `1,234.50`."""
+    return f"{cents / 100:,.2f}"
+
+
+def percent(share: float) -> str:
+    """A share of 1 as whole percent; never `0 %` or `100 %` for what is neither."""
+    if 0 < share < 0.005:
+        return "<1 %"
+    if 0.995 <= share < 1:
+        return ">99 %"
+    return f"{share * 100:.0f} %"
+
+
+def number(value: float) -> str:
+    """A whole number as it is, others with one decimal, thousands separated."""
+    return f"{value:,.0f}" if value == int(value) else f"{value:,.1f}"
+
+
+def day(value: date | str) -> str:
+    """A date (or its ISO text) as `30 Sep 2017`."""
+    then = date.fromisoformat(value) if isinstance(value, str) else value
+    return f"{then.day} {then:%b} {then.year}"
+
+
+def counted(amount: float, noun: str) -> str:
+    """`1 day`, `7.8 days`; a plural of its own as `category|categories`."""
+    singular, _, plural = noun.partition("|")
+    return f"{number(amount)} {singular if amount == 1 else plural or singular + 's'}"
+
+
+def article(phrase: str) -> str:
+    """`An active`, `A new`."""
+    return f"{'An' if phrase[0] in 'aeiou' else 'A'} {phrase}"
+
+
+def price_step(step: int | str) -> str:
+    """The words for a step of the price ladder."""
+    index = int(step)
+    return PRICE_STEPS[index] if 0 <= index < len(PRICE_STEPS) else UNKNOWN
+
+
+def said(name: str, value: Any, noun: str = "") -> str:
+    """One evidence value in words; its unit is in its name (`_cents`, `_share`, `_date`, `probability`)."""
+    if value is None:
+        return UNKNOWN
+    if name.endswith("_date"):
+        return day(value)
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return str(value)
+    if name.endswith("_cents"):
+        return money(value)
+    if name in ("share", "probability") or name.endswith(("_share", "_probability")):
+        return percent(value)
+    return counted(value, noun) if noun else number(value)
+
+
+class _Slots(Formatter):
+    """`{name}` and `{name:noun}`, both from evidence; what is not there is unknown."""
+
+    def get_value(self, key: int | str, args: Any, kwargs: Any) -> Any:
+        return str(key), kwargs.get(str(key))
+
+    def format_field(self, value: Any, format_spec: str) -> str:
+        name, content = value
+        return said(name, content, format_spec)
+
+
+def fill(template: str, evidence: dict[str, Any]) -> str:
+    """The explanation of a tag: its template with every slot said from the evidence."""
+    text = _Slots().vformat(template, (), evidence)
+    return text[:1].upper() + text[1:]

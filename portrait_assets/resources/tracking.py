@@ -1,0 +1,46 @@
+"""Tracking of models: MLflow on a sqlite file inside the home. No server, no account."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+from pydantic import Field
+
+EXPERIMENT = "behaviour"
+REGISTERED_NAME = "portrait-behaviour"
+
+
+class Tracking(dg.ConfigurableResource):
+    """Where runs and registered models are kept."""
+
+    folder: str = Field(description="Folder of MLflow's sqlite file and artifacts.")
+
+    @property
+    def uri(self) -> str:
+        """The tracking URI, as the MLflow UI takes it."""
+        return f"sqlite:///{Path(self.folder) / 'mlflow.db'}"
+
+    @contextmanager
+    def run(self, name: str, tags: dict[str, str]) -> Iterator[Any]:
+        """An active MLflow run of the experiment; yields the mlflow module, ready for use."""
+        mlflow = self.connect()
+        with mlflow.start_run(run_name=name, tags=tags):
+            yield mlflow
+
+    def connect(self) -> Any:
+        """The mlflow module, pointed at this folder, its experiment in place."""
+        import logging
+
+        import mlflow
+
+        logging.getLogger("mlflow").setLevel(logging.WARNING)
+        logging.getLogger("alembic").setLevel(logging.WARNING)
+        folder = Path(self.folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        mlflow.set_tracking_uri(self.uri)
+        if mlflow.get_experiment_by_name(EXPERIMENT) is None:
+            mlflow.create_experiment(EXPERIMENT, artifact_location=(folder / "artifacts").as_uri())
+        mlflow.set_experiment(EXPERIMENT)
+        return mlflow

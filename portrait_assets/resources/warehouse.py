@@ -1,0 +1,83 @@
+"""The warehouse: one DuckDB file, one process at a time, every table declared in `columns`."""
+
+import logging
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import duckdb
+from dagster_duckdb import DuckDBResource
+from pydantic import Field
+
+from portrait_assets import columns
+from portrait_assets.errors import PortraitError
+from portrait_assets.resources.lock import exclusive
+from portrait_assets.resources.session import Session
+from portrait_assets.tables import Table
+
+logger = logging.getLogger("portrait")
+
+LAYOUT_VERSION = 1
+TABLES: tuple[Table, ...] = tuple(value for value in vars(columns).values() if isinstance(value, Table))
+
+
+class Warehouse(DuckDBResource):
+    """A DuckDB file behind an operating-system lock, so that runs, sensors and commands take turns."""
+
+    threads: int = Field(default=2, description="DuckDB threads.")
+    memory_limit: str = Field(default="8GB", description="DuckDB memory before it spills to disk.")
+
+    @contextmanager
+    def open(self, purpose: str) -> Iterator[Session]:
+        """A session with every schema and table in place. `purpose` is what a waiting process is told."""
+        path = Path(self.database)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with exclusive(path.with_suffix(".lock"), purpose):
+            began = time.monotonic()
+            connection = _connect(path)
+            try:
+                connection.execute("set timezone = 'UTC'")
+                connection.execute(f"set threads = {int(self.threads)}")
+                connection.execute("set memory_limit = $limit", {"limit": self.memory_limit})
+                _prepare(connection, path)
+                yield Session(connection)
+            finally:
+                connection.close()
+            logger.log(
+                logging.DEBUG if purpose.startswith("check ") else logging.INFO,
+                "%-28s %6.1f s",
+                purpose,
+                time.monotonic() - began,
+            )
+
+
+def _connect(path: Path) -> duckdb.DuckDBPyConnection:
+    try:
+        return duckdb.connect(str(path))
+    except duckdb.IOException as error:
+        if "lock" in str(error).lower():
+            raise PortraitError(
+                f"{path} is open in another program (a DuckDB shell or notebook?); close it there and try again"
+            ) from None
+        raise PortraitError(f"{path} is not a readable DuckDB file ({error}); move it away and run again to rebuild it") from None
+
+
+def _prepare(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
+    """Create what is missing; refuse a file of another layout."""
+    connection.execute("create schema if not exists meta")
+    connection.execute("create table if not exists meta.layout (version integer)")
+    found = connection.execute("select max(version) from meta.layout").fetchone()
+    version = found[0] if found else None
+    if version is not None and version != LAYOUT_VERSION:
+        raise PortraitError(
+            f"{path} has layout {version}, this version of Portrait reads layout {LAYOUT_VERSION}; "
+            "set PORTRAIT_HOME to a new folder and run again: everything is recomputed from the source"
+        )
+    if version is None:
+        connection.execute("insert into meta.layout values ($version)", {"version": LAYOUT_VERSION})
+        for schema in sorted({table.schema for table in TABLES} - {"meta"}):
+            connection.execute(f"create schema if not exists {schema}")
+        for table in TABLES:
+            connection.execute(table.ddl())
+        connection.execute(columns.TAGS_VIEW)

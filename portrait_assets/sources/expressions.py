@@ -1,0 +1,68 @@
+"""SQL expressions of a mapping: which columns they read, and what is wrong with them, said for a person."""
+
+import difflib
+import json
+from collections.abc import Iterable, Iterator
+
+import duckdb
+
+from portrait_assets.errors import PortraitError
+
+ROW_WISE = "an expression reads one row: no subqueries, windows or *; join with [lookups], add up with their summary"
+
+
+def quoted(name: str) -> str:
+    """`name` as an SQL identifier."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def literal(text: str) -> str:
+    """`text` as an SQL string."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """'; nearest is …' for the best match of `name` among `known`, or nothing."""
+    by_lower_case = {word.lower(): word for word in known}
+    close = difflib.get_close_matches(name.lower(), by_lower_case, n=1, cutoff=0.5)
+    return f"; nearest is '{by_lower_case[close[0]]}'" if close else ""
+
+
+def named(name: str, known: Iterable[str]) -> str | None:
+    """The column that `name` means: names are compared without case, as SQL does."""
+    return next((column for column in known if column.lower() == name.strip().lower()), None)
+
+
+def references(con: duckdb.DuckDBPyConnection, expression: str, where: str) -> set[tuple[str, ...]]:
+    """Dotted column names that one row-wise SQL expression reads; anything else than that is a PortraitError."""
+    [(answer,)] = con.execute("select json_serialize_sql('select ' || $expression)", {"expression": expression}).fetchall()
+    tree = json.loads(answer)
+    if tree["error"]:
+        raise PortraitError(f"{where}: `{expression}` is not SQL: {tree['error_message']}")
+    nodes = [statement["node"] for statement in tree["statements"]]
+    if len(nodes) != 1 or len(nodes[0]["select_list"]) != 1 or nodes[0]["from_table"]["type"] != "EMPTY":
+        raise PortraitError(f"{where}: `{expression}` is not one SQL expression")
+    return set(_column_names(nodes[0]["select_list"][0], where, expression))
+
+
+def _column_names(node: object, where: str, expression: str, bound: frozenset[str] = frozenset()) -> Iterator[tuple[str, ...]]:
+    if isinstance(node, list):
+        for child in node:
+            yield from _column_names(child, where, expression, bound)
+    if not isinstance(node, dict):
+        return
+    kind = node.get("class")
+    if kind in ("SUBQUERY", "WINDOW", "STAR"):
+        raise PortraitError(f"{where}: `{expression}` can't be used: {ROW_WISE}")
+    if kind == "COLUMN_REF" and node["column_names"][0] not in bound:
+        yield tuple(node["column_names"])
+    if kind == "LAMBDA":
+        parameters = _column_names(node["lhs"], where, expression)
+        bound |= {name for names in parameters for name in names}
+    for child in node.values():
+        yield from _column_names(child, where, expression, bound)
+
+
+def first_line(error: Exception) -> str:
+    """The first line of a DuckDB error, without its class."""
+    return str(error).strip().splitlines()[0].removeprefix("Binder Error: ").removeprefix("Invalid Input Error: ")

@@ -1,0 +1,63 @@
+"""Files on disk: which ones a table names, what format they are, which table a given file belongs to, their hash."""
+
+import hashlib
+from fnmatch import fnmatch
+from functools import lru_cache
+from pathlib import Path
+
+from portrait_assets.errors import PortraitError
+from portrait_assets.sources.mapping import Source, SourceTable
+
+ENDINGS = {
+    ".csv": "csv", ".tsv": "tsv", ".tab": "tsv", ".ndjson": "ndjson", ".jsonl": "ndjson", ".parquet": "parquet", ".pq": "parquet",
+}  # fmt: skip
+
+
+def files_of(source: Source, table: str) -> list[Path]:
+    """The files that `table` names, sorted by name; a name or glob that finds none is a PortraitError."""
+    found: set[Path] = set()
+    for pattern in source.tables[table].files:
+        matches = {path for path in source.root.glob(pattern) if path.is_file()}
+        if not matches:
+            kind = "no file matches" if any(mark in pattern for mark in "*?[") else "no file"
+            raise PortraitError(
+                f"{source.path}: [tables.{table}] {kind} '{pattern}' in {source.root}; put it there, or mend files or root"
+            )
+        found |= matches
+    return sorted(found)
+
+
+def format_of(table: SourceTable, path: Path) -> str:
+    """The declared format, or the one that the file's ending tells."""
+    ending = next((suffix for suffix in reversed(path.suffixes) if suffix.lower() not in (".gz", ".zst")), "").lower()
+    if table.format is None and ending not in ENDINGS:
+        raise PortraitError(f"{path.name}: the ending does not tell the format; set format in its [tables.…], e.g. format = \"csv\"")
+    return table.format or ENDINGS[ending]
+
+
+def table_of(source: Source, path: Path) -> str | None:
+    """The table whose `files` the name of `path` matches, its ending aside; None if none does."""
+    for name, table in source.tables.items():
+        if any(fnmatch(path.name, Path(pattern).name) for pattern in table.files):
+            return name
+    return next((name for name, table in source.tables.items() if any(_same_stem(path, pattern) for pattern in table.files)), None)
+
+
+def _same_stem(path: Path, pattern: str) -> bool:
+    stem = path.name.removesuffix("".join(path.suffixes[-1:]))
+    return fnmatch(stem, Path(pattern).stem)
+
+
+def sha256(path: Path) -> str:
+    """Hash of the file's bytes; a missing or unreadable file is a PortraitError."""
+    try:
+        stat = path.stat()
+        return _sha256(path, stat.st_size, stat.st_mtime_ns)
+    except OSError as error:
+        raise PortraitError(f"{path}: can't be read: {error.strerror}; check the name and its permissions") from None
+
+
+@lru_cache(maxsize=256)
+def _sha256(path: Path, size: int, modified: int) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,119 @@
+"""A mapping file read: TOML to `Source`, every mistake told with its line and the nearest thing that is right."""
+
+import importlib.util
+import re
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from portrait_assets.errors import PortraitError
+from portrait_assets.sources.expressions import nearest
+from portrait_assets.sources.mapping import EventStream, ItemStream, Lookup, Source, SourceTable, Stream, UserStream
+
+SHIPPED = Path(__file__).parents[1] / "packs" / "ecommerce" / "sources"
+SECTIONS: dict[str, type[BaseModel]] = {"tables": SourceTable, "events": EventStream, "items": ItemStream, "users": UserStream}
+
+
+def load(name_or_path: str | Path = "complete_journey") -> Source:
+    """The source of that name among the shipped ones, or of that TOML file. PortraitError says what is wrong in it."""
+    path = _find(name_or_path)
+    text = path.read_text(encoding="utf-8-sig")
+    try:
+        declared = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise PortraitError(f"{path}: not TOML: {error}; strings need quotes, tables [brackets]") from None
+    for reserved in ("path",):
+        if reserved in declared:
+            raise PortraitError(f"{path}, line {_line(text, [reserved])}: unknown key '{reserved}'")
+    try:
+        source = Source.model_validate({**declared, "path": path, "root": _root(path, declared.get("root", "."))})
+    except ValidationError as error:
+        raise PortraitError(_explained(path, text, error)) from None
+    return _named_streams(source)
+
+
+def _find(name_or_path: str | Path) -> Path:
+    shipped = {path.stem: path for path in sorted(SHIPPED.glob("*.toml"))}
+    if str(name_or_path) in shipped:
+        return shipped[str(name_or_path)]
+    path = Path(name_or_path).expanduser()
+    if path.is_file():
+        return path
+    names = ", ".join(shipped)
+    raise PortraitError(f"no mapping '{name_or_path}'{nearest(str(name_or_path), shipped)}; give a TOML file, or one of: {names}")
+
+
+def _root(path: Path, root: Any) -> Path:
+    if not isinstance(root, str):
+        raise PortraitError(f"{path}: root must be a folder, as text")
+    if not root.startswith("package:"):
+        return (path.parent / Path(root).expanduser()).resolve()
+    package, _, folder = root.removeprefix("package:").partition("/")
+    spec = importlib.util.find_spec(package) if package.isidentifier() else None
+    if spec is None or not spec.submodule_search_locations:
+        raise PortraitError(f"{path}: package '{package}' is not installed; install it with pip, or set root to a folder")
+    return Path(spec.submodule_search_locations[0]) / folder
+
+
+def _named_streams(source: Source) -> Source:
+    """The source with every stream named, once its names and tables are known to fit."""
+    renamed: dict[str, list[Stream]] = {}
+    seen: set[str] = {"canonical"}
+    for section in ("items", "users", "events"):
+        for stream in getattr(source, section):
+            where = f"{source.path}: {section} from '{stream.table}'"
+            for table in [stream.table, *(lookup.table for lookup in stream.lookups.values())]:
+                if table not in source.tables:
+                    raise PortraitError(f"{where}: no [tables.{table}]{nearest(table, source.tables)}")
+            name = stream.stream or (stream.table if section == "events" else section)
+            if name in seen:
+                raise PortraitError(f"{where}: a second stream named '{name}'; give it a name of its own: stream = \"…\"")
+            seen.add(name)
+            renamed.setdefault(section, []).append(stream.model_copy(update={"stream": name}))
+    if not renamed:
+        raise PortraitError(f"{source.path}: nothing is read; add [[events]] with from, event_time, user_id and event_type")
+    for stream in source.events:
+        if stream.corrects and stream.corrects not in seen:
+            raise PortraitError(f"{source.path}: corrects = '{stream.corrects}' is no stream{nearest(stream.corrects, seen)}")
+    return source.model_copy(update={section: tuple(streams) for section, streams in renamed.items()})
+
+
+def _explained(path: Path, text: str, error: ValidationError) -> str:
+    """The first mistake that pydantic found, as one line for a person."""
+    mistake = error.errors()[0]
+    keys = [str(key) for key in mistake["loc"]]
+    place = f"{path}, line {_line(text, keys)}: {'.'.join(keys)}"
+    if mistake["type"] == "extra_forbidden":
+        known = _known_keys(keys[:-1])
+        return f"{place}: unknown key '{keys[-1]}'{nearest(keys[-1], known)}; known here: {', '.join(known)}"
+    if mistake["type"] == "missing":
+        return f"{place} is missing; add it"
+    message = mistake["msg"].removeprefix("Value error, ")
+    return f"{place}: {message}"
+
+
+def _known_keys(section: list[str]) -> list[str]:
+    model: type[BaseModel] = SECTIONS.get(section[0], Source) if section else Source
+    if "lookups" in section:
+        model = Lookup
+    fields = {field.alias or name for name, field in model.model_fields.items()}
+    return [name for name in model.model_json_schema()["properties"] if name in fields and name != "path"]
+
+
+def _line(text: str, keys: list[str]) -> int:
+    """Line of the deepest of `keys` that the text has, found from the outside in; 1 if none is."""
+    lines = text.splitlines()
+    found = 0
+    sections = [n for n, line in enumerate(lines) if line.lstrip().startswith("[")]
+    for depth, key in enumerate(keys):
+        if key.isdigit():
+            heads = [n for n in sections if re.match(rf"\s*\[\[\s*{re.escape(keys[depth - 1])}\s*\]\]", lines[n])]
+            found = heads[int(key)] if int(key) < len(heads) else found
+            continue
+        pattern = re.compile(rf'^\s*(\[+[^\]]*\b{re.escape(key)}\s*\]+|"?{re.escape(key)}"?\s*=|.*[{{,]\s*"?{re.escape(key)}"?\s*=)')
+        found = next((n for n in range(found, len(lines)) if pattern.match(lines[n])), found)
+    return found + 1
+
+

@@ -1,0 +1,173 @@
+"""The declared mapping: what its TOML file may say, as frozen models."""
+
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from zoneinfo import available_timezones
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, create_model, field_validator, model_validator
+
+from portrait_assets.columns import ATTRIBUTES, RAW_ITEMS
+from portrait_assets.sources.expressions import nearest
+
+Format = Literal["csv", "tsv", "ndjson", "parquet", "whitespace", "fixed"]
+Times = Literal["local", "utc"]
+
+
+def _as_list(value: Any) -> Any:
+    return [value] if isinstance(value, (str, dict)) else value
+
+
+def _as_sql(value: Any) -> Any:
+    return str(value) if isinstance(value, (int, float)) else value
+
+
+Names = Annotated[tuple[str, ...], BeforeValidator(_as_list)]
+Sql = Annotated[str, BeforeValidator(_as_sql)]
+
+
+class Declared(BaseModel):
+    """A part of a mapping: nothing but its declared keys, and never changed."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+
+class SourceTable(Declared):
+    """Files of one shape, and how to read them."""
+
+    files: Names = Field(description="glob or list of globs, relative to root")
+    format: Format | None = Field(None, description="csv, tsv, ndjson, parquet, whitespace or fixed; by default from the file's ending")
+    delimiter: str | None = Field(None, description="character between fields; `,` for csv, a tab for tsv")
+    quote: str = Field('"', description="character around a field that holds delimiters")
+    header: bool = Field(True, description="whether the first line names the columns; if not, give columns")
+    columns: Names = Field((), description="column names, where no header gives them")
+    widths: tuple[int, ...] = Field((), description="widths of the fields of a fixed-width file")
+    skip: int = Field(0, ge=0, description="lines to pass over before the header")
+    encoding: str = Field("utf-8", description="any encoding that Python knows, e.g. latin-1, cp1252")
+    decimal: str = Field(".", description="decimal mark of numbers")
+    thousands: str = Field("", description="mark between thousands of numbers")
+    nulls: Names = Field(("",), description="texts that mean unknown")
+    numbers: Names = Field((), description="columns that are numbers; only these can be calculated with")
+    times: dict[str, Names] = Field({}, description="columns that are times, with their strptime format, a list of them, or iso")
+    optional: Names = Field((), description="columns that a file may lack; they are then null")
+
+
+class Lookup(Declared):
+    """Another table, at most one row of which goes with each row of the stream."""
+
+    table: str = Field(description="the table to look into")
+    on: Names | dict[str, str] = Field(description="the column both share, a list of them, or {this side = that table's column}")
+    where: Sql | None = Field(None, description="which rows of that table count")
+    summary: dict[str, Sql] = Field({}, description="name = aggregate: makes one row of the several that share a key")
+
+    @property
+    def pairs(self) -> dict[str, str]:
+        """Expression of the stream's side -> column of the table looked into."""
+        return self.on if isinstance(self.on, dict) else {column: column for column in self.on}
+
+
+class Stream(Declared):
+    """Rows of one table, each turned into canonical columns by SQL expressions."""
+
+    table: str = Field(alias="from", description="the table whose rows are read")
+    stream: str = Field("", description="the stream's name in the ledger; by default the table's, or items, or users")
+    lookups: dict[str, Lookup] = Field({}, description="tables joined to each row, used as lookup.column")
+    where: Sql | None = Field(None, description="which rows of the table are this stream's; the others are counted as skipped")
+    reject: dict[str, Sql] = Field({}, description="reason = condition: rows to put in quarantine")
+
+    def expressions(self) -> dict[str, str]:
+        """Canonical column -> SQL expression, for those that the mapping gives."""
+        return {column: sql for column in self.canonical() if (sql := getattr(self, column)) is not None}
+
+    @classmethod
+    def canonical(cls) -> list[str]:
+        """The canonical columns that a stream of this kind can give."""
+        return [name for name in cls.model_fields if name not in STRUCTURE]
+
+    @property
+    def identity(self) -> str:
+        """The column that says whom or what a row is about."""
+        return "user_id" if "user_id" in type(self).model_fields else "item_id"
+
+
+class EventStream(Stream):
+    """One stream of events."""
+
+    duplicates: Literal["same", "distinct"] = Field("same", description="whether equal rows are one event told twice, or two events")
+    corrects: str | None = Field(None, description="the stream whose events (by key) this one corrects or takes back")
+    times: Times | None = Field(None, description="as at the top, for this stream alone")
+    key: Annotated[tuple[Sql, ...], BeforeValidator(lambda value: _as_list(_as_sql(value)))] = Field(
+        (), description="expressions that identify an event; without them its whole row does"
+    )
+    event_time: Sql = Field(description="when it happened")
+    user_id: Sql = Field(description="who")
+    event_type: Sql = Field(description="a canonical event type, bare, or an expression that gives one")
+    item_id: Sql | None = Field(None, description="the item concerned")
+    session_id: Sql | None = Field(None, description="basket, order or visit that events share")
+    quantity: Sql | None = Field(None, description="units; kept in thousandths")
+    amount: Sql | None = Field(None, description="money paid (or paid back); kept in cents")
+    discount: Sql | None = Field(None, description="price reductions the shop gave")
+    coupon: Sql | None = Field(None, description="reductions by coupon")
+    rating: Sql | None = Field(None, description="stars or points of a review")
+    text: Sql | None = Field(None, description="search words or review text")
+    place_id: Sql | None = Field(None, description="shop, branch or channel")
+    campaign_id: Sql | None = Field(None, description="campaign of a coupon or an exposure")
+    version: Sql | None = Field(None, description="whole number; the newest version of a key wins")
+    is_deletion: Sql | None = Field(None, description="true where the row takes the event of its key back")
+    ingested_at: Sql | None = Field(None, description="when the source learnt it")
+
+    @model_validator(mode="after")
+    def _key_or_distinct(self) -> "EventStream":
+        if self.key and self.duplicates == "distinct":
+            raise ValueError('a key says what is one event: leave out either `key` or `duplicates = "distinct"`')
+        if self.corrects and not self.key:
+            raise ValueError("`corrects` needs a `key`, the same as that of the stream it corrects")
+        return self
+
+
+STRUCTURE = {*Stream.model_fields, "key", "duplicates", "corrects", "times"}
+
+
+def _described(name: str, identity: str, columns: dict[str, str]) -> type[Stream]:
+    optional: dict[str, Any] = {column: (Sql | None, Field(None, description=meaning)) for column, meaning in columns.items()}
+    required = (Sql, Field(description=f"{identity.removesuffix('_id')} concerned"))
+    return create_model(name, __base__=Stream, __module__=__name__, **{identity: required, **optional})
+
+
+ItemStream = _described(
+    "ItemStream",
+    "item_id",
+    {c.name: c.meaning for c in RAW_ITEMS.columns if c.name not in ("source", "item_id", "batch_id", "row_number")},
+)
+UserStream = _described("UserStream", "user_id", {attribute: "declared attribute" for attribute in ATTRIBUTES})
+
+
+class Source(Declared):
+    """A whole mapping. `path` is the TOML file, `root` the resolved folder of its files."""
+
+    path: Path = Field(exclude=True, description="the mapping's own file")
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]*$", description="lower case, digits and _; what raw rows say they come from")
+    title: str = Field("", description="the name for people")
+    root: Path = Field(exclude=True, description="folder of the files: relative to the mapping, or package:NAME/FOLDER")
+    time_zone: str = Field("UTC", description="IANA name of the zone of the source's wall clocks")
+    times: Times = Field("local", description="local or utc: what times without an offset are")
+    start: date | None = Field(None, description="first UTC day of the data")
+    end: date | None = Field(None, description="last UTC day of the data")
+    notes: str = Field("", description="what a reader should know")
+    licence: str = Field("", description="who may use the data, for what")
+    tables: dict[str, SourceTable]
+    events: Annotated[tuple[EventStream, ...], BeforeValidator(_as_list)] = ()
+    items: Annotated[tuple[ItemStream, ...], BeforeValidator(_as_list)] = ()
+    users: Annotated[tuple[UserStream, ...], BeforeValidator(_as_list)] = ()
+
+    @field_validator("time_zone")
+    @classmethod
+    def _known_zone(cls, zone: str) -> str:
+        if zone not in available_timezones():
+            raise ValueError(f"'{zone}' is not a time zone{nearest(zone, available_timezones())}; see the IANA list, e.g. Europe/Paris")
+        return zone
+
+    @property
+    def streams(self) -> tuple[Stream, ...]:
+        """All streams in the order they land: what describes before what happens."""
+        return (*self.items, *self.users, *self.events)

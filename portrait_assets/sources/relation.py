@@ -1,0 +1,214 @@
+"""What the expressions of a stream read: the rows of its table, typed as declared, each with its lookups as structs.
+
+Everything here builds SQL over staged temporary tables (see readers), and stops with one clear line where names,
+expressions or joins don't fit.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import duckdb
+
+from portrait_assets.errors import PortraitError
+from portrait_assets.sources.expressions import first_line, literal, named, nearest, quoted, references
+from portrait_assets.sources.mapping import Lookup, SourceTable, Stream
+from portrait_assets.sources.readers import LINE, OWN, PROBLEM, ROW
+from portrait_assets.sources.values import Marks, Value, is_text, typed
+
+TYPED = "__typed"  # what is wrong with the typed columns that the stream uses
+
+
+@dataclass(frozen=True)
+class Staged:
+    """A table of the mapping as it lies staged: its temporary table and the types of its columns."""
+
+    name: str
+    relation: str
+    table: SourceTable
+    types: Mapping[str, str]
+
+    @classmethod
+    def of(cls, con: duckdb.DuckDBPyConnection, name: str, relation: str, table: SourceTable, place: str) -> "Staged":
+        """The staged table with its declared columns checked; those that are optional and absent are null."""
+        types = {column: type_ for column, type_, *_ in con.execute(f"describe {relation}").fetchall() if column not in OWN}
+        for column in (*table.numbers, *table.times):
+            if named(column, [*types, *table.optional]) is None:
+                raise PortraitError(f"{place}: [tables.{name}] declares '{column}', which its file has not{nearest(column, types)}")
+        absent = {column: "NULL" for column in table.optional if named(column, types) is None}
+        return cls(name, relation, table, {**types, **absent})
+
+    def value(self, column: str, clock: str) -> Value:
+        """SQL of one column, its null texts taken away and typed if it is declared to be."""
+        kind = "VARCHAR" if self.types[column] == "NULL" else self.types[column]
+        sql = "null::varchar" if self.types[column] == "NULL" else quoted(column)
+        if is_text(kind):
+            nulls = ", ".join(literal(text.strip()) for text in {"", *self.table.nulls})
+            sql = f"case when trim({sql}) not in ({nulls}) then {sql} end"
+        marks = Marks(self.table.decimal, self.table.thousands)
+        formats = next((formats for name, formats in self.table.times.items() if name.lower() == column.lower()), None)
+        if formats is not None or named(column, self.table.numbers):
+            return typed(column, sql, kind, formats, marks, clock)
+        return Value(sql)
+
+    def select(self, clock: str, used: set[str]) -> str:
+        """The rows with typed columns, and in `__typed` what is wrong with the `used` ones."""
+        values = {column: self.value(column, clock) for column in self.types}
+        listed = "".join(f", {value.sql} as {quoted(column)}" for column, value in values.items())
+        problems = joined_text(values[column].problem for column in self.types if column in used)
+        return f"select {ROW}, {PROBLEM}, {LINE}, {problems} as {TYPED}{listed} from {self.relation}"
+
+
+def joined_text(problems: object) -> str:
+    """SQL of the non-null texts joined by '; ', null if there are none."""
+    listed = [problem for problem in problems if problem != "null"]  # type: ignore[attr-defined]
+    return f"nullif(concat_ws('; ', {', '.join(listed)}), '')" if listed else "null::varchar"
+
+
+@dataclass
+class Relation:
+    """The rows a stream reads, growing by one lookup after another; `place` starts every error message."""
+
+    con: duckdb.DuckDBPyConnection
+    place: str
+    clock: str
+    base: Staged
+    lookups: dict[str, tuple[Lookup, Staged]]
+    used: dict[str, set[str]] = field(default_factory=dict)
+    sql: str = ""
+
+    @classmethod
+    def of(cls, con: duckdb.DuckDBPyConnection, place: str, clock: str, stream: Stream, staged: Mapping[str, Staged]) -> "Relation":
+        """The relation of a stream, joined; every expression of the stream is parsed to know what it uses."""
+        lookups = {name: (lookup, staged[lookup.table]) for name, lookup in stream.lookups.items()}
+        relation = cls(con, place, clock, staged[stream.table], lookups)
+        relation._judge_lookup_names()
+        expressions = {**stream.expressions(), **stream.reject, "where": stream.where or "true"}
+        keys = {f"key {n}": sql for n, sql in enumerate(getattr(stream, "key", ()), 1)}
+        for field_, sql in {**expressions, **keys}.items():
+            relation.use(field_, relation.resolved(sql))
+        for name, (lookup, _) in lookups.items():
+            for sql in lookup.pairs:
+                relation.use(f"lookups.{name}.on", relation.resolved(sql))
+        relation.sql = relation.base.select(clock, relation.used.get("", set()))
+        for name in lookups:
+            relation._join(name)
+        return relation
+
+    def resolved(self, sql: str) -> str:
+        """The expression, or the quoted column if that is all it names (spaces and all)."""
+        column = named(sql, self.base.types)
+        return quoted(column) if column else sql
+
+    def use(self, field_: str, sql: str) -> list[tuple[str, str]]:
+        """(lookup or '', column) pairs that an expression reads, noted as used; an unknown one is a PortraitError."""
+        found: list[tuple[str, str]] = []
+        for names in sorted(references(self.con, sql, f"{self.place}, {field_}")):
+            found.extend(self._meant(names, field_))
+        for lookup, column in found:
+            self.used.setdefault(lookup, set()).add(column)
+        return found
+
+    def type_of(self, field_: str, sql: str) -> str:
+        """DuckDB type of an expression over the rows; what DuckDB refuses is a PortraitError."""
+        try:
+            [(_, type_, *_)] = self.con.execute(f"describe select ({sql}\n) as x from {self.rows}").fetchall()
+        except duckdb.Error as error:
+            texts = [c for lookup, c in self.use(field_, sql) if not lookup and is_text(self.base.types[c]) and c not in self.base.table.numbers]
+            hint = f"; to calculate with text columns declare them in [tables.{self.base.name}]: numbers = {texts}" if texts else ""
+            raise PortraitError(f"{self.place}, {field_}: `{sql}` can't be used: {first_line(error)}{hint}") from None
+        return type_
+
+    @property
+    def rows(self) -> str:
+        """The relation as something to select from, under its table's name."""
+        return f"({self.sql}) as {quoted(self.base.name)}"
+
+    def _meant(self, names: tuple[str, ...], field_: str) -> list[tuple[str, str]]:
+        first, *rest = names
+        if column := named(first, self.base.types):
+            return [("", column)]
+        if lookup := named(first, self.lookups):
+            return self._of_lookup(lookup, rest, field_)
+        if rest and first.lower() == self.base.name.lower():
+            return self._meant(tuple(rest), field_)
+        known = [*self.base.types, *self.lookups]
+        has = ", ".join(known)
+        raise PortraitError(
+            f"{self.place}, {field_}: no column '{first}' in {self.base.name}{nearest(first, known)}; it has {has}"
+        )
+
+    def _of_lookup(self, name: str, rest: list[str], field_: str) -> list[tuple[str, str]]:
+        lookup, staged = self.lookups[name]
+        known = list(lookup.summary) or list(staged.types)
+        if not rest:
+            return [(name, column) for column in known]
+        column = named(rest[0], known)
+        if column is None:
+            raise PortraitError(
+                f"{self.place}, {field_}: lookup {name} has no '{rest[0]}'{nearest(rest[0], known)}; it has {', '.join(known)}"
+            )
+        return [(name, column)]
+
+    def _judge_lookup_names(self) -> None:
+        reserved = {word for (word,) in self.con.execute("select keyword_name from duckdb_keywords() where keyword_category = 'reserved'").fetchall()}
+        for name in self.lookups:
+            if name.lower() in reserved or not name.isidentifier():
+                raise PortraitError(f"{self.place}: lookup '{name}' is not a name SQL can use; call it {name}s, say")
+            if named(name, [*self.base.types, self.base.name]):
+                raise PortraitError(f"{self.place}: lookup '{name}' is also the table or one of its columns; give it another name")
+
+    def _join(self, name: str) -> None:
+        """Left join one lookup, as a struct column under its name; one that would multiply rows is a PortraitError."""
+        lookup, staged = self.lookups[name]
+        place = f"{self.place}, lookups.{name}"
+        keys = [self._column(staged, column, place) for column in lookup.pairs.values()]
+        relation = self._looked_up(name, lookup, staged, keys, place)
+        self._refuse_many(place, relation, keys, lookup)
+        here = [self.resolved(sql) for sql in lookup.pairs]
+        same = " and ".join(
+            f"cast(({sql}\n) as varchar) = __found.__key{n}" for n, sql in enumerate(here)
+        )
+        for sql in here:
+            self.type_of(f"lookups.{name}.on", sql)
+        self.sql = f"select {quoted(self.base.name)}.*, __found.__row as {quoted(name)} from {self.rows} left join ({relation}) as __found on {same}"
+
+    def _looked_up(self, name: str, lookup: Lookup, staged: Staged, keys: list[str], place: str) -> str:
+        """SQL of a lookup's rows: its keys as text, and a struct `__row` of what the stream uses of it."""
+        used = self.used.get(name, set())
+        rows = Relation(self.con, place, self.clock, staged, {})
+        for field_, sql in {**lookup.summary, "where": lookup.where or "true"}.items():
+            rows.use(field_, rows.resolved(sql))
+        read = rows.used.get("", set()) if lookup.summary else used
+        rows.sql = staged.select(self.clock, read)
+        wanted = {column: lookup.summary.get(column, quoted(column)) for column in used}
+        for column, sql in {**wanted, "where": lookup.where or "true"}.items():
+            rows.type_of(column, sql)
+        fields = "".join(f", {quoted(column)} := ({sql}\n)" for column, sql in sorted(wanted.items()))
+        problem = f"min({TYPED})" if lookup.summary else TYPED
+        listed = ", ".join(f"cast({quoted(key)} as varchar) as __key{n}" for n, key in enumerate(keys))
+        grouped = f"group by {', '.join(f'__key{n}' for n in range(len(keys)))}" if lookup.summary else ""
+        return (
+            f"select {listed}, struct_pack({TYPED} := {problem}{fields}) as __row from {rows.rows} "
+            f"where {PROBLEM} is null and coalesce(({lookup.where or 'true'}\n), false) {grouped}"
+        )
+
+    def _column(self, staged: Staged, column: str, place: str) -> str:
+        found = named(column, staged.types)
+        if found is None:
+            has = ", ".join(staged.types)
+            raise PortraitError(f"{place}.on: no column '{column}' in {staged.name}{nearest(column, staged.types)}; it has {has}")
+        return found
+
+    def _refuse_many(self, place: str, relation: str, keys: list[str], lookup: Lookup) -> None:
+        """A key that several rows share would tell one event several times."""
+        columns = ", ".join(f"__key{n}" for n in range(len(keys)))
+        some = self.con.execute(
+            f"select {columns}, count(*) as times from ({relation}) group by {columns} "
+            f"having count(*) > 1 and count(*) = count(({columns})) order by {columns} limit 1"
+        ).fetchone()
+        if some and all(value is not None for value in some):
+            shared = ", ".join(f"{key} {value}" for key, value in zip(keys, some))
+            raise PortraitError(
+                f"{place}: {some[-1]} rows of {lookup.table} share {shared}, so the join would multiply events; add a column to "
+                f"`on`, a `where`, or a `summary` that adds them up, e.g. summary = {{ total = \"sum(…)\" }}"
+            )

@@ -1,0 +1,131 @@
+"""Any SQL value to a canonical one, and what to tell a person when it is not one: pure SQL text, no connection."""
+
+import re
+from dataclasses import dataclass
+
+from portrait_assets.errors import PortraitError
+from portrait_assets.sources.expressions import literal
+
+NUMERIC = re.compile(r"U?(TINY|SMALL|BIG|HUGE)INT|U?INTEGER|DECIMAL.*|DOUBLE|FLOAT")
+WALL_CLOCK = re.compile(r"DATE|TIMESTAMP(_S|_MS|_NS)?")
+OFFSET = r":\d{2}(\.\d+)?\s*(Z|z|UTC|GMT|[+-]\d{2}(:?\d{2})?)$"
+ISO = "iso"
+
+# Beyond this a double does not hold every whole number.
+LARGEST = 2**53
+
+SCALES = {"quantity": 1000, "amount": 100, "discount": 100, "coupon": 100}
+TIMES = ("event_time", "ingested_at")
+
+
+@dataclass(frozen=True)
+class Marks:
+    """How a table writes numbers."""
+
+    decimal: str = "."
+    thousands: str = ""
+
+
+@dataclass(frozen=True)
+class Value:
+    """SQL of a canonical value, and SQL of what is wrong with what it came from: text, or null where nothing is."""
+
+    sql: str
+    problem: str = "null"
+
+
+def is_text(type_: str) -> bool:
+    return type_ in ("VARCHAR", "JSON", '"NULL"')
+
+
+def canonical(column: str, sql: str, type_: str, marks: Marks, clock: str) -> Value:
+    """The value of one canonical column from `sql` of a DuckDB type; instants are timestamptz, scaled numbers bigint.
+
+    `clock` is the zone of times without an offset. A type that can't become the column's is a PortraitError.
+    """
+    if column in TIMES:
+        return _instant(column, sql, type_, clock)
+    if column in SCALES:
+        return _number(column, sql, type_, marks, SCALES[column])
+    if column == "rating":
+        return _number(column, sql, type_, marks, None)
+    if column == "version":
+        return _number(column, sql, type_, marks, 1)
+    if column == "is_deletion":
+        flag = f"try_cast({sql} as boolean)"
+        return Value(flag, _unless(f"{sql} is null or {flag} is not null", column, sql, "true or false"))
+    return Value(f"nullif(trim(cast({sql} as varchar)), '')")
+
+
+def typed(column: str, sql: str, type_: str, formats: tuple[str, ...] | None, marks: Marks, clock: str) -> Value:
+    """A source column declared as a time (with `formats`) or as a number (without), ready to calculate with."""
+    if not is_text(type_):
+        return Value(f"case when not isnan({sql}) then {sql} end" if type_ in ("DOUBLE", "FLOAT") else sql)
+    value = parsed_number(sql, marks) if formats is None else parsed_time(sql, formats, clock)
+    expected = "a number" + _written(marks) if formats is None else "a time; expected " + " or ".join(formats)
+    return Value(value, _unless(f"{sql} is null or ({value}) is not null", column, sql, expected))
+
+
+def parsed_number(sql: str, marks: Marks) -> str:
+    """SQL of the double that a text writes with these marks; null where it writes none."""
+    mark = re.escape(marks.thousands)
+    whole = rf"\d{{1,3}}({mark}\d{{3}})+|\d+" if mark else r"\d+"
+    grammar = literal(rf"[+-]?(({whole})({re.escape(marks.decimal)}\d*)?|{re.escape(marks.decimal)}\d+)([eE][+-]?\d+)?")
+    plain = f"trim({sql})"
+    if mark:
+        plain = f"replace({plain}, {literal(marks.thousands)}, '')"
+    if marks.decimal != ".":
+        plain = f"replace({plain}, {literal(marks.decimal)}, '.')"
+    return f"case when regexp_full_match(trim({sql}), {grammar}) then try_cast({plain} as double) end"
+
+
+def parsed_time(sql: str, formats: tuple[str, ...], clock: str) -> str:
+    """SQL of the time that a text writes: a timestamp on `clock`, or a timestamptz if every format has an offset."""
+    absolute = all("%z" in pattern for pattern in formats)
+    here = "" if absolute else f" at time zone {literal(clock)}"
+    tried = []
+    for pattern in formats:
+        parsed = f"try_strptime(trim({sql}), {literal(pattern)})"
+        tried.append(_iso(sql, clock) if pattern == ISO else f"try({parsed}{here})" if "%z" in pattern else parsed)
+    return f"coalesce({', '.join(tried)})"
+
+
+def _iso(sql: str, clock: str) -> str:
+    with_offset = f"try(try_cast({sql} as timestamptz) at time zone {literal(clock)})"
+    return f"case when regexp_matches(trim({sql}), {literal(OFFSET)}) then {with_offset} else try_cast({sql} as timestamp) end"
+
+
+def _instant(column: str, sql: str, type_: str, clock: str) -> Value:
+    if type_ == "TIMESTAMP WITH TIME ZONE":
+        return Value(sql)
+    wall_clock = f"try(try_cast({sql} as timestamp) at time zone {literal(clock)})"
+    if WALL_CLOCK.fullmatch(type_):
+        return Value(wall_clock, _unless(f"{sql} is null or {wall_clock} is not null", column, sql, "a time that can be kept"))
+    if not is_text(type_):
+        raise PortraitError(f"{column} is {type_}, not a time; for seconds since 1970 write to_timestamp(…), for milliseconds epoch_ms(…)")
+    with_offset = f"try_cast({sql} as timestamptz)"
+    instant = f"case when regexp_matches(trim({sql}), {literal(OFFSET)}) then {with_offset} else {wall_clock} end"
+    expected = "a time; expected ISO 8601 or set a format in the mapping"
+    return Value(instant, _unless(f"{sql} is null or ({instant}) is not null", column, sql, expected))
+
+
+def _number(column: str, sql: str, type_: str, marks: Marks, scale: int | None) -> Value:
+    if not is_text(type_) and not NUMERIC.fullmatch(type_):
+        raise PortraitError(f"{column} is {type_}, not a number; write an expression that gives one")
+    double = parsed_number(sql, marks) if is_text(type_) else f"cast({sql} as double)"
+    known = sql if is_text(type_) else f"case when not isnan({double}) then {sql} end"
+    scaled = f"({double}) * {scale or 1}"
+    fits = f"abs({scaled}) < {LARGEST}"
+    whole = f"cast(round({scaled}) as bigint)" if scale else double
+    value = f"case when {fits} then {whole} end"
+    return Value(value, _unless(f"{known} is null or coalesce({fits}, false)", column, sql, "a number" + _written(marks)))
+
+
+def _written(marks: Marks) -> str:
+    return f"; expected digits such as 1{marks.thousands}234{marks.decimal}50"
+
+
+def _unless(fine: str, column: str, sql: str, expected: str) -> str:
+    """SQL: null where `fine`, else "column 'value' is not expected"."""
+    shown = f"left(cast({sql} as varchar), 60)"
+    return f"case when not ({fine}) then {literal(column + ' ')} || '''' || {shown} || {literal(chr(39) + ' is not ' + expected)} end"

@@ -1,0 +1,179 @@
+"""What a run leaves to look at: a summary after `portrait run`, and `portrait status`."""
+
+from datetime import date
+from typing import Any
+
+from rich.console import Console, Group
+from rich.panel import Panel
+from rich.table import Table as RichTable
+
+from portrait_assets import columns as c
+from portrait_assets.home import Home
+from portrait_assets.lineage import DAILY_TABLES, stale_days
+from portrait_assets.operations import Outcome, dagster_instance, warehouse
+from portrait_assets.partitions import Window
+from portrait_assets.reading import Export, card, render
+from portrait_assets.resources.session import Session
+from portrait_assets.sources import Batch
+
+LAYERS = (
+    c.RAW_EVENTS,
+    c.RAW_QUARANTINE,
+    c.CLEAN_EVENTS,
+    c.CLEAN_ITEMS,
+    c.CLEAN_USERS,
+    c.FEATURES_USER_DAY,
+    c.FEATURES_USER_STATE,
+    c.FEATURES_INTERESTS,
+    c.SCORES_PREDICTIONS,
+    c.PORTRAITS_SNAPSHOTS,
+    c.PORTRAITS_CHANGES,
+    c.RECOMMENDATIONS_TOP,
+)
+
+
+def facts(home: Home, outcome: Outcome) -> dict[str, Any]:
+    """What a run came to, as plain values."""
+    with warehouse(home).open("summary") as session:
+        return {
+            "source": home.source.name,
+            "through": str(outcome.day),
+            "runs": list(outcome.runs),
+            "batches": session.frame("select * exclude (batch_id, sha256, landed_at) from raw.batches order by batch_seq").to_dicts(),
+            "rows": {table.name: session.count(table) for table in LAYERS},
+            "model": _model(session),
+            "example_user": _example_user(session, outcome.day),
+        }
+
+
+def _model(session: Session) -> dict[str, Any] | None:
+    frame = session.frame(
+        "select version, trained_through, status, reason, metrics from models.registry "
+        "order by trained_through desc, recorded_at desc limit 1"
+    )
+    return None if frame.is_empty() else frame.row(0, named=True)
+
+
+def _example_user(session: Session, day: date) -> str | None:
+    """Somebody worth looking at: a high-value user who is lapsing, else the one with the most history."""
+    return session.scalar(
+        "select user_id from portraits.snapshots where event_date = $day "
+        "order by (lifecycle = 'lapsing' and value_tier = 'high') desc nulls last, active_days desc, user_id limit 1",
+        day=day,
+    )
+
+
+def show(console: Console, home: Home, facts: dict[str, Any]) -> None:
+    """The end of `portrait run`: what was made, one card, and where to look next."""
+    console.print(Panel(Group(_batches(facts["batches"]), _rows(facts["rows"]), _model_line(facts["model"])), title=_title(facts)))
+    current = home.settings.published_dir / "current"
+    if facts["example_user"] and current.exists():
+        console.print(render(card(Export.open(current.resolve()), facts["example_user"])))
+    console.print(_where_next(home, facts))
+
+
+def _title(facts: dict[str, Any]) -> str:
+    runs = len(facts["runs"])
+    work = f"{runs} Dagster run{'s' if runs != 1 else ''}" if runs else "nothing was stale, nothing was done"
+    return f"[bold]{facts['source']}[/bold] through {facts['through']}: {work}"
+
+
+def _batches(batches: list[dict[str, Any]]) -> RichTable:
+    table = RichTable("stream", "files", "rows in", "=", "accepted", "+ duplicate", "+ rejected", box=None, pad_edge=False)
+    for batch in batches[-12:]:
+        numbers = (f"{batch[f'rows_{name}']:,}" for name in ("accepted", "duplicate", "rejected"))
+        table.add_row(batch["stream"], batch["files"], f"{batch['rows_in']:,}", "=", *numbers)
+    return table
+
+
+def _rows(rows: dict[str, int]) -> RichTable:
+    table = RichTable(box=None, pad_edge=False, show_header=False)
+    names = list(rows)
+    for left, right in zip(names[::2], names[1::2], strict=True):
+        table.add_row(left, f"{rows[left]:>12,}", "   ", right, f"{rows[right]:>12,}")
+    return table
+
+
+def _model_line(model: dict[str, Any] | None) -> str:
+    if model is None:
+        return "\nNo model yet: model fields are null until one is trained."
+    return f"\nModel {model['version']}, trained through {model['trained_through']}: {model['status']} ({model['reason']})"
+
+
+def _where_next(home: Home, facts: dict[str, Any]) -> str:
+    return (
+        "[bold]Where to look next[/bold]\n"
+        "  make ui                          lineage, partitions and checks in Dagster; model runs in MLflow\n"
+        f"  portrait show {facts['example_user'] or 'USER':18s} this card again; --as-of D for any past day\n"
+        f"  {home.settings.published_dir / 'current'}   Parquet files for DuckDB, notebooks, anything"
+    )
+
+
+def show_batches(console: Console, batches: list[Batch]) -> None:
+    """What `portrait ingest` landed."""
+    if not batches:
+        console.print("Nothing new: these bytes were landed before.")
+        return
+    console.print(_batches([batch.__dict__ for batch in batches]))
+    console.print("`portrait refresh` carries them through to the portraits.")
+
+
+def status(home: Home) -> dict[str, Any]:
+    """Freshness, row counts, models, last runs, quarantine, as plain values."""
+    with warehouse(home).open("status") as session:
+        window = Window(home.days.start, home.days.end)
+        stale = stale_days(session, home, window)
+        last = dict(session.rows("select table_name, max(event_date) from meta.materializations group by table_name"))
+        found = {
+            "home": str(home.settings.home_dir),
+            "source": home.source.name,
+            "days": [str(window.start), str(window.end)],
+            "tables": [
+                {
+                    "table": daily.table.name,
+                    "rows": session.count(daily.table),
+                    "through": str(last.get(daily.table.name, "")) or None,
+                    "stale_days": len(stale[daily.table.name]) if not daily.on_demand else None,
+                }
+                for daily in DAILY_TABLES
+            ],
+            "models": session.frame(
+                "select version, trained_through, status, reason from models.registry order by trained_through, recorded_at"
+            ).to_dicts(),
+            "quarantine": session.frame(
+                "select source, stream, reason, count(*) as row_count from raw.quarantine "
+                "group by all order by row_count desc, reason limit 20"
+            ).to_dicts(),
+        }
+    found["runs"] = _last_runs(home)
+    current = home.settings.published_dir / "current"
+    found["published"] = current.resolve().name if current.exists() else None
+    return found
+
+
+def _last_runs(home: Home) -> list[dict[str, Any]]:
+    with dagster_instance(home.settings) as instance:
+        return [
+            {"job": run.job_name, "status": run.status.value, "run_id": run.run_id} for run in instance.get_runs(limit=8)
+        ]
+
+
+def show_status(console: Console, found: dict[str, Any]) -> None:
+    """`portrait status` for a person."""
+    console.print(f"[bold]{found['source']}[/bold] in {found['home']}, days {found['days'][0]} to {found['days'][1]}")
+    table = RichTable("table", "rows", "through", "stale days", box=None, pad_edge=False)
+    for line in found["tables"]:
+        stale = "when published" if line["stale_days"] is None else str(line["stale_days"] or "none")
+        table.add_row(line["table"], f"{line['rows']:>12,}", line["through"] or "never", stale)
+    console.print(table)
+    console.print("\n[bold]Published[/bold] " + (found["published"] or "nothing yet"))
+    console.print("\n[bold]Models[/bold]" + ("" if found["models"] else " none yet"))
+    for model in found["models"]:
+        console.print(f"  {model['version']}  through {model['trained_through']}  {model['status']}: {model['reason']}")
+    console.print("\n[bold]Quarantine[/bold]" + ("" if found["quarantine"] else " empty"))
+    for line in found["quarantine"]:
+        console.print(f"  {line['row_count']:>9,}  {line['stream']}: {line['reason']}")
+    console.print("\n[bold]Last runs[/bold]" + ("" if found["runs"] else " none yet"))
+    for line in found["runs"]:
+        console.print(f"  {line['status']:8s} {line['job']:10s} {line['run_id']}")
+

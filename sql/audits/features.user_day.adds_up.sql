@@ -1,0 +1,38 @@
+-- Partials add up to the events they come from.
+-- Offenders: days whose purchases, spend or activity differ between clean.events and features.user_day.
+with
+
+events as (
+    select
+        event_date,
+        count(*) filter (where event_type = 'purchase') as purchases,
+        coalesce(sum(amount_cents) filter (where event_type = 'purchase'), 0) as spend_cents,
+        count(distinct user_id) filter (where event_type != 'exposure') as active_users
+    from clean.events
+    group by event_date
+),
+
+days as (
+    select
+        event_date,
+        sum(purchases) as purchases,
+        sum(spend_cents) as spend_cents,
+        sum(active_days) as active_users
+    from features.user_day
+    group by event_date
+)
+
+select
+    events.event_date,
+    events.purchases,
+    days.purchases as partial_purchases,
+    events.spend_cents,
+    days.spend_cents as partial_spend_cents
+from events
+full join days on events.event_date = days.event_date
+semi join (select event_date from meta.materializations where table_name = 'features.user_day') as written
+    on coalesce(events.event_date, days.event_date) = written.event_date
+where
+    events.purchases is distinct from days.purchases
+    or events.spend_cents is distinct from days.spend_cents
+    or events.active_users is distinct from days.active_users

@@ -1,0 +1,34 @@
+-- Running totals end where the sum of the days ends.
+-- Offenders: users whose last state differs from the sum of their days.
+with
+
+last_state as (
+    select *
+    from features.user_state
+    qualify row_number() over (partition by user_id order by event_date desc) = 1
+),
+
+sums as (
+    select
+        user_id,
+        sum(purchases) as purchases,
+        sum(spend_cents) as spend_cents,
+        sum(visits) as visits,
+        max(event_date) as event_date
+    from features.user_day
+    where event_date <= (select max(event_date) from features.user_state)
+    group by user_id
+)
+
+select
+    sums.user_id,
+    sums.event_date,
+    sums.spend_cents,
+    last_state.spend_cents as state_spend_cents
+from sums
+left join last_state on sums.user_id = last_state.user_id
+where
+    sums.event_date is distinct from last_state.event_date
+    or sums.purchases is distinct from last_state.purchases
+    or sums.spend_cents is distinct from last_state.spend_cents
+    or sums.visits is distinct from last_state.visits

@@ -1,0 +1,114 @@
+-- clean.events
+-- Grain:    one distinct event: the newest version of its key; a key whose newest version is a deletion has none.
+-- Inputs:   raw.events, clean.items, clean.identities.
+-- Promise:  every row of the window [$start, $end] and no other; unknown items stay, outliers are flagged, nothing is invented.
+with
+
+window_keys as (
+    select distinct
+        source,
+        event_key
+    from raw.events
+    where event_date between $start and $end
+),
+
+-- A correction can move an event to another day, so all versions of the window's keys compete, whatever their day.
+versions as (
+    select events.*
+    from raw.events as events
+    semi join window_keys
+        on events.source = window_keys.source and events.event_key = window_keys.event_key
+),
+
+batches as (
+    select
+        batch_id,
+        batch_seq
+    from raw.batches
+),
+
+newest as (
+    select versions.*
+    from versions
+    inner join batches on versions.batch_id = batches.batch_id
+    qualify row_number() over (
+        partition by versions.source, versions.event_key
+        order by
+            versions.event_version desc,
+            versions.ingested_at desc,
+            batches.batch_seq desc,
+            versions.row_number desc
+    ) = 1
+),
+
+kept as (
+    select
+        newest.*,
+        case
+            when amount_cents is not null and quantity_milli > 0
+                then (amount_cents + coalesce(discount_cents, 0) + coalesce(coupon_cents, 0)) * 1000 // quantity_milli
+        end as unit_price_cents
+    from newest
+    where not is_deletion and event_date between $start and $end
+),
+
+items as (
+    select
+        item_id,
+        department,
+        category,
+        brand
+    from clean.items
+),
+
+identities as (
+    select
+        source,
+        source_user_id,
+        user_id,
+        valid_from,
+        valid_to
+    from clean.identities
+)
+
+select
+    kept.event_date,
+    kept.event_time,
+    hour(kept.local_time)::utinyint as local_hour,
+    isodow(kept.local_time)::utinyint as local_weekday,
+    identities.user_id,
+    kept.event_type,
+    kept.item_id,
+    case when kept.item_id is not null then items.item_id is not null end as is_known_item,
+    items.department,
+    items.category,
+    items.brand,
+    -- 0 is under 1.00, then [1, 2), [2, 5), [5, 10), [10, 20) … in currency units, 12 is 5,000 and over.
+    case
+        when kept.unit_price_cents is null then null
+        else list_sum(list_transform(
+            [100, 200, 500, 1000, 2000, 5000, 10000, 20000, 50000, 100000, 200000, 500000],
+            lambda edge: (kept.unit_price_cents >= edge)::int
+        ))
+    end::utinyint as price_band,
+    coalesce(kept.session_id, strftime(kept.event_date, '%Y-%m-%d')) as visit_id,
+    kept.quantity_milli,
+    kept.amount_cents,
+    kept.discount_cents,
+    kept.coupon_cents,
+    coalesce(kept.quantity_milli > $outlier_quantity_milli or kept.amount_cents > $outlier_amount_cents, false) as is_outlier,
+    round(kept.rating * 1000)::bigint as rating_milli,
+    kept.place_id,
+    kept.campaign_id,
+    kept.source,
+    kept.event_key,
+    kept.ingested_at
+from kept
+inner join identities
+    on
+        kept.source = identities.source
+        and kept.user_id = identities.source_user_id
+        and (identities.valid_from is null or kept.event_date >= identities.valid_from)
+        and (identities.valid_to is null or kept.event_date < identities.valid_to)
+left join items on kept.item_id = items.item_id
+order by kept.event_date, identities.user_id, kept.event_time, kept.source, kept.event_key

@@ -1,0 +1,110 @@
+-- features.interests
+-- Grain:    user x active UTC day.
+-- Inputs:   features.user_day_interest; $landmark and $half_life_days of the forward decay.
+-- Promise:  shares of decayed attention, which only events change: under one common decay an order does not move with the
+--           clock. Sums are whole numbers (forward decay in fixed point: Cormode et al., ICDE 2009), ties go by name.
+with
+
+active as (
+    select distinct
+        user_id,
+        event_date
+    from features.user_day_interest
+    where event_date between $start and $end
+),
+
+partials as (
+    select
+        days.user_id,
+        days.event_date,
+        days.department,
+        days.category,
+        days.brand,
+        days.price_band::varchar as price_band,
+        days.points::hugeint * round(1048576 * pow(2.0, (days.event_date - $landmark) / $half_life_days))::hugeint as mass
+    from features.user_day_interest as days
+    semi join active on days.user_id = active.user_id
+    where days.event_date <= $end
+),
+
+facets as (
+    select
+        user_id,
+        event_date,
+        facet,
+        "value",
+        sum(mass) as mass
+    from (
+        select user_id, event_date, mass, unnest([
+            {'facet': 'department', 'value': department},
+            {'facet': 'category', 'value': category},
+            {'facet': 'brand', 'value': brand},
+            {'facet': 'price_band', 'value': price_band}
+        ], recursive := true)
+        from partials
+    )
+    group by user_id, event_date, facet, "value"
+),
+
+running as (
+    select
+        user_id,
+        facet,
+        "value",
+        event_date as from_date,
+        lead(event_date, 1, date '9999-12-31') over value_days as to_date,
+        sum(mass) over value_days as mass
+    from facets
+    window value_days as (partition by user_id, facet, "value" order by event_date)
+),
+
+at_day as (
+    select
+        active.user_id,
+        active.event_date,
+        running.facet,
+        running."value",
+        running.mass
+    from active
+    inner join running
+        on
+            active.user_id = running.user_id
+            and active.event_date >= running.from_date
+            and active.event_date < running.to_date
+),
+
+ranked as (
+    select
+        *,
+        sum(mass) over (partition by user_id, event_date, facet) as total,
+        row_number() over (partition by user_id, event_date, facet order by "value" is null, mass desc, "value") as place
+    from at_day
+),
+
+shares as (
+    select
+        user_id,
+        event_date,
+        facet,
+        "value",
+        place,
+        (case when total > 0 then greatest(mass, 0) * 1000 // total else 0 end)::bigint as share_milli
+    from ranked
+)
+
+select
+    event_date,
+    user_id,
+    coalesce(list({'value': "value", 'share_milli': share_milli} order by place)
+        filter (where facet = 'department' and place <= 5 and "value" is not null), []) as departments,
+    coalesce(list({'value': "value", 'share_milli': share_milli} order by place)
+        filter (where facet = 'category' and place <= 5 and "value" is not null), []) as categories,
+    coalesce(list({'value': "value", 'share_milli': share_milli} order by place)
+        filter (where facet = 'brand' and place <= 5 and "value" is not null), []) as brands,
+    coalesce(list({'value': "value", 'share_milli': share_milli} order by place)
+        filter (where facet = 'price_band' and place <= 5 and "value" is not null), []) as price_bands,
+    count(*) filter (where facet = 'category' and "value" is not null) as category_count,
+    coalesce(max(share_milli) filter (where facet = 'category' and "value" is null), 0) as unknown_share_milli
+from shares
+group by event_date, user_id
+order by event_date, user_id

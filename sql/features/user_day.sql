@@ -1,0 +1,99 @@
+-- features.user_day
+-- Grain:    user x UTC day.
+-- Inputs:   clean.events, features.visit.
+-- Promise:  whole-number partials: any range of days is the sum of its days. Exposures alone make no activity.
+with
+
+events as (
+    select
+        event_date,
+        user_id,
+        event_type,
+        item_id,
+        quantity_milli,
+        amount_cents,
+        discount_cents,
+        coupon_cents,
+        rating_milli,
+        is_outlier
+    from clean.events
+    where event_date between $start and $end
+),
+
+visits as (
+    select
+        event_date,
+        user_id,
+        count(*) as visits,
+        count(*) filter (where local_hour between 0 and 5) as night_visits,
+        count(*) filter (where local_hour between 6 and 11) as morning_visits,
+        count(*) filter (where local_hour between 12 and 17) as afternoon_visits,
+        count(*) filter (where local_hour between 18 and 23) as evening_visits,
+        count(*) filter (where local_weekday >= 6) as weekend_visits
+    from features.visit
+    where event_date between $start and $end
+    group by event_date, user_id
+),
+
+days as (
+    select
+        event_date,
+        user_id,
+        max((event_type != 'exposure')::int) as active_days,
+        count(*) filter (where event_type = 'view') as views,
+        count(*) filter (where event_type = 'search') as searches,
+        count(*) filter (where event_type = 'cart') as carts,
+        count(*) filter (where event_type = 'purchase') as purchases,
+        max((event_type = 'purchase')::int) as purchase_days,
+        count(*) filter (where event_type = 'return') as returns,
+        count(*) filter (where event_type = 'review') as reviews,
+        count(*) filter (where event_type = 'coupon') as coupons,
+        count(*) filter (where event_type = 'exposure') as exposures,
+        count(distinct item_id) filter (where event_type = 'purchase') as item_days,
+        sum(quantity_milli) filter (where event_type = 'purchase') as quantity_milli,
+        sum(amount_cents) filter (where event_type = 'purchase') as spend_cents,
+        sum(amount_cents) filter (where event_type = 'return') as refund_cents,
+        sum(discount_cents) filter (where event_type = 'purchase') as discount_cents,
+        sum(coupon_cents) filter (where event_type = 'purchase') as coupon_cents,
+        count(*) filter (where event_type = 'purchase' and discount_cents > 0) as discounted_purchases,
+        count(*) filter (where event_type = 'purchase' and coupon_cents > 0) as coupon_purchases,
+        count(rating_milli) as ratings,
+        sum(rating_milli) as rating_milli,
+        count(*) filter (where is_outlier) as outliers
+    from events
+    group by event_date, user_id
+)
+
+select
+    days.event_date,
+    days.user_id,
+    days.active_days,
+    coalesce(visits.visits, 0) as visits,
+    days.views,
+    days.searches,
+    days.carts,
+    days.purchases,
+    days.purchase_days,
+    days.returns,
+    days.reviews,
+    days.coupons,
+    days.exposures,
+    days.item_days,
+    coalesce(days.quantity_milli, 0) as quantity_milli,
+    coalesce(days.spend_cents, 0) as spend_cents,
+    coalesce(days.refund_cents, 0) as refund_cents,
+    coalesce(days.discount_cents, 0) as discount_cents,
+    coalesce(days.coupon_cents, 0) as coupon_cents,
+    days.discounted_purchases,
+    days.coupon_purchases,
+    coalesce(visits.night_visits, 0) as night_visits,
+    coalesce(visits.morning_visits, 0) as morning_visits,
+    coalesce(visits.afternoon_visits, 0) as afternoon_visits,
+    coalesce(visits.evening_visits, 0) as evening_visits,
+    coalesce(visits.weekend_visits, 0) as weekend_visits,
+    days.ratings,
+    coalesce(days.rating_milli, 0) as rating_milli,
+    days.outliers
+from days
+left join visits on days.event_date = visits.event_date and days.user_id = visits.user_id
+order by days.event_date, days.user_id

@@ -1,0 +1,358 @@
+-- portraits.snapshots
+-- Grain:    user x day.
+-- Inputs:   as_of_features staged for the days wanted; features.cut_points, scores.predictions, clean.users.
+-- Promise:  the whole portrait at the end of the day, from what was known by then. Declared stays declared; an attribute is
+--           inferred only at $min_probability or more; what is not known is null.
+with
+
+cuts as (
+    select
+        event_date as month_start,
+        max(cuts) filter (where measure = 'recency_days') as recency_cuts,
+        max(cuts) filter (where measure = 'active_days_365d') as frequency_cuts,
+        max(cuts) filter (where measure = 'spend_cents_365d') as monetary_cuts
+    from features.cut_points
+    group by event_date
+),
+
+predictions as (
+    select
+        event_date,
+        user_id,
+        max(model_version) as model_version,
+        max(probability) filter (where target = 'churn_14d') as churn_14d,
+        max({'probability': probability, 'class': class}) filter (where target = 'gender') as gender,
+        max({'probability': probability, 'class': class}) filter (where target = 'age') as age,
+        max({'probability': probability, 'class': class}) filter (where target = 'occupation') as occupation,
+        max({'probability': probability, 'class': class}) filter (where target = 'region') as region,
+        max({'probability': probability, 'class': class}) filter (where target = 'income') as income,
+        max({'probability': probability, 'class': class}) filter (where target = 'household_size') as household_size,
+        max({'probability': probability, 'class': class}) filter (where target = 'household_composition') as household_composition,
+        max({'probability': probability, 'class': class}) filter (where target = 'marital_status') as marital_status,
+        max({'probability': probability, 'class': class}) filter (where target = 'home_ownership') as home_ownership,
+        max({'probability': probability, 'class': class}) filter (where target = 'kids') as kids
+    from scores.predictions
+    where event_date in (select event_date from wanted_days) and not starts_with(target, 'category_') and not starts_with(target, 'item_')
+    group by event_date, user_id
+),
+
+scored as (
+    select
+        features.*,
+        predictions.model_version,
+        predictions.churn_14d,
+        users.gender as declared_gender,
+        predictions.gender as guessed_gender,
+        users.age as declared_age,
+        predictions.age as guessed_age,
+        users.occupation as declared_occupation,
+        predictions.occupation as guessed_occupation,
+        users.region as declared_region,
+        predictions.region as guessed_region,
+        users.income as declared_income,
+        predictions.income as guessed_income,
+        users.household_size as declared_household_size,
+        predictions.household_size as guessed_household_size,
+        users.household_composition as declared_household_composition,
+        predictions.household_composition as guessed_household_composition,
+        users.marital_status as declared_marital_status,
+        predictions.marital_status as guessed_marital_status,
+        users.home_ownership as declared_home_ownership,
+        predictions.home_ownership as guessed_home_ownership,
+        users.kids as declared_kids,
+        predictions.kids as guessed_kids,
+        6 - (1 + list_sum(list_transform(cuts.recency_cuts, lambda cut: (features.recency_days > cut)::int)))::bigint as recency_score,
+        (1 + list_sum(list_transform(cuts.frequency_cuts, lambda cut: (features.active_days_365d > cut)::int)))::bigint as frequency_score,
+        (1 + list_sum(list_transform(cuts.monetary_cuts, lambda cut: (features.spend_cents_365d > cut)::int)))::bigint as monetary_score
+    from as_of_features as features
+    left join cuts on date_trunc('month', features.event_date)::date = cuts.month_start
+    left join predictions on features.user_id = predictions.user_id and features.event_date = predictions.event_date
+    left join clean.users as users on features.user_id = users.user_id
+)
+
+select
+    -- behaviour
+    event_date,
+    user_id,
+    as_of,
+    first_date,
+    tenure_days,
+    last_active_date,
+    recency_days,
+    last_purchase_date,
+    purchase_recency_days,
+    mean_gap_days,
+    std_gap_days,
+    last_gap_days,
+    active_days,
+    visits,
+    views,
+    searches,
+    carts,
+    purchases,
+    purchase_days,
+    returns,
+    reviews,
+    coupons,
+    exposures,
+    item_days,
+    quantity_milli,
+    spend_cents,
+    refund_cents,
+    discount_cents,
+    coupon_cents,
+    discounted_purchases,
+    coupon_purchases,
+    night_visits,
+    morning_visits,
+    afternoon_visits,
+    evening_visits,
+    weekend_visits,
+    ratings,
+    rating_milli,
+    active_days_7d,
+    active_days_14d,
+    active_days_30d,
+    active_days_60d,
+    active_days_90d,
+    active_days_365d,
+    visits_7d,
+    visits_14d,
+    visits_30d,
+    visits_60d,
+    visits_90d,
+    visits_365d,
+    views_7d,
+    views_14d,
+    views_30d,
+    views_60d,
+    views_90d,
+    views_365d,
+    carts_7d,
+    carts_14d,
+    carts_30d,
+    carts_60d,
+    carts_90d,
+    carts_365d,
+    purchases_7d,
+    purchases_14d,
+    purchases_30d,
+    purchases_60d,
+    purchases_90d,
+    purchases_365d,
+    purchase_days_7d,
+    purchase_days_14d,
+    purchase_days_30d,
+    purchase_days_60d,
+    purchase_days_90d,
+    purchase_days_365d,
+    item_days_7d,
+    item_days_14d,
+    item_days_30d,
+    item_days_60d,
+    item_days_90d,
+    item_days_365d,
+    spend_cents_7d,
+    spend_cents_14d,
+    spend_cents_30d,
+    spend_cents_60d,
+    spend_cents_90d,
+    spend_cents_365d,
+    discounted_purchases_7d,
+    discounted_purchases_14d,
+    discounted_purchases_30d,
+    discounted_purchases_60d,
+    discounted_purchases_90d,
+    discounted_purchases_365d,
+    coupon_purchases_7d,
+    coupon_purchases_14d,
+    coupon_purchases_30d,
+    coupon_purchases_60d,
+    coupon_purchases_90d,
+    coupon_purchases_365d,
+    coupons_7d,
+    coupons_14d,
+    coupons_30d,
+    coupons_60d,
+    coupons_90d,
+    coupons_365d,
+    case when visits > 0 then spend_cents / visits end as spend_per_visit_cents,
+    case when visits > 0 then purchases / visits end as purchases_per_visit,
+    case when visits > 0 then night_visits / visits end as night_share,
+    case when visits > 0 then morning_visits / visits end as morning_share,
+    case when visits > 0 then afternoon_visits / visits end as afternoon_share,
+    case when visits > 0 then evening_visits / visits end as evening_share,
+    case when visits > 0 then weekend_visits / visits end as weekend_share,
+    case when purchases > 0 then discounted_purchases / purchases end as discounted_share,
+    case when purchases > 0 then coupon_purchases / purchases end as coupon_share,
+    case when spend_cents + discount_cents + coupon_cents > 0
+        then (discount_cents + coupon_cents) / (spend_cents + discount_cents + coupon_cents) end as saved_share,
+    case when purchases > 0 then returns / purchases end as return_share,
+    case when ratings > 0 then rating_milli / 1000 / ratings end as mean_rating,
+    -- preference
+    departments,
+    categories,
+    brands,
+    price_bands,
+    departments[1]."value" as top_department,
+    categories[1]."value" as top_category,
+    brands[1]."value" as top_brand,
+    price_bands[1]."value"::utinyint as top_price_band,
+    category_count,
+    unknown_share_milli,
+    -- social attributes
+    case
+        when declared_gender is not null then declared_gender
+        when guessed_gender.probability >= $min_probability then guessed_gender.class
+    end as gender,
+    case
+        when declared_gender is not null then 'declared'
+        when guessed_gender.probability >= $min_probability then 'inferred'
+    end as gender_origin,
+    case
+        when declared_gender is not null then 1.0
+        when guessed_gender.probability >= $min_probability then guessed_gender.probability
+    end as gender_probability,
+    case
+        when declared_age is not null then declared_age
+        when guessed_age.probability >= $min_probability then guessed_age.class
+    end as age,
+    case
+        when declared_age is not null then 'declared'
+        when guessed_age.probability >= $min_probability then 'inferred'
+    end as age_origin,
+    case
+        when declared_age is not null then 1.0
+        when guessed_age.probability >= $min_probability then guessed_age.probability
+    end as age_probability,
+    case
+        when declared_occupation is not null then declared_occupation
+        when guessed_occupation.probability >= $min_probability then guessed_occupation.class
+    end as occupation,
+    case
+        when declared_occupation is not null then 'declared'
+        when guessed_occupation.probability >= $min_probability then 'inferred'
+    end as occupation_origin,
+    case
+        when declared_occupation is not null then 1.0
+        when guessed_occupation.probability >= $min_probability then guessed_occupation.probability
+    end as occupation_probability,
+    case
+        when declared_region is not null then declared_region
+        when guessed_region.probability >= $min_probability then guessed_region.class
+    end as region,
+    case
+        when declared_region is not null then 'declared'
+        when guessed_region.probability >= $min_probability then 'inferred'
+    end as region_origin,
+    case
+        when declared_region is not null then 1.0
+        when guessed_region.probability >= $min_probability then guessed_region.probability
+    end as region_probability,
+    case
+        when declared_income is not null then declared_income
+        when guessed_income.probability >= $min_probability then guessed_income.class
+    end as income,
+    case
+        when declared_income is not null then 'declared'
+        when guessed_income.probability >= $min_probability then 'inferred'
+    end as income_origin,
+    case
+        when declared_income is not null then 1.0
+        when guessed_income.probability >= $min_probability then guessed_income.probability
+    end as income_probability,
+    case
+        when declared_household_size is not null then declared_household_size
+        when guessed_household_size.probability >= $min_probability then guessed_household_size.class
+    end as household_size,
+    case
+        when declared_household_size is not null then 'declared'
+        when guessed_household_size.probability >= $min_probability then 'inferred'
+    end as household_size_origin,
+    case
+        when declared_household_size is not null then 1.0
+        when guessed_household_size.probability >= $min_probability then guessed_household_size.probability
+    end as household_size_probability,
+    case
+        when declared_household_composition is not null then declared_household_composition
+        when guessed_household_composition.probability >= $min_probability then guessed_household_composition.class
+    end as household_composition,
+    case
+        when declared_household_composition is not null then 'declared'
+        when guessed_household_composition.probability >= $min_probability then 'inferred'
+    end as household_composition_origin,
+    case
+        when declared_household_composition is not null then 1.0
+        when guessed_household_composition.probability >= $min_probability then guessed_household_composition.probability
+    end as household_composition_probability,
+    case
+        when declared_marital_status is not null then declared_marital_status
+        when guessed_marital_status.probability >= $min_probability then guessed_marital_status.class
+    end as marital_status,
+    case
+        when declared_marital_status is not null then 'declared'
+        when guessed_marital_status.probability >= $min_probability then 'inferred'
+    end as marital_status_origin,
+    case
+        when declared_marital_status is not null then 1.0
+        when guessed_marital_status.probability >= $min_probability then guessed_marital_status.probability
+    end as marital_status_probability,
+    case
+        when declared_home_ownership is not null then declared_home_ownership
+        when guessed_home_ownership.probability >= $min_probability then guessed_home_ownership.class
+    end as home_ownership,
+    case
+        when declared_home_ownership is not null then 'declared'
+        when guessed_home_ownership.probability >= $min_probability then 'inferred'
+    end as home_ownership_origin,
+    case
+        when declared_home_ownership is not null then 1.0
+        when guessed_home_ownership.probability >= $min_probability then guessed_home_ownership.probability
+    end as home_ownership_probability,
+    case
+        when declared_kids is not null then declared_kids
+        when guessed_kids.probability >= $min_probability then guessed_kids.class
+    end as kids,
+    case
+        when declared_kids is not null then 'declared'
+        when guessed_kids.probability >= $min_probability then 'inferred'
+    end as kids_origin,
+    case
+        when declared_kids is not null then 1.0
+        when guessed_kids.probability >= $min_probability then guessed_kids.probability
+    end as kids_probability,
+    -- value
+    recency_score,
+    frequency_score,
+    monetary_score,
+    case
+        when monetary_score = 5 then 'high'
+        when monetary_score >= 3 then 'medium'
+        when monetary_score >= 1 then 'low'
+    end as value_tier,
+    -- lifecycle: a user's own rhythm sets the pace; without one, 30 days stand in for it
+    case
+        when recency_days is null then 'prospect'
+        when recency_days > greatest(180, 6 * coalesce(mean_gap_days, 30)) then 'dormant'
+        when recency_days > greatest(45, 4 * coalesce(mean_gap_days, 30)) then 'lapsed'
+        when recency_days > greatest(14, 2 * coalesce(mean_gap_days, 30)) then 'lapsing'
+        when tenure_days < 30 then 'new'
+        else 'active'
+    end as lifecycle,
+    -- risk
+    churn_14d,
+    -- segment: recency, frequency, monetary in fifths (Hughes 1994), named for what one would do about them
+    case
+        when recency_score is null then null
+        when recency_score >= 4 and frequency_score >= 4 and monetary_score >= 4 then 'champions'
+        when recency_score >= 3 and frequency_score >= 4 then 'loyal'
+        when recency_score <= 2 and frequency_score >= 4 then 'cannot lose them'
+        when recency_score <= 2 and frequency_score = 3 then 'at risk'
+        when recency_score <= 2 then 'hibernating'
+        when monetary_score >= 4 then 'big spenders'
+        when frequency_score = 3 then 'potential loyalists'
+        else 'occasional'
+    end as segment,
+    model_version
+from scored
+order by event_date, user_id

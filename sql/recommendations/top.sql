@@ -1,0 +1,108 @@
+-- recommendations.top
+-- Grain:    user x rank (1 to 20), for the one day $end.
+-- Inputs:   clean.events, features.user_state; $point_types and $point_values give the attention points of an event type.
+-- Promise:  reads events of the day or before. What the user keeps coming back to, by attention decayed at three half-lives
+--           (14, 60 and 240 days: habit of the fortnight, of the season, of the year); then what is popular, said to be so.
+--           Whole-number scores and a total order: the same on every run.
+with
+
+events as (
+    select
+        user_id,
+        item_id,
+        event_type,
+        visit_id,
+        event_date,
+        map($point_types, $point_values)[event_type] as points
+    from clean.events
+    where event_date <= $end and item_id is not null and map($point_types, $point_values)[event_type] is not null
+),
+
+visits as (
+    select
+        user_id,
+        item_id,
+        event_type,
+        visit_id,
+        max(event_date) as event_date,
+        max(points) as points
+    from events
+    group by user_id, item_id, event_type, visit_id
+),
+
+habits as (
+    select
+        user_id,
+        item_id,
+        sum(points * round(1048576 * (
+            pow(2.0, (event_date - $end) / 14.0)
+            + pow(2.0, (event_date - $end) / 60.0)
+            + pow(2.0, (event_date - $end) / 240.0) / 2
+        ))::bigint)::bigint as mass,
+        count(*) filter (where event_type = 'purchase') as purchase_count,
+        count(*) as visit_count,
+        max(event_date) as last_date
+    from visits
+    group by user_id, item_id
+),
+
+popular as (
+    select
+        item_id,
+        count(distinct user_id) as user_count
+    from events
+    where event_date > $end - 28
+    group by item_id
+    order by user_count desc, item_id
+    limit 100
+),
+
+users as (
+    select distinct user_id
+    from features.user_state
+    where event_date <= $end
+),
+
+candidates as (
+    select
+        user_id,
+        item_id,
+        mass::double / 1048576 as score,
+        case
+            when purchase_count > 0
+                then 'bought on ' || purchase_count || case when purchase_count = 1 then ' visit' else ' visits' end
+            else 'looked at on ' || visit_count || case when visit_count = 1 then ' visit' else ' visits' end
+        end
+        || case $end - last_date when 0 then ', last today' when 1 then ', last 1 day ago' else ', last ' || ($end - last_date) || ' days ago' end as reason,
+        last_date
+    from habits
+    union all
+    -- One user in a thousand users' worth of popularity never outranks a habit of one's own.
+    select
+        users.user_id,
+        popular.item_id,
+        popular.user_count::double / 1e9 as score,
+        'popular with everyone: ' || popular.user_count || ' users in the last 28 days' as reason,
+        null as last_date
+    from users
+    cross join popular
+    anti join habits on users.user_id = habits.user_id and popular.item_id = habits.item_id
+),
+
+ranked as (
+    select
+        *,
+        row_number() over (partition by user_id order by score desc, last_date desc nulls last, item_id) as "rank"
+    from candidates
+)
+
+select
+    $end as event_date,
+    user_id,
+    "rank",
+    item_id,
+    score,
+    reason
+from ranked
+where "rank" <= 20
+order by user_id, "rank"
