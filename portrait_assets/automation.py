@@ -10,7 +10,7 @@ from portrait_assets.assets.common import DAILY, HOME, WEEKLY
 RAW_TO_FEATURES = dg.AssetSelection.groups("raw", "clean", "features")
 MODELS = dg.AssetSelection.groups("models")
 PORTRAITS = dg.AssetSelection.keys(["scores", "predictions"]) | dg.AssetSelection.groups("portraits")
-PUBLISHED = dg.AssetSelection.keys(["scores", "vectors"]) | dg.AssetSelection.groups("recommendations", "published")
+PUBLISHED = dg.AssetSelection.keys(["scores", "vectors"], ["scores", "next_purchases"]) | dg.AssetSelection.groups("recommendations", "published")
 
 LANDING_SUFFIXES = (".parquet", ".csv", ".tsv", ".ndjson", ".jsonl", ".json", ".txt")
 QUIET_SECONDS = 2.0

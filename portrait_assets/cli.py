@@ -109,7 +109,9 @@ def show(
     """A user's card: who this is, how sure we are, what changed, what to offer and why."""
     from portrait_assets import operations
     from portrait_assets.home import open_home
-    from portrait_assets.reading import Export, card, render
+    from portrait_assets.reading import Export
+    from portrait_assets.reading.card import card
+    from portrait_assets.reading.render import render
 
     moment = _date(as_of, "--as-of")
     home = open_home(source=source, through=partition_of(moment) if moment else None)
@@ -118,7 +120,7 @@ def show(
         raise PortraitError(f"nothing is published in {home.settings.home_dir} yet; run `portrait run` first")
     shown = card(Export.open(folder.resolve()), user)
     if as_json:
-        _print_json(shown.to_dict())
+        _print_json(shown.as_dict())
     else:
         console.print(render(shown))
 

@@ -345,17 +345,26 @@ SCORES_VECTORS = Table(
     partition="event_date",
 )
 
+_PREDICTION = (
+    Column("event_date", "date", "UTC day: the partition"),
+    Column("user_id", "varchar", "the person"),
+    Column("target", "varchar", "churn_14d, category_14d, item_14d or a declared attribute's name"),
+    Column("class", "varchar", "category, item or attribute value; null for churn"),
+    Column("probability", "double", "calibrated, 0 to 1"),
+    Column("model_version", "varchar", "the model that made it"),
+)
+
 SCORES_PREDICTIONS = Table(
     "scores.predictions",
-    "user x scored day x target x class: calibrated probabilities",
-    (
-        Column("event_date", "date", "UTC day: the partition"),
-        Column("user_id", "varchar", "the person"),
-        Column("target", "varchar", "churn_14d, category_14d, item_14d or a declared attribute's name"),
-        Column("class", "varchar", "category, item or attribute value; null for churn"),
-        Column("probability", "double", "0 to 1"),
-        Column("model_version", "varchar", "the model that made it"),
-    ),
+    "user x day x target x class: what the portrait says of risk and of undeclared attributes",
+    _PREDICTION,
+    partition="event_date",
+)
+
+SCORES_NEXT_PURCHASES = Table(
+    "scores.next_purchases",
+    "user x published day x category or item: what the user will buy within 14 days",
+    _PREDICTION,
     partition="event_date",
 )
 
@@ -482,5 +491,30 @@ META_MATERIALIZATIONS = Table(
         Column("event_date", "date", "the day"),
         Column("version", "varchar", "hash of code, pack and inputs"),
         Column("written_at", "timestamp", "wall clock, UTC"),
+    ),
+)
+
+FEATURES_SELECTION = Table(
+    "features.selection",
+    "model x candidate feature column: was it used, and why not",
+    (
+        Column("model_version", "varchar", "the model that was fitted on the selection"),
+        Column("feature", "varchar", "candidate column of features/as_of.sql"),
+        Column("outcome", "varchar", "kept, constant, sparse or duplicate"),
+        Column("duplicate_of", "varchar", "the kept column it repeats"),
+        Column("correlation", "double", "with that column"),
+    ),
+)
+
+FEATURES_FUSION = Table(
+    "features.fusion",
+    "model x block of the user vector: what went in, what it became",
+    (
+        Column("model_version", "varchar", "the model that fitted the block"),
+        Column("block", "varchar", "block of the vector"),
+        Column("columns", "bigint", "numbers going in"),
+        Column("slots", "bigint", "numbers it has in the vector"),
+        Column("used_slots", "bigint", "of them not always zero"),
+        Column("variance_share", "double", "its share of the vector's variance"),
     ),
 )

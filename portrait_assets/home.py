@@ -56,7 +56,7 @@ def open_home(settings: Settings | None = None, source: str | None = None, throu
             raise PortraitError(f"{through} has not happened yet; the last day a portrait can be made for is today")
         days = Window(days.start, max(days.end, through))
     _write(file, {"layout": 1, "source": reference, "days": [str(days.start), str(days.end)]})
-    return Home(settings, loaded, load_pack(loaded.pack), days)
+    return Home(settings, loaded, load_pack(), days)
 
 
 def extend(home: Home, through: date) -> Home:

@@ -59,6 +59,13 @@ DAILY_TABLES: tuple[Daily, ...] = (
         on_demand=True,
     ),
     Daily(
+        c.SCORES_NEXT_PURCHASES,
+        ("features/as_of.sql",),
+        (c.FEATURES_USER_STATE, c.FEATURES_INTERESTS, c.FEATURES_VISIT),
+        uses_model=True,
+        on_demand=True,
+    ),
+    Daily(
         c.RECOMMENDATIONS_TOP,
         ("recommendations/top.sql",),
         (c.CLEAN_EVENTS, c.FEATURES_USER_STATE),

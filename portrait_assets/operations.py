@@ -29,7 +29,7 @@ logger = logging.getLogger("portrait")
 PORTRAIT_TABLES = {c.SCORES_PREDICTIONS.name, c.PORTRAITS_SNAPSHOTS.name, c.PORTRAITS_CHANGES.name}
 ON_DEMAND_TABLES = {daily.table.name for daily in DAILY_TABLES if daily.on_demand}
 FEATURE_TABLES = {daily.table.name for daily in DAILY_TABLES} - PORTRAIT_TABLES - ON_DEMAND_TABLES
-MODEL_LEAD = timedelta(days=27)
+MODEL_LEAD = timedelta(days=13)
 
 
 @dataclass(frozen=True)
@@ -94,9 +94,9 @@ def export_of(home: Home, as_of: date) -> Path:
 
 
 def model_date(days: Window) -> date:
-    """The instant the main job trains for: the last Monday four weeks before the end, a function of the calendar alone.
+    """The instant the main job trains for: the last Monday two weeks before the end, a function of the calendar alone.
 
-    A month of daily portraits then has model fields. Histories too short for that are trained to their end.
+    Two weeks of daily portraits then have model fields. Histories too short for that are trained to their end.
     """
     latest = days.end - MODEL_LEAD
     monday = latest - DAY * latest.weekday()
@@ -113,7 +113,7 @@ def _features(home: Home, day: date, source_files: bool) -> list[str]:
     """Land, clean and derive features of every stale day through `day`."""
     days = Window(home.days.start, day)
     with warehouse(home).open("look for stale days") as session:
-        pending = sources.pending(session.connection, home.source) if source_files else []
+        pending = source_files and sources.pending(session.connection, home.source)
         stale = _covering(stale_days(session, home, days), FEATURE_TABLES)
     window = days if pending else stale
     return [] if window is None else [execute(home, "ingest", window)]

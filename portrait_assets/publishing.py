@@ -26,7 +26,7 @@ PORTRAITS = "select * exclude (event_date) from portraits.snapshots where event_
 EMBEDDINGS = "select user_id, embedding from scores.vectors where event_date = $day order by user_id"
 PREDICTIONS = (
     "select user_id, target || coalesce('=' || class, '') as target, probability "
-    "from scores.predictions where event_date = $day order by user_id, target"
+    "from (from scores.predictions union all from scores.next_purchases) where event_date = $day order by user_id, target"
 )
 RECOMMENDATIONS = (
     'select top.user_id, top."rank", top.item_id, top.score, top.reason, items.name as item_name, items.category '
@@ -85,7 +85,8 @@ def _manifest(session: Session, home: Home, day: date, folder: Path, frames: dic
         "as_of": str(as_of_of(day)),
         "code_version": __version__,
         "source": home.source.name,
-        "pack": {"name": home.pack.name, "version": home.pack.version},
+        "pack": home.pack.name,
+        "pack_version": home.pack.version,
         "model_versions": {"behaviour": model},
         "trained_through": {"behaviour": str(trained[0][0]) if trained else None},
         "rows": {name: len(frame) for name, frame in frames.items()},

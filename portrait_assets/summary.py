@@ -12,7 +12,9 @@ from portrait_assets.home import Home
 from portrait_assets.lineage import DAILY_TABLES, stale_days
 from portrait_assets.operations import Outcome, dagster_instance, warehouse
 from portrait_assets.partitions import Window
-from portrait_assets.reading import Export, card, render
+from portrait_assets.reading import Export
+from portrait_assets.reading.card import card
+from portrait_assets.reading.render import render
 from portrait_assets.resources.session import Session
 from portrait_assets.sources import Batch
 
@@ -111,7 +113,7 @@ def _where_next(home: Home, facts: dict[str, Any]) -> str:
 
 def show_batches(console: Console, batches: list[Batch]) -> None:
     """What `portrait ingest` landed."""
-    if not batches:
+    if not any(batch.is_new for batch in batches):
         console.print("Nothing new: these bytes were landed before.")
         return
     console.print(_batches([batch.__dict__ for batch in batches]))

@@ -1,7 +1,7 @@
 """What every asset shares: its home, its partitions, and how a materialization shows its work."""
 
 import base64
-import io
+import warnings
 from datetime import date
 from typing import Any
 
@@ -13,6 +13,9 @@ from portrait_assets.partitions import DAY, Window
 from portrait_assets.resources.session import Session
 from portrait_assets.resources.warehouse import Warehouse
 from portrait_assets.tables import Table
+
+# Backfill policies are beta in Dagster 1.13; one run for a range of days is worth it.
+warnings.filterwarnings("ignore", category=dg.BetaWarning)
 
 OWNERS = ["team:portrait"]
 PREVIEW_ROWS = 8
@@ -82,43 +85,3 @@ def markdown_table(frame: pl.DataFrame) -> str:
 def _cell(value: Any) -> str:
     text = "" if value is None else f"{value:.3f}" if isinstance(value, float) else str(value)
     return (text if len(text) <= 60 else text[:57] + "…").replace("|", "\\|").replace("\n", " ")
-
-
-def line_plot(frame: pl.DataFrame, x: str, y: str, title: str) -> bytes:
-    """A small line plot as PNG."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(7, 2.4), layout="constrained")
-    axes = figure.subplots()
-    axes.plot(frame[x].to_list(), frame[y].to_list(), color="#3b6ea8", linewidth=1.4)
-    axes.set_title(title, loc="left", fontsize=10)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.tick_params(labelsize=8)
-    return png(figure)
-
-
-def bar_plot(frame: pl.DataFrame, label: str, length: str, title: str) -> bytes:
-    """A small horizontal bar plot as PNG, first row on top."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(7, 0.5 + 0.28 * max(1, len(frame))), layout="constrained")
-    axes = figure.subplots()
-    axes.barh([str(value) for value in frame[label]], frame[length].to_list(), color="#3b6ea8")
-    axes.invert_yaxis()
-    axes.set_title(title, loc="left", fontsize=10)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.tick_params(labelsize=8)
-    return png(figure)
-
-
-def png(figure: Any) -> bytes:
-    """A matplotlib figure as PNG bytes."""
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=110)
-    return buffer.getvalue()

@@ -3,22 +3,21 @@
 import dagster as dg
 
 from portrait_assets import columns as c
+from portrait_assets import plots
 from portrait_assets.assets.common import (
     DAILY,
     HOME,
     OWNERS,
     SINGLE_RUN,
-    bar_plot,
     definition_metadata,
-    line_plot,
     shown,
     window_of,
 )
 from portrait_assets.assets.daily import stage_features, write_days
 from portrait_assets.assets.tags import stage_tag_values
-from portrait_assets.packs.tag_sql import tag_changes
+from portrait_assets.packs.tag_sql import tag_changes, tag_values
 from portrait_assets.partitions import Window
-from portrait_assets.resources.sql import read_sql, sql_version
+from portrait_assets.resources.sql import read_sql, sql_version, text_version
 from portrait_assets.resources.warehouse import Warehouse
 
 
@@ -49,7 +48,7 @@ def snapshots(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.Mat
             "select lifecycle, count(*) as users from portraits.snapshots where event_date = $end group by all order by all",
             end=window.end,
         )
-        plot = bar_plot(lifecycle, "lifecycle", "users", f"Users by lifecycle stage at the end of {window.end}")
+        plot = plots.bars(lifecycle, "lifecycle", "users", f"Users by lifecycle stage at the end of {window.end}")
         return shown(session, c.PORTRAITS_SNAPSHOTS, rows, window, plot=plot)
 
 
@@ -61,7 +60,7 @@ def snapshots(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.Mat
     group_name="portraits",
     owners=OWNERS,
     kinds={"duckdb", "sql"},
-    code_version=HOME.pack.version,
+    code_version=text_version(tag_values(HOME.pack.tags), tag_changes(HOME.pack.tags)),
     metadata=definition_metadata(c.PORTRAITS_CHANGES),
 )
 def changes(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.MaterializeResult:
@@ -76,7 +75,7 @@ def changes(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.Mater
             start=window.start,
             end=window.end,
         )
-        plot = bar_plot(busiest, "tag_id", "changes", "Changes by tag")
+        plot = plots.bars(busiest, "tag_id", "changes", "Changes by tag")
         return shown(session, c.PORTRAITS_CHANGES, rows, window, plot=plot)
 
 

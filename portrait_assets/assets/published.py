@@ -15,6 +15,7 @@ from portrait_assets.resources.warehouse import Warehouse
         ["portraits", "snapshots"],
         ["portraits", "changes"],
         ["scores", "vectors"],
+        ["scores", "next_purchases"],
         ["scores", "predictions"],
         ["recommendations", "top"],
     ],

@@ -5,15 +5,14 @@ from datetime import UTC, datetime
 import dagster as dg
 
 from portrait_assets import columns as c
+from portrait_assets import plots
 from portrait_assets import sources
 from portrait_assets.assets.common import (
     DAILY,
     HOME,
     OWNERS,
     SINGLE_RUN,
-    bar_plot,
     definition_metadata,
-    line_plot,
     shown,
     window_of,
 )
@@ -51,11 +50,11 @@ def landing(context: dg.AssetExecutionContext, config: Landing, warehouse: Wareh
     with warehouse.open("landing") as session:
         files = config.files or None
         for batch in sources.land(session.connection, HOME.source, datetime.now(UTC).replace(tzinfo=None), files):
-            context.log.info("landed %s", batch)
+            context.log.info("%s %s", "landed" if batch.is_new else "known", batch)
         reasons = session.frame(
             "select reason, count(*) as row_count from raw.quarantine group by reason order by row_count desc, reason limit 12"
         )
-        plot = bar_plot(reasons, "reason", "row_count", "Why rows were rejected") if len(reasons) else None
+        plot = plots.bars(reasons, "reason", "row_count", "Why rows were rejected") if len(reasons) else None
         for table in (c.RAW_BATCHES, c.RAW_ITEMS, c.RAW_ATTRIBUTES):
             yield shown(session, table, session.count(table))
         yield shown(session, c.RAW_QUARANTINE, session.count(c.RAW_QUARANTINE), plot=plot)
@@ -81,5 +80,5 @@ def raw_events(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.Ma
             start=window.start,
             end=window.end,
         )
-        plot = line_plot(volume, "event_date", "events", "Events a day") if len(volume) > 1 else None
+        plot = plots.line(volume, "event_date", "events", "Events a day") if len(volume) > 1 else None
         return shown(session, c.RAW_EVENTS, session.count(c.RAW_EVENTS, window), window, plot=plot)

@@ -1,4 +1,4 @@
-"""Heads for declared attributes: who the user says they are, told from behaviour. They read the finished vector and never shape it."""
+"""Heads for declared attributes: who users say they are, told from behaviour. They read the finished vector, never shape it."""
 
 from dataclasses import dataclass
 
@@ -26,12 +26,17 @@ class AttributeHead:
         return softmax(self.linear.logits(x) / self.temperature)
 
 
-def fit_attribute_heads(attributes: pl.DataFrame, user_ids: list[str], x: np.ndarray, config: BehaviourConfig) -> tuple[dict[str, AttributeHead], pl.DataFrame]:
-    """A head for each attribute with enough labelled users, and a table of cross-validated figures; abstains, saying why, otherwise."""
+def fit_attribute_heads(
+    attributes: pl.DataFrame, user_ids: list[str], x: np.ndarray, config: BehaviourConfig
+) -> tuple[dict[str, AttributeHead], pl.DataFrame]:
+    """A head for each attribute with enough labelled users (else it abstains, saying why), and cross-validated figures."""
     place = {user: i for i, user in enumerate(user_ids)}
-    heads, rows = {}, []
+    heads: dict[str, AttributeHead] = {}
+    rows: list[tuple] = []
     for name in attributes["attribute"].drop_nulls().unique().sort().to_list():
-        told = attributes.filter((pl.col("attribute") == name) & pl.col("value").is_not_null()).unique("user_id", keep="first", maintain_order=True)
+        told = attributes.filter((pl.col("attribute") == name) & pl.col("value").is_not_null()).unique(
+            "user_id", keep="first", maintain_order=True
+        )
         told = told.filter(pl.col("user_id").is_in(user_ids)).sort("user_id")
         frequent = told["value"].value_counts().filter(pl.col("count") >= config.attribute_min_class)["value"].sort().to_list()
         told = told.filter(pl.col("value").is_in(frequent))
@@ -41,11 +46,20 @@ def fit_attribute_heads(attributes: pl.DataFrame, user_ids: list[str], x: np.nda
         y = told["value"].replace_strict(frequent, range(len(frequent)), return_dtype=pl.Int64).to_numpy()
         heads[name], macro_auc, error = fit_one(x[[place[u] for u in told["user_id"]]], y, tuple(frequent), config)
         rows.append((name, told.height, len(frequent), "served", macro_auc, error))
-    schema = {"attribute": pl.String, "users": pl.Int64, "classes": pl.Int64, "outcome": pl.String, "auc": pl.Float64, "ece": pl.Float64}
+    schema = {
+        "attribute": pl.String,
+        "users": pl.Int64,
+        "classes": pl.Int64,
+        "outcome": pl.String,
+        "auc": pl.Float64,
+        "ece": pl.Float64,
+    }
     return heads, pl.DataFrame(rows, schema=schema, orient="row")
 
 
-def fit_one(x: np.ndarray, y: np.ndarray, classes: tuple[str, ...], config: BehaviourConfig) -> tuple[AttributeHead, float, float]:
+def fit_one(
+    x: np.ndarray, y: np.ndarray, classes: tuple[str, ...], config: BehaviourConfig
+) -> tuple[AttributeHead, float, float]:
     """Head on all labelled users; its temperature, macro AUC and ECE from out-of-fold logits."""
     fold = np.random.default_rng(config.seed).permutation(len(y)) % FOLDS
     logits = np.zeros((len(y), len(classes)))

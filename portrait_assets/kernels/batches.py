@@ -1,4 +1,4 @@
-"""From histories to the network's batches: users of similar length together, their visits flat, their as-of points beside them."""
+"""From histories to the network's batches: users of similar length together, visits flat, as-of points beside them."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -7,14 +7,14 @@ import numpy as np
 import torch
 
 from portrait_assets.kernels import habits
-from portrait_assets.kernels.behaviour_model import BAGS, LEVELS, Batch
+from portrait_assets.kernels.behaviour_model import BAGS, Batch
 from portrait_assets.kernels.config import BehaviourConfig
 from portrait_assets.kernels.sequences import History, day_number
 
 
 @dataclass(frozen=True)
 class Reading:
-    """What the network reads of a history: bag codes of every line (0 = unknown), targets of each level, and the as-of points."""
+    """What the network reads of a history: bag codes of every line (0 = unknown), and the as-of points."""
 
     history: History
     lines: dict[str, np.ndarray]  # bag -> (E,) int64 codes
@@ -26,25 +26,39 @@ class Reading:
     habits: dict[str, torch.Tensor]  # level -> (R, targets, H) float16: counts of at most a few hundred
 
 
-def read(history: History, vocabulary: dict[str, list[str]], targets: dict[str, list[str]], as_ofs: list[date], features: np.ndarray, config: BehaviourConfig) -> Reading:
+def read(
+    history: History,
+    vocabulary: dict[str, list[str]],
+    targets: dict[str, list[str]],
+    as_ofs: list[date],
+    features: np.ndarray,
+    config: BehaviourConfig,
+) -> Reading:
     """`features` (R, D): for each as-of in order, one row per user seen before it, in user order."""
     row = np.full((len(history.users), len(as_ofs)), -1, np.int64)
-    memory: dict[str, list[np.ndarray]] = {level: [] for level in LEVELS}
+    memory: dict[str, list[np.ndarray]] = {level: [] for level in targets}
     start = 0
     for k, as_of in enumerate(as_ofs):
         users = history.seen_before(as_of)
         row[users, k] = start + np.arange(len(users))
         start += len(users)
-        for level in LEVELS:
+        for level in targets:
             codes = history.recode(level, targets[level])
-            memory[level].append(habits.decayed_counts(history, codes, len(targets[level]), as_of, config.half_lives_days)[users].astype(np.float16))
+            memory[level].append(
+                habits.decayed_counts(history, codes, len(targets[level]), as_of, config.half_lives_days)[users].astype(
+                    np.float16
+                )
+            )
     return Reading(
-        history, {bag: history.recode(bag, vocabulary[bag]) + 1 for bag in BAGS},
+        history,
+        {bag: history.recode(bag, vocabulary[bag]) + 1 for bag in BAGS},
         np.searchsorted(history.line_visit, np.arange(len(history.visit_user) + 1)),
         np.searchsorted(history.visit_user, np.arange(len(history.users) + 1)),
-        np.array([day_number(a) for a in as_ofs], np.float64), row, torch.from_numpy(features.astype(np.float32)),
+        np.array([day_number(a) for a in as_ofs], np.float64),
+        row,
+        torch.from_numpy(features.astype(np.float32)),
         {level: torch.from_numpy(np.concatenate(parts)) for level, parts in memory.items()},
-    )  # fmt: skip
+    )
 
 
 def user_batches(reading: Reading, config: BehaviourConfig) -> list[np.ndarray]:
@@ -71,13 +85,18 @@ def make_batch(reading: Reading, users: np.ndarray, config: BehaviourConfig) -> 
     row = torch.from_numpy(reading.row[users])
     origin = reading.as_of_days.max()  # days are told from the latest as-of, so that float32 keeps the minutes
     return Batch(
-        slot=torch.from_numpy(place), numbers=torch.from_numpy(history.visit_numbers[visits]),
+        slot=torch.from_numpy(place),
+        numbers=torch.from_numpy(history.visit_numbers[visits]),
         lines={bag: torch.from_numpy(codes[lines]) for bag, codes in reading.lines.items()},
-        offsets=torch.from_numpy(np.concatenate([[0], np.cumsum(count)[:-1]]).astype(np.int64) if len(count) else np.zeros(0, np.int64)),
+        offsets=torch.from_numpy(
+            np.concatenate([[0], np.cumsum(count)[:-1]]).astype(np.int64) if len(count) else np.zeros(0, np.int64)
+        ),
         visit_day=torch.from_numpy((day - origin).reshape(len(users), size).astype(np.float32)),
         as_of_day=torch.from_numpy((reading.as_of_days - origin).astype(np.float32)).expand(len(users), -1),
-        features=reading.features[row.clamp(min=0)], habits={level: table[row.clamp(min=0)].float() for level, table in reading.habits.items()}, row=row,
-    )  # fmt: skip
+        features=reading.features[row.clamp(min=0)],
+        habits={level: table[row.clamp(min=0)].float() for level, table in reading.habits.items()},
+        row=row,
+    )
 
 
 def ranges(start: np.ndarray, length: np.ndarray) -> np.ndarray:

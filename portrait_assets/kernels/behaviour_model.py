@@ -48,15 +48,16 @@ class VisitEncoder(nn.Module):
 
     def __init__(self, shape: Shape, config: BehaviourConfig):
         super().__init__()
-        self.bags = nn.ModuleDict({name: nn.EmbeddingBag(rows, config.width, mode="sum") for name, rows in shape.bags.items()})
-        for bag in self.bags.values():
+        bags = {name: nn.EmbeddingBag(rows, config.width, mode="sum") for name, rows in shape.bags.items()}
+        for bag in bags.values():
             nn.init.normal_(bag.weight, std=0.1)
+        self.bags = nn.ModuleDict(bags)
         self.numbers = nn.Linear(VISIT_NUMBERS, config.width)
         self.mix = nn.Sequential(nn.LayerNorm(config.width), nn.Linear(config.width, config.width), nn.GELU())
 
     def forward(self, batch: Batch) -> Tensor:  # -> (n, C)
         count = torch.diff(batch.offsets, append=torch.tensor([len(batch.lines["item"])])).clamp(min=1)
-        content = sum(bag(batch.lines[name], batch.offsets) for name, bag in self.bags.items())  # (n, C)
+        content = sum(self.bags[name](batch.lines[name], batch.offsets) for name in BAGS)  # (n, C), always in this order
         x = content / count.sqrt().unsqueeze(1) + self.numbers(batch.numbers)
         return x + self.mix(x)
 
@@ -96,11 +97,13 @@ class BehaviourModel(nn.Module):
         self.target_heads = nn.ModuleDict({level: nn.Linear(width, count) for level, count in shape.targets.items()})
         # how much a habit counts: for all targets of a level alike, plus each target's own difference
         memory = len(config.half_lives_days) + 1
-        self.habit = nn.ParameterDict({level: nn.Parameter(torch.zeros(count + 1, memory)) for level, count in shape.targets.items()})
+        self.habit = nn.ParameterDict(
+            {level: nn.Parameter(torch.zeros(count + 1, memory)) for level, count in shape.targets.items()}
+        )
 
     def forward(self, batch: Batch) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
         """State (B, K, C), user logits (B, K, USER_TARGETS), and per level logits (B, K, targets)."""
-        (b, s), k = batch.visit_day.shape, batch.as_of_day.shape[1]
+        b, s = batch.visit_day.shape
         encoded = self.visits(batch)  # (n, C)
         tokens = torch.zeros(b * s, encoded.shape[1]).index_copy(0, batch.slot, encoded).view(b, s, -1)
         season = torch.sin(batch.as_of_day * (2 * torch.pi / 365.25)).unsqueeze(-1)
@@ -130,10 +133,9 @@ def attention_view(visit_day: Tensor, as_of_day: Tensor) -> tuple[Tensor, Tensor
 
 
 def joint_loss(user: Tensor, levels: dict[str, Tensor], outcomes: Tensor, bought: dict[str, Tensor]) -> Tensor:
-    """All heads at once over N rows: (N, USER_TARGETS) yes-or-no and squared losses, and the mean cross-entropy of each level."""
+    """All heads over N rows: yes-or-no and squared losses of (N, USER_TARGETS), and the mean cross-entropy of each level."""
     loss = F.binary_cross_entropy_with_logits(user[:, :BINARY_TARGETS], outcomes[:, :BINARY_TARGETS])
     loss = loss + 0.2 * F.mse_loss(user[:, BINARY_TARGETS:], outcomes[:, BINARY_TARGETS:])
     for level, logits in levels.items():
-        if logits.shape[1]:
-            loss = loss + 4.0 * F.binary_cross_entropy_with_logits(logits, bought[level])
+        loss = loss + 4.0 * F.binary_cross_entropy_with_logits(logits, bought[level])
     return loss

@@ -11,10 +11,21 @@ def fit_booster(x: np.ndarray, y: np.ndarray, config: BehaviourConfig, objective
     if len(y) == 0 or y.min() == y.max():
         return None
     parameters = {
-        "objective": objective, "num_leaves": config.boost_leaves, "learning_rate": config.boost_rate, "min_data_in_leaf": max(5, min(100, len(y) // 50)),
-        "feature_fraction": 0.6, "bagging_fraction": 0.7, "bagging_freq": 1, "lambda_l2": 5.0, "max_bin": 127,
-        "seed": config.seed, "num_threads": config.threads, "deterministic": True, "force_row_wise": True, "verbosity": -1,
-    }  # fmt: skip
+        "objective": objective,
+        "num_leaves": config.boost_leaves,
+        "learning_rate": config.boost_rate,
+        "min_data_in_leaf": max(5, min(100, len(y) // 50)),
+        "feature_fraction": 0.6,
+        "bagging_fraction": 0.7,
+        "bagging_freq": 1,
+        "lambda_l2": 5.0,
+        "max_bin": 127,
+        "seed": config.seed,
+        "num_threads": config.threads,
+        "deterministic": True,
+        "force_row_wise": True,
+        "verbosity": -1,
+    }
     data = lightgbm.Dataset(x, y.astype(np.float32), free_raw_data=True)
     return lightgbm.train(parameters, data, num_boost_round=config.boost_rounds).model_to_string()
 
@@ -23,4 +34,4 @@ def raw_scores(model: str | None, x: np.ndarray, threads: int) -> np.ndarray:
     """(N,) log odds (or the value, for regression); zeros without a model."""
     if model is None or len(x) == 0:
         return np.zeros(len(x))
-    return lightgbm.Booster(model_str=model).predict(x, raw_score=True, num_threads=threads)
+    return np.asarray(lightgbm.Booster(model_str=model).predict(x, raw_score=True, num_threads=threads))

@@ -1,4 +1,4 @@
-"""From raw scores to probabilities: blend the boosted and the network's score and calibrate, in one logistic fit on held-out users."""
+"""From raw scores to probabilities: boosted and network scores blended and calibrated in one logistic fit on held-out users."""
 
 from dataclasses import dataclass
 
@@ -41,7 +41,7 @@ def fit_blend(boosted: np.ndarray, network: np.ndarray, truth: np.ndarray, binar
 
 
 def fit_temperature(logits: np.ndarray, label: np.ndarray) -> float:
-    """The temperature (logits are divided by it) of least log loss on held-out (N, K) logits and class numbers (N,), on a fixed grid."""
+    """The temperature (logits are divided by it) of least log loss on held-out logits (N, K) and class numbers (N,)."""
     grid = np.geomspace(0.25, 8.0, 81)
     losses = [-np.log(softmax(logits / t)[np.arange(len(label)), label] + 1e-12).mean() for t in grid]
     return float(grid[int(np.argmin(losses))])

@@ -24,7 +24,7 @@ NOISE_FLOOR = 0.002  # relative loss below which a worse head is not held agains
 
 @dataclass(frozen=True)
 class Truth:
-    """What happened to N users in a window: outcomes (N, USER_TARGETS), level -> (N, T) bool; `active` marks those seen in the last 90 days."""
+    """What N users did: outcomes (N, USER_TARGETS), level -> (N, T) bool; `active` (N,) were seen in the 90 days before."""
 
     outcomes: np.ndarray
     levels: dict[str, np.ndarray]
@@ -35,7 +35,10 @@ def truth_at(history: History, users: np.ndarray, as_of: date, targets: dict[str
     """`history` must reach as_of + horizon."""
     day = day_number(as_of)
     lately = np.unique(history.visit_user[(history.visit_day < day) & (history.visit_day >= day - 90)])
-    levels = {level: bought(history, users, day, config.horizon_days, history.recode(level, names), len(names)) for level, names in targets.items()}
+    levels = {
+        level: bought(history, users, day, config.horizon_days, history.recode(level, names), len(names))
+        for level, names in targets.items()
+    }
     return Truth(user_outcomes(history, users, day, config.horizon_days), levels, np.isin(users, lately))
 
 
@@ -43,16 +46,22 @@ def fit_blends(raw: RawScores, truth: Truth, rows: np.ndarray) -> dict[str, Blen
     """A blend for each user target and each level, from the users in `rows` (bool)."""
     blends = {}
     for j, name in enumerate(USER_TARGETS):
-        blends[name] = fit_blend(raw.boosted_user[rows, j], raw.network_user[rows, j], truth.outcomes[rows, j], j < BINARY_TARGETS)
+        blends[name] = fit_blend(
+            raw.boosted_user[rows, j], raw.network_user[rows, j], truth.outcomes[rows, j], j < BINARY_TARGETS
+        )
     for level in LEVELS:
-        blends[level] = fit_blend(raw.boosted[level][rows].ravel(), raw.network[level][rows].ravel(), truth.levels[level][rows].ravel(), True)
+        blends[level] = fit_blend(
+            raw.boosted[level][rows].ravel(), raw.network[level][rows].ravel(), truth.levels[level][rows].ravel(), True
+        )
     return blends
 
 
 def blended(raw: RawScores, blends: dict[str, Blend]) -> dict[str, np.ndarray]:
-    """"user" -> (N, USER_TARGETS) log odds or amounts, and level -> (N, T) log odds."""
+    """ "user" -> (N, USER_TARGETS) log odds or amounts, and level -> (N, T) log odds."""
     user = [blends[name].apply(raw.boosted_user[:, j], raw.network_user[:, j]) for j, name in enumerate(USER_TARGETS)]
-    return {"user": np.stack(user, axis=1)} | {level: blends[level].apply(raw.boosted[level], raw.network[level]) for level in raw.targets}
+    return {"user": np.stack(user, axis=1)} | {
+        level: blends[level].apply(raw.boosted[level], raw.network[level]) for level in raw.targets
+    }
 
 
 def held_out_scores(raw: RawScores, truth: Truth, config: BehaviourConfig) -> dict[str, np.ndarray]:
@@ -81,20 +90,31 @@ def metrics_frame(rivals: dict[str, dict[str, np.ndarray]], truth: Truth) -> pl.
     return pl.DataFrame(rows, schema=schema, orient="row").fill_nan(None)
 
 
-def rivals_of(raw: RawScores, held_out: dict[str, np.ndarray], baseline: dict[str, np.ndarray]) -> dict[str, dict[str, np.ndarray]]:
+def rivals_of(
+    raw: RawScores, held_out: dict[str, np.ndarray], baseline: dict[str, np.ndarray]
+) -> dict[str, dict[str, np.ndarray]]:
     """The served blend, its two halves alone, and the windowed-count baseline."""
     boosted = {"user": raw.boosted_user} | raw.boosted
     network = {"user": raw.network_user} | {level: np.nan_to_num(raw.network[level], nan=-9.0) for level in raw.network}
     return {"served": held_out, "boosting": boosted, "network": network, "windowed counts": baseline}
 
 
-def baseline_scores(history: History, features: pl.DataFrame, as_ofs: list[date], selection: Selection, targets: dict[str, list[str]], config: BehaviourConfig) -> dict[str, np.ndarray]:
+def baseline_scores(
+    history: History,
+    features: pl.DataFrame,
+    as_ofs: list[date],
+    selection: Selection,
+    targets: dict[str, list[str]],
+    config: BehaviourConfig,
+) -> dict[str, np.ndarray]:
     """Logistic regression on the selected feature columns: fitted on the as-ofs before the last, told for the last."""
     users = [history.seen_before(a) for a in as_ofs]
     x = [feature_rows(history, u, features, a, selection) for u, a in zip(users, as_ofs, strict=True)]
     past = range(max(0, len(as_ofs) - 1 - BASELINE_WINDOWS), len(as_ofs) - 1)
     truths = [truth_at(history, users[i], as_ofs[i], targets, config) for i in past]
-    labels = np.concatenate([np.concatenate([t.outcomes[:, :BINARY_TARGETS] > 0, *(t.levels[level] for level in LEVELS)], axis=1) for t in truths])
+    labels = np.concatenate(
+        [np.concatenate([t.outcomes[:, :BINARY_TARGETS] > 0, *(t.levels[level] for level in LEVELS)], axis=1) for t in truths]
+    )
     logits = fit_logistic(np.concatenate([x[i] for i in past]), labels, BASELINE_STRENGTH).logits(x[-1])
     cuts = np.cumsum([BINARY_TARGETS] + [len(targets[level]) for level in LEVELS])
     parts = np.split(logits, cuts[:-1], axis=1)
@@ -107,7 +127,9 @@ def user_losses(history: History, raw: RawScores, scores: dict[str, np.ndarray],
     frames = []
     for head, (label, logit) in head_scores(scores, truth).items():
         if label.shape[1]:
-            frames.append(pl.DataFrame({"user_id": ids, "head": [head] * len(ids), "loss": log_loss_each(label, sigmoid(logit)).mean(1)}))
+            frames.append(
+                pl.DataFrame({"user_id": ids, "head": [head] * len(ids), "loss": log_loss_each(label, sigmoid(logit)).mean(1)})
+            )
     return pl.concat(frames).sort("head", "user_id")
 
 
@@ -121,8 +143,15 @@ class Verdict:
 
 
 def gate(challenger: pl.DataFrame, champion: pl.DataFrame | None) -> Verdict:
-    """Paired bootstrap over users of `user_losses` on one window: rejected where a head is worse beyond noise; ties go to the newer data."""
-    schema = {"head": pl.String, "champion": pl.Float64, "challenger": pl.Float64, "difference": pl.Float64, "low": pl.Float64, "high": pl.Float64}
+    """Paired bootstrap over users of `user_losses` on one window: rejected if a head is worse beyond noise, else promoted."""
+    schema = {
+        "head": pl.String,
+        "champion": pl.Float64,
+        "challenger": pl.Float64,
+        "difference": pl.Float64,
+        "low": pl.Float64,
+        "high": pl.Float64,
+    }
     if champion is None:
         return Verdict(True, ("first model: there is no champion to compare with",), pl.DataFrame(schema=schema))
     both = champion.join(challenger, on=["user_id", "head"], how="inner", suffix="_challenger").sort("head", "user_id")
@@ -132,7 +161,10 @@ def gate(challenger: pl.DataFrame, champion: pl.DataFrame | None) -> Verdict:
         mean, low, high = paired_bootstrap(new - old)
         rows.append((head, old.mean(), new.mean(), mean, low, high))
         if low > 0 and mean > NOISE_FLOOR * old.mean():
-            reasons.append(f"{head}: log loss {new.mean():.4f} against the champion's {old.mean():.4f}, worse by {mean:.4f} (90 % interval {low:.4f} to {high:.4f})")
+            reasons.append(
+                f"{head}: log loss {new.mean():.4f} against the champion's {old.mean():.4f}, "
+                f"worse by {mean:.4f} (90 % interval {low:.4f} to {high:.4f})"
+            )
     if not rows:
         return Verdict(False, ("no user was scored by both models",), pl.DataFrame(schema=schema))
     good = ("no head is worse than the champion's beyond noise",)

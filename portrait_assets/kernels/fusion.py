@@ -13,14 +13,14 @@ from scipy.linalg import hadamard
 
 # slots of the vector and share of its variance, in order; chosen on pseudo-cutoffs well before the open ones
 BLOCKS = {
-    "user_scores": (5, 20.0),
-    "category_scores": (32, 2.0),
-    "item_scores": (48, 3.0),
-    "department_scores": (8, 1.0),
-    "features": (16, 0.5),
-    "state": (16, 0.5),
+    "user_scores": (5, 90.0),
+    "category_scores": (64, 4.0),
+    "item_scores": (90, 6.0),
+    "department_scores": (16, 1.0),
+    "features": (32, 0.3),
+    "state": (32, 0.2),
 }
-LENGTH = 128
+LENGTH = 256
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class BlockFit:
 
 @dataclass(frozen=True)
 class Fusion:
-    """The fitted blocks in the order of BLOCKS; an absent block is zeros."""
+    """The fitted blocks; one that is absent gives zeros."""
 
     blocks: dict[str, BlockFit]
 
@@ -47,7 +47,9 @@ class Fusion:
         activity = standard_activity(self.blocks, inputs, rows)
         none = np.zeros((rows, 0))
         parts = [
-            self.blocks[name].apply(inputs[name], none if name == "user_scores" else activity) if name in self.blocks else np.zeros((rows, slots))
+            self.blocks[name].apply(inputs[name], none if name == "user_scores" else activity)
+            if name in self.blocks
+            else np.zeros((rows, slots))
             for name, (slots, _) in BLOCKS.items()
         ]
         flat = np.concatenate(parts, axis=1)
@@ -57,10 +59,26 @@ class Fusion:
         """What became of each block: columns in, slots, used slots, share of variance."""
         whole = sum(share for _, share in BLOCKS.values())
         rows = [
-            (b, len(self.blocks[b].mean) if b in self.blocks else 0, slots, int((np.abs(self.blocks[b].basis).sum(0) > 0).sum()) if b in self.blocks else 0, share / whole)
+            (
+                b,
+                len(self.blocks[b].mean) if b in self.blocks else 0,
+                slots,
+                int((np.abs(self.blocks[b].basis).sum(0) > 0).sum()) if b in self.blocks else 0,
+                share / whole,
+            )
             for b, (slots, share) in BLOCKS.items()
-        ]  # fmt: skip
-        return pl.DataFrame(rows, schema={"block": pl.String, "columns": pl.Int64, "slots": pl.Int64, "used_slots": pl.Int64, "variance_share": pl.Float64}, orient="row")
+        ]
+        return pl.DataFrame(
+            rows,
+            schema={
+                "block": pl.String,
+                "columns": pl.Int64,
+                "slots": pl.Int64,
+                "used_slots": pl.Int64,
+                "variance_share": pl.Float64,
+            },
+            orient="row",
+        )
 
 
 def rotate(x: np.ndarray) -> np.ndarray:
@@ -85,7 +103,7 @@ def standard_activity(blocks: dict[str, BlockFit], inputs: dict[str, np.ndarray]
 
 
 def fit_fusion(inputs: dict[str, np.ndarray]) -> Fusion:
-    """Fit every block on reference users: standardise, take out what the user scores say, principal components, scale to its share."""
+    """Fit every block on reference users: take out what the user scores say, principal components, scale to its share."""
     blocks: dict[str, BlockFit] = {}
     rows = len(next(iter(inputs.values())))
     for name, (slots, share) in BLOCKS.items():
@@ -104,7 +122,11 @@ def fit_block(x: np.ndarray, activity: np.ndarray, slots: int, share: float, sca
     rest = (centred - activity @ shared) * unit
     _, vectors = np.linalg.eigh(rest.T @ rest / max(len(rest), 1))
     axes = vectors[:, ::-1][:, :slots]
-    axes = axes * np.where(axes[np.abs(axes).argmax(0), np.arange(axes.shape[1])] < 0, -1.0, 1.0) if axes.size else axes  # a sign of its own
+    if axes.size:  # the sign of an axis is arbitrary: its greatest entry is positive
+        axes = axes * np.where(axes[np.abs(axes).argmax(0), np.arange(axes.shape[1])] < 0, -1.0, 1.0)
     energy = float((rest @ axes).var(0).sum())
     basis = unit[:, None] * axes * (np.sqrt(share / energy) if energy > 1e-12 else 0.0)
-    return BlockFit(mean, shared, np.pad(basis, ((0, 0), (0, slots - basis.shape[1]))))
+    # one memory order, so that a product has the same last bits before saving and after loading
+    return BlockFit(
+        mean, np.ascontiguousarray(shared), np.ascontiguousarray(np.pad(basis, ((0, 0), (0, slots - basis.shape[1]))))
+    )

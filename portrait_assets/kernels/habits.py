@@ -24,23 +24,37 @@ def decayed_counts(history: History, codes: np.ndarray, count: int, as_of: date,
 
 
 def pair_rhythm(history: History, codes: np.ndarray, count: int, as_of: date) -> np.ndarray:
-    """(U, count, 3) float32: days since the last line of the pair, its mean gap in days, and the first over the second."""
-    now, day = day_number(as_of), history.line_day()
+    """(U, count, 5) float32 of each pair: days since its last line, its mean gap in days, the first over the second,
+    the user's visits since, and the share of the user's visits that had it. What never was is NEVER_DAYS ago.
+    """
+    now, day, users = day_number(as_of), history.line_day(), len(history.users)
     keep = history.line_outcome & (day < now) & (codes >= 0)
     cell, visit = history.line_user()[keep] * count + codes[keep], history.line_visit[keep]
-    size = len(history.users) * count
-    last, first = np.full(size, -np.inf), np.full(size, np.inf)
+    size = users * count
+    last, first, last_visit = np.full(size, -np.inf), np.full(size, np.inf), np.zeros(size)
     np.maximum.at(last, cell, day[keep])
     np.minimum.at(first, cell, day[keep])
+    number, visits = visit_numbers_before(history, now)
+    np.maximum.at(last_visit, cell, number[visit])
     once = np.unique(cell * len(history.visit_user) + visit) // max(len(history.visit_user), 1)
-    times = np.bincount(once, minlength=size)
+    times, of_user = np.bincount(once, minlength=size), np.repeat(visits, count)
     since = np.where(times > 0, now - last, NEVER_DAYS)
     gap = np.where(times > 1, (last - first) / np.maximum(times - 1, 1), NEVER_DAYS)
-    return np.stack([since, gap, since / np.maximum(gap, 1.0)], axis=1).reshape(len(history.users), count, 3).astype(np.float32)
+    visits_since = np.where(times > 0, of_user - last_visit, NEVER_DAYS)
+    columns = [since, gap, since / np.maximum(gap, 1.0), visits_since, times / np.maximum(of_user, 1)]
+    return np.stack(columns, axis=1).reshape(users, count, len(columns)).astype(np.float32)
+
+
+def visit_numbers_before(history: History, now: int) -> tuple[np.ndarray, np.ndarray]:
+    """(V,) which of its user's outcome visits before `now` each visit is, from 1, and (U,) how many there are."""
+    past = history.visit_outcome & (history.visit_day < now)
+    visits = np.bincount(history.visit_user[past], minlength=len(history.users))
+    before_user = np.concatenate([[0], np.cumsum(visits)[:-1]]).astype(np.int64)
+    return np.cumsum(past) - before_user[history.visit_user], visits
 
 
 def popularity(history: History, codes: np.ndarray, count: int, as_of: date) -> np.ndarray:
-    """(count, 3) float32: log share of lately active users with the target in the last 14, 28 and 84 days (add-half smoothed)."""
+    """(count, 3) float32: log share of lately active users with the target in the last 14, 28 and 84 days (half added)."""
     now, day, user = day_number(as_of), history.line_day(), history.line_user()
     columns = []
     for days in (14, 28, 84):
@@ -68,5 +82,11 @@ def user_activity(history: History, as_of: date, half_lives: tuple[float, ...]) 
     before[user[second]] = day[second]
     first[user[::-1]] = day[::-1]
     gap = np.where(visits > 1, (last - first) / np.maximum(visits - 1, 1), NEVER_DAYS)
-    columns += [now - last, now - before, now - first, np.bincount(user, weights=lines, minlength=size) / np.maximum(visits, 1), gap]
+    columns += [
+        now - last,
+        now - before,
+        now - first,
+        np.bincount(user, weights=lines, minlength=size) / np.maximum(visits, 1),
+        gap,
+    ]
     return np.stack(columns, axis=1).astype(np.float32)

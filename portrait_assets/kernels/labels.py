@@ -24,7 +24,13 @@ def user_outcomes(history: History, users: np.ndarray, start: int, days: int) ->
     visits = np.bincount(of[inside & history.visit_outcome], minlength=size)
     spend = np.bincount(of[inside], weights=history.spend_cents[inside], minlength=size) / 100
     coupon = np.bincount(of[inside & history.has_coupon], minlength=size) > 0
-    columns = [visits == 0, coupon, np.log1p(np.maximum(spend, 0)), np.log1p(visits), np.log1p(new_categories(history, start, days))]
+    columns = [
+        visits == 0,
+        coupon,
+        np.log1p(np.maximum(spend, 0)),
+        np.log1p(visits),
+        np.log1p(new_categories(history, start, days)),
+    ]
     return np.stack(columns, axis=1).astype(np.float32)[users]
 
 

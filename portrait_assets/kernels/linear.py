@@ -21,7 +21,7 @@ class Linear:
 def fit_logistic(x: np.ndarray, y: np.ndarray, strength: float, classes: int = 0) -> Linear:
     """Minimise sum of log losses + |weight|^2 / (2 strength). y: (N, K) yes-or-no columns, or (N,) numbers of `classes`."""
     x_, outputs = torch.from_numpy(x.astype(np.float64)), classes or y.shape[1]
-    y_ = torch.from_numpy(y).long() if classes else torch.from_numpy(y.astype(np.float64))
+    y_ = torch.from_numpy(y.astype(np.int64)) if classes else torch.from_numpy(y.astype(np.float64))
     weight = torch.zeros(x.shape[1], outputs, dtype=torch.float64, requires_grad=True)
     bias = torch.zeros(outputs, dtype=torch.float64, requires_grad=True)
     optimizer = torch.optim.LBFGS([weight, bias], max_iter=100, tolerance_grad=1e-6, line_search_fn="strong_wolfe")
@@ -29,7 +29,11 @@ def fit_logistic(x: np.ndarray, y: np.ndarray, strength: float, classes: int = 0
     def closure() -> torch.Tensor:
         optimizer.zero_grad()
         logits = x_ @ weight + bias
-        loss = F.cross_entropy(logits, y_, reduction="sum") if classes else F.binary_cross_entropy_with_logits(logits, y_, reduction="sum")
+        loss = (
+            F.cross_entropy(logits, y_, reduction="sum")
+            if classes
+            else F.binary_cross_entropy_with_logits(logits, y_, reduction="sum")
+        )
         total = (loss + weight.square().sum() / (2 * strength)) / max(len(x_), 1)
         total.backward()
         return total

@@ -1,4 +1,4 @@
-"""Boosted pair heads: one LightGBM per level answers "will this user buy this target?" for any target, seen in training or not."""
+"""Boosted pair heads: one LightGBM per level says whether a user will buy a target, any target, seen in training or not."""
 
 from datetime import date
 
@@ -10,18 +10,23 @@ from portrait_assets.kernels.config import BehaviourConfig
 from portrait_assets.kernels.labels import bought
 from portrait_assets.kernels.sequences import History, day_number
 
-PARENTS = {"item": "item_type", "category": "department", "department": None}
+PARENTS = {"item": ("item_type", "category"), "category": ("department",), "department": ()}
 
 
-def pair_features(history: History, level: str, targets: list[str], users: np.ndarray, as_of: date, config: BehaviourConfig) -> np.ndarray:
-    """(N * T, F) float32, rows by user then target: the pair's habit and rhythm, its parent's, the target's popularity, the user's activity."""
+def pair_features(
+    history: History, level: str, targets: list[str], users: np.ndarray, as_of: date, config: BehaviourConfig
+) -> np.ndarray:
+    """(N * T, F) float32 by user, then target: habit and rhythm of the pair and its parent, popularity, the user's activity."""
     codes, count = history.recode(level, targets), len(targets)
-    blocks = [habits.decayed_counts(history, codes, count, as_of, config.half_lives_days)[users], habits.pair_rhythm(history, codes, count, as_of)[users]]
-    if PARENTS[level] is not None:
-        parents, place = parents_of(history, level, targets)
-        parent_codes = history.recode(PARENTS[level], parents)
-        counts = habits.decayed_counts(history, parent_codes, len(parents), as_of, config.half_lives_days)[users]
-        rhythm = habits.pair_rhythm(history, parent_codes, len(parents), as_of)[users]
+    blocks = [
+        habits.decayed_counts(history, codes, count, as_of, config.half_lives_days)[users],
+        habits.pair_rhythm(history, codes, count, as_of)[users],
+    ]
+    for parent in PARENTS[level]:
+        names, place = parents_of(history, level, targets, parent)
+        parent_codes = history.recode(parent, names)
+        counts = habits.decayed_counts(history, parent_codes, len(names), as_of, config.half_lives_days)[users]
+        rhythm = habits.pair_rhythm(history, parent_codes, len(names), as_of)[users]
         blocks += [counts[:, place], rhythm[:, place]]
     popularity = habits.popularity(history, codes, count, as_of)
     blocks.append(np.broadcast_to(popularity, (len(users), *popularity.shape)))
@@ -30,15 +35,13 @@ def pair_features(history: History, level: str, targets: list[str], users: np.nd
     return np.concatenate(blocks, axis=2).reshape(len(users) * count, -1)
 
 
-def parents_of(history: History, level: str, targets: list[str]) -> tuple[list[str], np.ndarray]:
-    """Names of the parents that occur, and (T,) the place of each target's (most frequent, ties by name) parent among them."""
-    codes, above = history.recode(level, targets), history.codes[PARENTS[level]]
-    width = len(history.names[PARENTS[level]]) + 1  # the last stands for an unknown parent
+def parents_of(history: History, level: str, targets: list[str], parent: str) -> tuple[list[str], np.ndarray]:
+    """Names at level `parent` above the targets, and (T,) the place of each target's own (most frequent, ties by name)."""
+    codes, above, names = history.recode(level, targets), history.codes[parent], [*history.names[parent], ""]
     keep = codes >= 0
-    lines = np.bincount(codes[keep] * width + np.where(above < 0, width - 1, above)[keep], minlength=len(targets) * width)
-    parent = lines.reshape(len(targets), width).argmax(1)
-    used, place = np.unique(parent, return_inverse=True)
-    return [(history.names[PARENTS[level]] + [""])[i] for i in used], place
+    lines = np.bincount((codes * len(names) + above % len(names))[keep], minlength=len(targets) * len(names))  # -1: the last
+    used, place = np.unique(lines.reshape(len(targets), len(names)).argmax(1), return_inverse=True)
+    return [names[i] for i in used], place
 
 
 def fit_pairs(history: History, level: str, as_ofs: list[date], config: BehaviourConfig) -> str | None:
@@ -50,7 +53,9 @@ def fit_pairs(history: History, level: str, as_ofs: list[date], config: Behaviou
         if not targets or not len(users):
             continue
         x = pair_features(history, level, targets, users, as_of, config)
-        y = bought(history, users, day_number(as_of), config.horizon_days, history.recode(level, targets), len(targets)).reshape(-1)
+        y = bought(
+            history, users, day_number(as_of), config.horizon_days, history.recode(level, targets), len(targets)
+        ).reshape(-1)
         share = min(1.0, config.pair_rows / len(as_ofs) / len(y))
         keep = np.random.default_rng([config.seed, i]).random(len(y)) < share
         rows.append(x[keep])

@@ -53,13 +53,15 @@ def feature_rows(history: History, users: np.ndarray, features: pl.DataFrame, as
     return selection.transform(ids.join(at, on="user_id", how="left", maintain_order="left"))
 
 
-def boosted_inputs(history: History, users: np.ndarray, features: np.ndarray, as_of: date, config: BehaviourConfig) -> np.ndarray:
+def boosted_inputs(
+    history: History, users: np.ndarray, features: np.ndarray, as_of: date, config: BehaviourConfig
+) -> np.ndarray:
     """(N, D + activity): what the user-level boosters see."""
     return np.concatenate([features, habits.user_activity(history, as_of, config.half_lives_days)[users]], axis=1)
 
 
 def fit_parts(history: History, features: pl.DataFrame, as_ofs: list[date], config: BehaviourConfig, look: Callable) -> Parts:
-    """Learn from the windows [a, a + horizon) of `as_ofs` (ascending); `look(parts, epoch, loss)` is called after each epoch."""
+    """Learn from the windows [a, a + horizon) of `as_ofs` (ascending); `look(parts, epoch, loss)` after each epoch."""
     end = as_ofs[-1]
     selection = select_columns(features.filter(pl.col("as_of").is_in(as_ofs)))
     users = [history.seen_before(a) for a in as_ofs]
@@ -67,13 +69,23 @@ def fit_parts(history: History, features: pl.DataFrame, as_ofs: list[date], conf
     y = [user_outcomes(history, u, day_number(a), config.horizon_days) for u, a in zip(users, as_ofs, strict=True)]
     latest = as_ofs[-config.boost_windows :]
     pairs = {level: fit_pairs(history, level, latest, config) for level in LEVELS}
-    rows = np.concatenate([boosted_inputs(history, u, f, a, config) for u, f, a in list(zip(users, x, as_ofs, strict=True))[-config.boost_windows :]])
+    rows = np.concatenate(
+        [
+            boosted_inputs(history, u, f, a, config)
+            for u, f, a in list(zip(users, x, as_ofs, strict=True))[-config.boost_windows :]
+        ]
+    )
     boosters = fit_user_boosters(rows, np.concatenate(y[-config.boost_windows :]), config)
     vocabulary = {bag: history.popular(bag, end, 10_000, config.item_vocabulary) for bag in BAGS}
-    targets = {level: history.popular(level, end, config.popular_days, config.network_targets) for level in LEVELS}
-    shape = Shape({bag: len(names) + 1 for bag, names in vocabulary.items()}, len(selection.columns), {level: len(t) for level, t in targets.items()})
+    popular = {level: history.popular(level, end, config.popular_days, config.network_targets) for level in LEVELS}
+    targets = {level: names for level, names in popular.items() if names}
+    shape = Shape(
+        {bag: len(names) + 1 for bag, names in vocabulary.items()},
+        len(selection.columns),
+        {level: len(t) for level, t in targets.items()},
+    )
     reading = read(history, vocabulary, targets, as_ofs, np.concatenate(x), config)
-    labels = {level: window_labels(history, level, targets[level], users, as_ofs, config) for level in LEVELS}
+    labels = {level: window_labels(history, level, names, users, as_ofs, config) for level, names in targets.items()}
 
     def each_epoch(network: BehaviourModel, epoch: int, loss: float) -> None:
         look(Parts(selection, boosters, pairs, network, shape, vocabulary, targets), epoch, loss)
@@ -82,15 +94,24 @@ def fit_parts(history: History, features: pl.DataFrame, as_ofs: list[date], conf
     return Parts(selection, boosters, pairs, network, shape, vocabulary, targets)
 
 
-def window_labels(history: History, level: str, targets: list[str], users: list[np.ndarray], as_ofs: list[date], config: BehaviourConfig) -> np.ndarray:
+def window_labels(
+    history: History, level: str, targets: list[str], users: list[np.ndarray], as_ofs: list[date], config: BehaviourConfig
+) -> np.ndarray:
     """(R, T) bool over all as-of points, in the rows' order."""
     codes = history.recode(level, targets)
-    return np.concatenate([bought(history, u, day_number(a), config.horizon_days, codes, len(targets)) for u, a in zip(users, as_ofs, strict=True)])
+    return np.concatenate(
+        [
+            bought(history, u, day_number(a), config.horizon_days, codes, len(targets))
+            for u, a in zip(users, as_ofs, strict=True)
+        ]
+    )
 
 
 def fit_user_boosters(x: np.ndarray, y: np.ndarray, config: BehaviourConfig) -> dict[str, str | None]:
     """One small booster for each user-level target; shallower than the pair heads, for there are fewer rows."""
-    small = replace(config, boost_leaves=min(8, config.boost_leaves), boost_rate=0.04, boost_rounds=config.boost_rounds * 3 // 2)
+    small = replace(
+        config, boost_leaves=min(8, config.boost_leaves), boost_rate=0.04, boost_rounds=config.boost_rounds * 3 // 2
+    )
     kinds = ["binary" if j < BINARY_TARGETS else "regression" for j in range(len(USER_TARGETS))]
     return {name: fit_booster(x, y[:, j], small, kinds[j]) for j, name in enumerate(USER_TARGETS)}
 
@@ -100,7 +121,9 @@ def network_at(parts: Parts, history: History, features: np.ndarray, as_of: date
     return run_network(parts.network, read(history, parts.vocabulary, parts.targets, [as_of], features, config), config)
 
 
-def read_parts(parts: Parts, history: History, features: pl.DataFrame, as_of: date, targets: dict[str, list[str]], config: BehaviourConfig) -> RawScores:
+def read_parts(
+    parts: Parts, history: History, features: pl.DataFrame, as_of: date, targets: dict[str, list[str]], config: BehaviourConfig
+) -> RawScores:
     """Both kinds' scores of everyone seen before as_of. `history` must be cut at as_of: the network reads its latest visits."""
     users = history.seen_before(as_of)
     x = feature_rows(history, users, features, as_of, parts.selection)
@@ -111,7 +134,8 @@ def read_parts(parts: Parts, history: History, features: pl.DataFrame, as_of: da
     for level, names in targets.items():
         pairs = pair_features(history, level, names, users, as_of, config) if names else np.zeros((0, 1))
         boosted[level] = raw_scores(parts.pair_boosters[level], pairs, config.threads).reshape(len(users), len(names))
-        network[level] = take_columns(outputs.levels[level], parts.targets[level], names)
+        told = outputs.levels.get(level, np.zeros((len(users), 0)))
+        network[level] = take_columns(told, parts.targets.get(level, []), names)
     return RawScores(users, boosted_user, outputs.user, targets, boosted, network, outputs.state, x)
 
 

@@ -30,13 +30,20 @@ class Selection:
 def signed_log(features: pl.DataFrame, columns: tuple[str, ...]) -> np.ndarray:
     """(N, D) float64 sign(x) log(1 + |x|), NaN where null, not finite or absent."""
     present = set(features.columns)
-    raw = np.stack([features[c].cast(pl.Float64).fill_null(np.nan).to_numpy() if c in present else np.full(features.height, np.nan) for c in columns], axis=1)
+    raw = np.stack(
+        [
+            features[c].cast(pl.Float64).fill_null(np.nan).to_numpy() if c in present else np.full(features.height, np.nan)
+            for c in columns
+        ],
+        axis=1,
+    )
     raw = np.where(np.isfinite(raw), raw, np.nan)
     return np.sign(raw) * np.log1p(np.abs(raw))
 
 
 def select_columns(features: pl.DataFrame) -> Selection:
     """Judge every numeric column in name order: constant, sparse, a near-duplicate of an earlier kept one, or kept."""
+    features = features.sort(c for c in KEYS if c in features.columns)  # sums to the last bit, in whatever order rows come
     names = tuple(sorted(c for c, t in features.schema.items() if c not in KEYS and (t.is_numeric() or t == pl.Boolean)))
     if not names:
         return Selection((), np.zeros(0), np.ones(0), outcome_frame([]))
@@ -46,7 +53,8 @@ def select_columns(features: pl.DataFrame) -> Selection:
     filled = np.where(known, x, mean)
     deviation = filled.std(0)
     standard = (filled - mean) / np.where(deviation > 1e-9, deviation, 1.0)
-    kept, rows = [], []
+    kept: list[int] = []
+    rows: list[tuple] = []
     for i, name in enumerate(names):
         outcome, other, r = "kept", None, None
         if deviation[i] <= 1e-9:

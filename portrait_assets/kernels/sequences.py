@@ -22,7 +22,7 @@ def day_number(day: date | datetime) -> int:
 
 @dataclass(frozen=True)
 class History:
-    """V visits sorted by (user, time) and their E lines, as arrays. Codes of a level are indices into its sorted names, -1 = unknown."""
+    """V visits by (user, time) and their E lines, as arrays. Codes of a level index its sorted names, -1 = unknown."""
 
     users: list[str]  # (U,) sorted
     visit_user: np.ndarray  # (V,) int64
@@ -65,7 +65,9 @@ def history_from(visits: pl.DataFrame, items: pl.DataFrame, before: date, outcom
     """Arrays of `visits` with visit_time < `before` (00:00 UTC); later rows are dropped, whoever passed them."""
     limit = datetime(before.year, before.month, before.day)
     visits = visits.with_columns(pl.col("visit_time").dt.replace_time_zone(None).cast(pl.Datetime("us")))
-    visits = visits.filter(pl.col("visit_time") < limit).sort("user_id", "visit_time", "event_types", "item_ids", maintain_order=True)
+    visits = visits.filter(pl.col("visit_time") < limit).sort(
+        "user_id", "visit_time", "event_types", "item_ids", maintain_order=True
+    )
     users = visits["user_id"].unique().sort()
     lines = explode_lines(visits, items)
     outcome = (lines["event_type"] == outcome_event).fill_null(False).to_numpy()
@@ -74,35 +76,55 @@ def history_from(visits: pl.DataFrame, items: pl.DataFrame, before: date, outcom
     for level in LEVELS:
         names[level], codes[level] = encode(lines[level])
     return History(
-        users=users.to_list(), visit_user=visits["user_id"].replace_strict(users, np.arange(len(users)), return_dtype=pl.Int64).to_numpy(),
+        users=users.to_list(),
+        visit_user=visits["user_id"].replace_strict(users, np.arange(len(users)), return_dtype=pl.Int64).to_numpy(),
         visit_day=visits["visit_time"].dt.epoch("us").to_numpy() / 86_400e6,
         visit_outcome=np.bincount(line_visit[outcome], minlength=visits.height) > 0,
-        visit_numbers=visit_numbers(visits), spend_cents=visits["spend_cents"].cast(pl.Float64).fill_null(0).fill_nan(0).to_numpy(),
-        has_coupon=(visits["coupon_cents"].cast(pl.Float64).fill_null(0) > 0).to_numpy() | visits["event_types"].list.contains("coupon").fill_null(False).to_numpy(),
-        line_visit=line_visit, line_outcome=outcome, names=names, codes=codes,
-    )  # fmt: skip
+        visit_numbers=visit_numbers(visits),
+        spend_cents=visits["spend_cents"].cast(pl.Float64).fill_null(0).fill_nan(0).to_numpy(),
+        has_coupon=(visits["coupon_cents"].cast(pl.Float64).fill_null(0) > 0).to_numpy()
+        | visits["event_types"].list.contains("coupon").fill_null(False).to_numpy(),
+        line_visit=line_visit,
+        line_outcome=outcome,
+        names=names,
+        codes=codes,
+    )
 
 
 def explode_lines(visits: pl.DataFrame, items: pl.DataFrame) -> pl.DataFrame:
     """One row per event of a visit: visit (row number), event_type and the LEVELS, in visit order."""
     lists = {"event_type": "event_types", "item": "item_ids", "category": "categories", "department": "departments"}
-    lines = visits.select(pl.int_range(pl.len()).alias("visit"), *(pl.col(column).alias(name) for name, column in lists.items()))
+    lines = visits.select(
+        pl.int_range(pl.len()).alias("visit"), *(pl.col(column).alias(name) for name, column in lists.items())
+    )
     lines = lines.explode("event_type", "item", "category", "department")
-    known = items.select(pl.col("item_id").alias("item"), "item_type", "brand").unique("item", keep="first", maintain_order=True)
+    known = items.select(pl.col("item_id").alias("item"), "item_type", "brand").unique(
+        "item", keep="first", maintain_order=True
+    )
     return lines.join(known, on="item", how="left", maintain_order="left").with_columns(pl.col(LEVELS).cast(pl.String))
 
 
 def encode(values: pl.Series) -> tuple[list[str], np.ndarray]:
     """Sorted distinct non-null names, and the index of each value among them (-1 for null)."""
     names = values.drop_nulls().unique().sort()
-    coded = values.replace_strict(names, np.arange(len(names)), default=-1, return_dtype=pl.Int64) if len(names) else pl.repeat(-1, len(values), dtype=pl.Int64, eager=True)
+    coded = (
+        values.replace_strict(names, np.arange(len(names)), default=-1, return_dtype=pl.Int64)
+        if len(names)
+        else pl.repeat(-1, len(values), dtype=pl.Int64, eager=True)
+    )
     return names.to_list(), coded.fill_null(-1).to_numpy()
 
 
 def visit_numbers(visits: pl.DataFrame) -> np.ndarray:
     """(V, VISIT_NUMBERS) float32: money, size, gap before the visit, calendar; missing money is zero beside its own flag."""
-    spend, discount, coupon, lines = (visits[c].cast(pl.Float64).fill_nan(None) for c in ("spend_cents", "discount_cents", "coupon_cents", "line_count"))
-    gap = visits.select(pl.col("visit_time").diff().over("user_id").dt.total_seconds().fill_null(0) / 86_400).to_series().to_numpy()
+    spend, discount, coupon, lines = (
+        visits[c].cast(pl.Float64).fill_nan(None) for c in ("spend_cents", "discount_cents", "coupon_cents", "line_count")
+    )
+    gap = (
+        visits.select(pl.col("visit_time").diff().over("user_id").dt.total_seconds().fill_null(0) / 86_400)
+        .to_series()
+        .to_numpy()
+    )
     money = [np.log1p(np.maximum(s.fill_null(0).to_numpy(), 0) / 100) for s in (spend, discount, coupon)]
     hour = visits["local_hour"].cast(pl.Float64).fill_null(0).to_numpy() * (2 * np.pi / 24)
     weekday = visits["local_weekday"].cast(pl.Float64).fill_null(0).to_numpy() * (2 * np.pi / 7)

@@ -9,6 +9,7 @@ The version is a hash of the contents: the same data and seed give the same vers
 
 import hashlib
 import json
+import re
 from datetime import date
 from pathlib import Path
 
@@ -19,7 +20,6 @@ import torch
 
 from portrait_assets.errors import PortraitError
 from portrait_assets.kernels.attributes import AttributeHead
-from portrait_assets.kernels.behaviour import TrainedModel
 from portrait_assets.kernels.behaviour_model import BehaviourModel, Shape
 from portrait_assets.kernels.calibration import Blend
 from portrait_assets.kernels.config import BehaviourConfig
@@ -27,10 +27,12 @@ from portrait_assets.kernels.fusion import BlockFit, Fusion
 from portrait_assets.kernels.linear import Linear
 from portrait_assets.kernels.parts import Parts
 from portrait_assets.kernels.selection import OUTCOME_SCHEMA, Selection
+from portrait_assets.kernels.trained import TrainedModel
 
 FORMAT = "portrait-behaviour-model/1"
 TENSORS = "tensors.safetensors"
 STAGES = ("served", "rehearsal")
+BOOSTER = re.compile(r"boosters/\w+\.\w+\.txt")
 
 
 def version_of(model: TrainedModel) -> str:
@@ -50,21 +52,32 @@ def save(model: TrainedModel, folder: Path) -> str:
 
 
 def load(folder: Path) -> tuple[TrainedModel, str]:
-    """The model and its version. PortraitError where the folder is no model, an unknown format, or a file is not what was written."""
+    """The model and its version. PortraitError where the folder is no model, or a file is not what was written."""
     path = folder / "model.json"
     try:
         card = json.loads(path.read_bytes())
         if not isinstance(card, dict) or card.get("format") != FORMAT:
-            raise PortraitError(f"{path}: not a {FORMAT} model; train one, or read it with the version of Portrait that wrote it")
+            raise PortraitError(
+                f"{path}: not a {FORMAT} model; train one, or read it with the version of Portrait that wrote it"
+            )
+        for name in card["sha256"]:
+            if name != TENSORS and not BOOSTER.fullmatch(name):
+                raise PortraitError(
+                    f"{path}: names '{name}', which is not a file of a model; restore the folder or train again"
+                )
         files = {name: (folder / name).read_bytes() for name in card["sha256"]}
         for name, data in files.items():
             if hashlib.sha256(data).hexdigest() != card["sha256"][name]:
-                raise PortraitError(f"{folder / name}: not the bytes that were written (sha256 differs); restore the file or train again")
+                raise PortraitError(
+                    f"{folder / name}: not the bytes that were written (sha256 differs); restore the file or train again"
+                )
         model = assemble(card, files)
     except PortraitError:
         raise
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError, safetensors.SafetensorError) as error:
-        raise PortraitError(f"{folder}: not a readable behaviour model ({type(error).__name__}: {error}); train again") from error
+        raise PortraitError(
+            f"{folder}: not a readable behaviour model ({type(error).__name__}: {error}); train again"
+        ) from error
     return model, hash_of(files | {"model.json": path.read_bytes()})
 
 
@@ -80,10 +93,14 @@ def contents(model: TrainedModel) -> dict[str, bytes]:
     tensors: dict[str, np.ndarray] = {}
     files: dict[str, bytes] = {}
     card: dict = {
-        "format": FORMAT, "trained_through": model.trained_through.isoformat(), "config": model.config.as_dict(),
-        "vector_targets": model.vector_targets, "blends": {name: vars(blend) for name, blend in model.blends.items()},
-        "blocks": list(model.fusion.blocks), "attributes": {},
-    }  # fmt: skip
+        "format": FORMAT,
+        "trained_through": model.trained_through.isoformat(),
+        "config": model.config.as_dict(),
+        "vector_targets": model.vector_targets,
+        "blends": {name: vars(blend) for name, blend in model.blends.items()},
+        "blocks": list(model.fusion.blocks),
+        "attributes": {},
+    }
     for stage in STAGES:
         card[stage] = disassemble_parts(getattr(model, stage), stage, tensors, files)
     for name, block in model.fusion.blocks.items():
@@ -105,36 +122,71 @@ def disassemble_parts(parts: Parts, stage: str, tensors: dict[str, np.ndarray], 
         if text is not None:
             files[f"boosters/{stage}.{name}.txt"] = text.encode()
     return {
-        "columns": list(parts.selection.columns), "outcome": parts.selection.outcome.rows(), "vocabulary": parts.vocabulary, "targets": parts.targets,
-        "shape": vars(parts.shape), "user_boosters": list(parts.user_boosters), "pair_boosters": list(parts.pair_boosters),
-    }  # fmt: skip
+        "columns": list(parts.selection.columns),
+        "outcome": parts.selection.outcome.rows(),
+        "vocabulary": parts.vocabulary,
+        "targets": parts.targets,
+        "shape": vars(parts.shape),
+        "user_boosters": list(parts.user_boosters),
+        "pair_boosters": list(parts.pair_boosters),
+    }
 
 
 def assemble(card: dict, files: dict[str, bytes]) -> TrainedModel:
     """The inverse of `contents`."""
     tensors = safetensors.numpy.load(files[TENSORS])
-    config = BehaviourConfig(**{k: tuple(v) if isinstance(v, list) else v for k, v in card["config"].items()})
+    sizes: dict = {name: tuple(value) if isinstance(value, list) else value for name, value in card["config"].items()}
+    config = BehaviourConfig(**sizes)
     served, rehearsal = (assemble_parts(card[stage], stage, tensors, files, config) for stage in STAGES)
-    blocks = {name: BlockFit(*(tensors[f"fusion.{name}.{key}"] for key in ("mean", "shared", "basis"))) for name in card["blocks"]}
+    blocks = {
+        name: BlockFit(*(tensors[f"fusion.{name}.{key}"] for key in ("mean", "shared", "basis"))) for name in card["blocks"]
+    }
     heads = {
-        name: AttributeHead(tuple(told["classes"]), Linear(tensors[f"attribute.{name}.weight"], tensors[f"attribute.{name}.bias"]), told["temperature"])
+        name: AttributeHead(
+            tuple(told["classes"]),
+            Linear(tensors[f"attribute.{name}.weight"], tensors[f"attribute.{name}.bias"]),
+            told["temperature"],
+        )
         for name, told in card["attributes"].items()
     }
     blends = {name: Blend(**told) for name, told in card["blends"].items()}
-    return TrainedModel(config, date.fromisoformat(card["trained_through"]), served, rehearsal, blends, card["vector_targets"], Fusion(blocks), heads)
+    return TrainedModel(
+        config,
+        date.fromisoformat(card["trained_through"]),
+        served,
+        rehearsal,
+        blends,
+        card["vector_targets"],
+        Fusion(blocks),
+        heads,
+    )
 
 
-def assemble_parts(told: dict, stage: str, tensors: dict[str, np.ndarray], files: dict[str, bytes], config: BehaviourConfig) -> Parts:
+def assemble_parts(
+    told: dict, stage: str, tensors: dict[str, np.ndarray], files: dict[str, bytes], config: BehaviourConfig
+) -> Parts:
     """The inverse of `disassemble_parts`."""
     shape = Shape(**told["shape"])
     network = BehaviourModel(shape, config)
     prefix = f"{stage}.network."
-    network.load_state_dict({name[len(prefix) :]: torch.from_numpy(value.copy()) for name, value in tensors.items() if name.startswith(prefix)})
+    network.load_state_dict(
+        {name[len(prefix) :]: torch.from_numpy(value.copy()) for name, value in tensors.items() if name.startswith(prefix)}
+    )
     outcome = pl.DataFrame(told["outcome"], schema=OUTCOME_SCHEMA, orient="row")
-    selection = Selection(tuple(told["columns"]), tensors[f"{stage}.selection.mean"], tensors[f"{stage}.selection.deviation"], outcome)
+    selection = Selection(
+        tuple(told["columns"]), tensors[f"{stage}.selection.mean"], tensors[f"{stage}.selection.deviation"], outcome
+    )
 
     def boosters(names: list[str]) -> dict[str, str | None]:
         texts = {name: files.get(f"boosters/{stage}.{name}.txt") for name in names}
         return {name: None if text is None else text.decode() for name, text in texts.items()}
 
-    return Parts(selection, boosters(told["user_boosters"]), boosters(told["pair_boosters"]), network.eval(), shape, told["vocabulary"], told["targets"])
+    return Parts(
+        selection,
+        boosters(told["user_boosters"]),
+        boosters(told["pair_boosters"]),
+        network.eval(),
+        shape,
+        told["vocabulary"],
+        told["targets"],
+    )

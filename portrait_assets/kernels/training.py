@@ -29,7 +29,14 @@ def pin(config: BehaviourConfig) -> None:
     torch.use_deterministic_algorithms(True)
 
 
-def fit_network(reading: Reading, shape: Shape, outcomes: np.ndarray, bought: dict[str, np.ndarray], config: BehaviourConfig, each_epoch: Callable[[BehaviourModel, int, float], None]) -> BehaviourModel:
+def fit_network(
+    reading: Reading,
+    shape: Shape,
+    outcomes: np.ndarray,
+    bought: dict[str, np.ndarray],
+    config: BehaviourConfig,
+    each_epoch: Callable[[BehaviourModel, int, float], None],
+) -> BehaviourModel:
     """Adam with warm-up and cosine over all as-of points of all users; `each_epoch(model, epoch, loss)` looks on."""
     pin(config)
     model = BehaviourModel(shape, config)
@@ -48,7 +55,12 @@ def fit_network(reading: Reading, shape: Shape, outcomes: np.ndarray, bought: di
             known = batch.row >= 0
             rows = batch.row[known]
             _, user, levels = model(batch)
-            loss = joint_loss(user[known], {k: v[known] for k, v in levels.items()}, outcomes_[rows], {k: v[rows].float() for k, v in bought_.items()})
+            loss = joint_loss(
+                user[known],
+                {k: v[known] for k, v in levels.items()},
+                outcomes_[rows],
+                {k: v[rows].float() for k, v in bought_.items()},
+            )
             optimizer.zero_grad()
             loss.backward()
             torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
@@ -64,7 +76,7 @@ def start_at_base_rates(model: BehaviourModel, bought: dict[str, np.ndarray]) ->
     """Each target's bias starts at its log odds, so that no epoch is spent on learning that most things are not bought."""
     for level, table in bought.items():
         rate = (table.sum(0) + 0.5) / (len(table) + 1)
-        model.target_heads[level].bias.copy_(torch.from_numpy(np.log(rate / (1 - rate))))
+        model.target_heads.get_parameter(f"{level}.bias").copy_(torch.from_numpy(np.log(rate / (1 - rate))))
 
 
 def parameter_groups(model: BehaviourModel, config: BehaviourConfig) -> list[dict]:
@@ -77,10 +89,11 @@ def parameter_groups(model: BehaviourModel, config: BehaviourConfig) -> list[dic
 @torch.no_grad()
 def run_network(model: BehaviourModel, reading: Reading, config: BehaviourConfig) -> Outputs:
     """The network's word on every row of `reading`."""
+    torch.set_num_threads(config.threads)
     rows = len(reading.features)
     state = np.zeros((rows, config.width), np.float32)
     user = np.zeros((rows, model.user_head.out_features), np.float32)
-    levels = {level: np.zeros((rows, head.out_features), np.float32) for level, head in model.target_heads.items()}
+    levels = {level: np.zeros((rows, table.shape[1]), np.float32) for level, table in reading.habits.items()}
     for users in user_batches(reading, config):
         batch = make_batch(reading, users, config)
         known = batch.row >= 0

@@ -41,7 +41,7 @@ class TagEntry(Declared):
     confidence: Sql = Field(description="SQL over a snapshot row: 0 to 1")
     origin: Sql | None = Field(None, description="kind attribute: SQL that gives declared or inferred")
     evidence: dict[Name, Sql] = Field(min_length=1, description="name = SQL over a snapshot row: the numbers behind it")
-    explanation: Text = Field(description="a sentence with {evidence} slots; {name:noun} counts a noun")
+    explanation: Text = Field(description="a sentence with {evidence} slots; {name:noun} counts, [a part] may lack")
 
 
 class Tag(TagEntry):
@@ -96,7 +96,9 @@ def _examine(entry: TagEntry, row: SnapshotRow, where: str) -> Tag:
         tried("origin", entry.origin, ("VARCHAR",))
     evidence = {name: tried(f"evidence.{name}", sql) for name, sql in entry.evidence.items()}
     if missing := sorted(slots(entry.explanation, where) - evidence.keys()):
-        raise PortraitError(f"{where}, field explanation: the slot {{{missing[0]}}} has no evidence; known are {', '.join(evidence)}")
+        raise PortraitError(
+            f"{where}, field explanation: the slot {{{missing[0]}}} has no evidence; known are {', '.join(evidence)}"
+        )
     fractions = frozenset(name for name, expression in evidence.items() if expression.is_fraction)
     return Tag(**entry.model_dump(), inputs=value.inputs, fractions=fractions)
 

@@ -55,7 +55,9 @@ class SnapshotRow:
         names = {node["column_names"][-1 if len(node["column_names"]) > 1 else 0] for node in nodes if "column_names" in node}
         called = {node["function_name"] for node in nodes if "function_name" in node}
         if unsteady := sorted((called | names - self.columns) & self.volatile):
-            raise ExpressionError(f"calls {unsteady[0]}, which gives another answer at another time; use the row's as_of or event_date")
+            raise ExpressionError(
+                f"calls {unsteady[0]}, which gives another answer at another time; use the row's as_of or event_date"
+            )
         heads = {node["column_names"][0] for node in nodes if "column_names" in node}
         return Expression(sql, self._bind(sql), frozenset((heads | names) & self.columns))
 

@@ -44,5 +44,9 @@ def _advice(problem: Any, kind: type[Declared]) -> str:
     if problem["type"] == "missing":
         return "is missing; add it"
     if problem["type"] == "extra_forbidden":
-        return f"is not known here; known are {', '.join(kind.model_fields)}" if len(problem["loc"]) == 1 else "is not known here"
+        return (
+            f"is not known here; known are {', '.join(kind.model_fields)}" if len(problem["loc"]) == 1 else "is not known here"
+        )
+    if problem["type"] in ("too_short", "string_too_short"):
+        return "is empty; fill it in"
     return f"{problem['msg'].removeprefix('Value error, ')}; found {problem['input']!r}"

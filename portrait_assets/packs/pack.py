@@ -102,7 +102,9 @@ def read_pack(folder: Path) -> Pack:
     said, tags = read_toml(folder / "pack.toml"), read_toml(folder / "tags.toml")
     file = validate(PackFile, said, str(folder / "pack.toml"))
     if file.name != folder.name:
-        raise PortraitError(f"{folder / 'pack.toml'}, field name: is '{file.name}' in the folder {folder.name}; make them the same")
+        raise PortraitError(
+            f"{folder / 'pack.toml'}, field name: is '{file.name}' in the folder {folder.name}; make them the same"
+        )
     content = json.dumps([said, tags], sort_keys=True, ensure_ascii=False)
     return Pack(
         name=file.name,

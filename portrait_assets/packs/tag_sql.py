@@ -13,7 +13,7 @@ MOST_OF_AN_ESTIMATE = 0.999  # what was estimated is never certain; facts, and r
 
 def tag_values(tags: Iterable[Tag]) -> str:
     """Grain: user x day of the relation `snapshot_rows`. One text column a tag, null where the tag is absent."""
-    columns = ",\n    ".join(f'({tag.value})::varchar as "{tag.id}"' for tag in tags)
+    columns = ",\n    ".join(f'{_closed(tag.value)}::varchar as "{tag.id}"' for tag in tags)
     return f"select\n    event_date,\n    user_id,\n    {columns}\nfrom snapshot_rows"
 
 
@@ -123,20 +123,29 @@ order by present.user_id, present.tag_id"""
 
 
 def _present(tag: Tag) -> str:
-    kind = f"case when ({tag.origin}) = 'declared' then 'fact' else 'model' end" if tag.origin else f"'{EXPORT_KINDS[tag.kind]}'"
+    kind = (
+        f"case when {_closed(tag.origin)} = 'declared' then 'fact' else 'model' end"
+        if tag.origin
+        else f"'{EXPORT_KINDS[tag.kind]}'"
+    )
     most = MOST_OF_AN_ESTIMATE if EXPORT_KINDS[tag.kind] in ("statistical", "model") else 1.0
     evidence = ", ".join(
-        f"'{name}': round(({sql})::double, 3)" if name in tag.fractions else f"'{name}': ({sql})"
+        f"'{name}': round({_closed(sql)}::double, 3)" if name in tag.fractions else f"'{name}': {_closed(sql)}"
         for name, sql in sorted(tag.evidence.items())
     )
     return f"""    select
         event_date,
         user_id,
         '{tag.id}' as tag_id,
-        ({tag.value})::varchar as "value",
-        ({tag.confidence})::double as confidence,
+        {_closed(tag.value)}::varchar as "value",
+        {_closed(tag.confidence)}::double as confidence,
         {most}::double as most,
         {kind} as kind,
         to_json({{{evidence}}})::varchar as evidence
     from snapshot_rows
-    where ({tag.value}) is not null"""
+    where {_closed(tag.value)} is not null"""
+
+
+def _closed(sql: str) -> str:
+    """`sql` in parentheses, which a comment at its end does not swallow."""
+    return f"({sql}\n)" if "--" in sql else f"({sql})"

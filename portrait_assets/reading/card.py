@@ -158,6 +158,8 @@ def _measure(name: str, label: str, portrait: dict[str, Any]) -> Measure:
     inner_days, inner_sum = 0, 0
     for days, total in windows.items():
         seen_days = min(days, known_days) - inner_days
+        if inner_days == 0:
+            seen_days = days  # one day is not scaled up to a week
         weekly.append((total - inner_sum) * 7 / seen_days if seen_days > 0 else None)
         inner_days, inner_sum = days, total
     return Measure(name, label, windows, weekly[::-1])
@@ -197,7 +199,11 @@ def _churn_note(portrait: dict[str, Any]) -> str:
 
 def _likely_next(predictions: list[dict[str, Any]]) -> list[Interest]:
     prefix = "category_14d="
-    found = [Interest(row["target"].removeprefix(prefix), row["probability"]) for row in predictions if row["target"].startswith(prefix)]
+    found = [
+        Interest(row["target"].removeprefix(prefix), row["probability"])
+        for row in predictions
+        if row["target"].startswith(prefix)
+    ]
     return sorted(found, key=lambda interest: (-interest.share, interest.name))[:LIKELY_NEXT]
 
 
@@ -229,7 +235,9 @@ def _changes(rows: list[dict[str, Any]], pack: Pack) -> list[Change]:
     if not rows:
         return []
     first = min(row["event_date"] for row in rows)
-    later = sorted((row for row in rows if row["event_date"] > first), key=lambda row: (-row["event_date"].toordinal(), row["tag_id"]))
+    later = sorted(
+        (row for row in rows if row["event_date"] > first), key=lambda row: (-row["event_date"].toordinal(), row["tag_id"])
+    )
     return [
         Change(
             date=str(row["event_date"]),

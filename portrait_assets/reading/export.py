@@ -27,7 +27,7 @@ class Export:
 
     @classmethod
     def open(cls, folder: Path | str, verify: bool = True) -> "Export":
-        """The export in `folder`; PortraitError unless its manifest is there and, with `verify`, every file is the one it names."""
+        """The export in `folder`; PortraitError without a manifest or, with `verify`, where a file is not the one it names."""
         folder = Path(folder)
         manifest = _manifest(folder)
         if verify:
@@ -71,10 +71,13 @@ class Export:
 
     def _unknown(self, user_id: str) -> str:
         ids = self.user_ids()
-        candidates = ids if len(ids) <= CLOSE_ENOUGH_TO_COMPARE else [other for other in ids if len(other) == len(user_id)][:5000]
+        candidates = (
+            ids if len(ids) <= CLOSE_ENOUGH_TO_COMPARE else [other for other in ids if len(other) == len(user_id)][:5000]
+        )
         near = difflib.get_close_matches(user_id, candidates, n=5, cutoff=0.6) or ids[:5]
         return (
-            f"user '{user_id}' has no event before {self.as_of} (as-of); {len(ids):,} users have, for example {', '.join(near)}; "
+            f"user '{user_id}' has no event before {self.as_of} (as-of); {len(ids):,} users have, for example "
+            f"{', '.join(near) or 'none'}; "
             f"all ids: select user_id from '{self.folder.name}/portraits.parquet'"
         )
 
@@ -86,7 +89,9 @@ def _manifest(folder: Path) -> dict[str, Any]:
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise PortraitError(f"{path} is missing, so {folder} is no export, or not a finished one; run `portrait snapshot` again") from None
+        raise PortraitError(
+            f"{path} is missing, so {folder} is no export, or not a finished one; run `portrait snapshot` again"
+        ) from None
     except (UnicodeDecodeError, json.JSONDecodeError) as error:
         raise PortraitError(f"{path} is not readable JSON ({error}); run `portrait snapshot` again") from None
     if missing := [key for key in ("as_of", "sha256") if key not in manifest]:

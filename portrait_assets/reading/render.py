@@ -19,7 +19,12 @@ from portrait_assets.reading.words import UNKNOWN, counted, day, money, number, 
 
 WIDTH = 100
 SHOWN_RECOMMENDATIONS = 8
-PREFERENCES = (("Departments", "departments", 3), ("Categories", "categories", 5), ("Brands", "brands", 3), ("Unit price", "price_steps", 3))
+PREFERENCES = (
+    ("Departments", "departments", 3),
+    ("Categories", "categories", 5),
+    ("Brands", "brands", 3),
+    ("Unit price", "price_steps", 3),
+)
 CAUSES = {
     "event": "what the user did",
     "clock": "time going by",
@@ -80,7 +85,9 @@ def _habits(card: Card) -> list[RenderableType]:
     facts = [f"First seen {day(portrait['first_date'])}"] if portrait.get("first_date") else []
     if portrait.get("mean_gap_days") is not None:
         spread = f" ± {number(portrait['std_gap_days'])}" if portrait.get("std_gap_days") is not None else ""
-        facts.append(f"usual gap {counted(portrait['mean_gap_days'], 'day')}{spread}, the last {counted(portrait.get('last_gap_days') or 0, 'day')}")
+        facts.append(f"usual gap {counted(portrait['mean_gap_days'], 'day')}{spread}")
+    if portrait.get("last_gap_days") is not None:
+        facts.append(f"the last {counted(portrait['last_gap_days'], 'day')}")
     if portrait.get("weekend_share") is not None:
         facts.append(f"weekend {percent(portrait['weekend_share'])}")
     lines: list[RenderableType] = [_text(" · ".join(facts))] if facts else []
@@ -136,7 +143,10 @@ def _value(card: Card) -> RenderableType:
     portrait = card.portrait
     rows = [("Tier", portrait.get("value_tier") or UNKNOWN)]
     if portrait.get("spend_cents"):
-        rows += [("Spend, 365 days", money(portrait.get("spend_cents_365d") or 0)), ("Spend, ever", money(portrait["spend_cents"]))]
+        rows += [
+            ("Spend, 365 days", money(portrait.get("spend_cents_365d") or 0)),
+            ("Spend, ever", money(portrait["spend_cents"])),
+        ]
         if portrait.get("spend_per_visit_cents") is not None:
             rows.append(("Spend a visit", money(portrait["spend_per_visit_cents"])))
         if portrait.get("saved_share") is not None:
@@ -152,7 +162,9 @@ def _value(card: Card) -> RenderableType:
 def _risk(card: Card) -> RenderableType:
     portrait = card.portrait
     churn = portrait.get("churn_14d")
-    rows = [("Churn, 14 days", f"{UNKNOWN}: {card.churn_note}" if churn is None else f"{percent(churn)}  {bar(churn, 1.0, 10)}")]
+    rows = [
+        ("Churn, 14 days", f"{UNKNOWN}: {card.churn_note}" if churn is None else f"{percent(churn)}  {bar(churn, 1.0, 10)}")
+    ]
     if portrait.get("purchase_recency_days") is not None:
         rows.append(("Last bought", f"{counted(portrait['purchase_recency_days'], 'day')} ago"))
     elif portrait.get("recency_days") is not None:
@@ -170,7 +182,7 @@ def _tags(card: Card) -> RenderableType:
         return _panel("Tags", Text("none: every tag needs more than is known of this user"))
     table = Table(box=None, padding=(0, 1, 0, 0), expand=True, show_edge=False, header_style="dim")
     table.add_column("tag", ratio=20)
-    table.add_column("value", ratio=19)
+    table.add_column("value", ratio=19, overflow="fold")
     table.add_column("kind", width=5, no_wrap=True)
     table.add_column("sure", width=5, justify="right", no_wrap=True)
     table.add_column("since", width=11, justify="right", no_wrap=True)
@@ -186,7 +198,14 @@ def _tags(card: Card) -> RenderableType:
 def _tag_cells(tag: TagLine) -> tuple[RenderableType, ...]:
     kind = "stat." if tag.kind == "statistical" else tag.kind
     since = day(tag.since) if tag.since else UNKNOWN
-    return (_text(tag.name), _text(tag.value, "bold"), _text(kind), percent(tag.confidence), since, _text(tag.explanation, "dim"))
+    return (
+        _text(tag.name),
+        _text(tag.value, "bold"),
+        _text(kind),
+        percent(tag.confidence),
+        since,
+        _text(tag.explanation, "dim"),
+    )
 
 
 def _changes(card: Card) -> RenderableType:
@@ -218,7 +237,9 @@ def _recommendations(card: Card) -> RenderableType:
     for item in card.recommendations[:SHOWN_RECOMMENDATIONS]:
         table.add_row(str(item.rank), _item(item), f"{item.score:.3g}", _text(item.reason, "dim"))
     more = len(card.recommendations) - SHOWN_RECOMMENDATIONS
-    return _panel("Recommended", table, *([Text(f"and {more} more in recommendations.parquet", style="dim")] if more > 0 else []))
+    return _panel(
+        "Recommended", table, *([Text(f"and {more} more in recommendations.parquet", style="dim")] if more > 0 else [])
+    )
 
 
 def _item(item: Recommendation) -> Text:

@@ -40,12 +40,16 @@ def _rhythm(portrait: dict[str, Any]) -> str | None:
     if portrait.get("purchase_days") == 1:
         return "bought on one day so far"
     if portrait.get("views"):
-        return f"has looked at items {counted(portrait['views'], 'time')}"
+        return f"has made {counted(portrait['views'], 'view')} and bought nothing"
     return None
 
 
 def _interest(portrait: dict[str, Any]) -> str | None:
-    found = [f"{portrait[name]} ({noun})" for name, noun in (("top_department", "department"), ("top_category", "category")) if portrait.get(name)]
+    found = [
+        f"{portrait[name]} ({noun})"
+        for name, noun in (("top_department", "department"), ("top_category", "category"))
+        if portrait.get(name)
+    ]
     return f"gives most attention to {' and '.join(found)}" if found else None
 
 

@@ -1,10 +1,12 @@
 """How numbers are said to people: money from cents, shares, days, dates, and templates filled from evidence."""
 
+import re
 from datetime import date
 from string import Formatter
 from typing import Any
 
 UNKNOWN = "unknown"
+OPTIONAL = re.compile(r"\[([^\[\]]*)\]")
 
 # The 1-2-5 ladder of unit prices, in currency units: step 0 to 12.
 PRICE_STEPS = (
@@ -87,6 +89,12 @@ class _Slots(Formatter):
 
 
 def fill(template: str, evidence: dict[str, Any]) -> str:
-    """The explanation of a tag: its template with every slot said from the evidence."""
-    text = _Slots().vformat(template, (), evidence)
+    """A tag's explanation: the template with each slot said from the evidence; `[…]` goes where a slot in it is unknown."""
+
+    def kept(part: re.Match[str]) -> str:
+        inner = part.group(1)
+        names = [name for _, name, _, _ in Formatter().parse(inner) if name is not None]
+        return "" if any(evidence.get(name) is None for name in names) else inner
+
+    text = _Slots().vformat(OPTIONAL.sub(kept, template), (), evidence)
     return text[:1].upper() + text[1:]

@@ -17,24 +17,25 @@ class Session:
     def __init__(self, connection: duckdb.DuckDBPyConnection):
         self.connection = connection
 
-    def execute(self, sql: str, **parameters: Any) -> duckdb.DuckDBPyConnection:
-        """Run a statement with those of `parameters` it names."""
-        return self.connection.execute(sql, used_parameters(sql, parameters))
+    def execute(self, sql: str, **parameters: Any) -> None:
+        """Run a statement to its end, with those of `parameters` it names."""
+        self.rows(sql, **parameters)
 
     def frame(self, sql: str, **parameters: Any) -> pl.DataFrame:
         """The result as a Polars frame."""
-        frame = pl.from_arrow(self.execute(sql, **parameters).to_arrow_table())
+        relation = self.connection.sql(sql, params=used_parameters(sql, parameters))
+        frame = pl.from_arrow(relation.to_arrow_table())
         assert isinstance(frame, pl.DataFrame)
         return frame
 
     def rows(self, sql: str, **parameters: Any) -> list[tuple[Any, ...]]:
         """The result as tuples."""
-        return self.execute(sql, **parameters).fetchall()
+        return self.connection.execute(sql, used_parameters(sql, parameters)).fetchall()
 
     def scalar(self, sql: str, **parameters: Any) -> Any:
         """The first column of the first row; None where there is no row."""
-        row = self.execute(sql, **parameters).fetchone()
-        return row[0] if row else None
+        rows = self.rows(sql, **parameters)
+        return rows[0][0] if rows else None
 
     def stage(self, name: str, sql_name: str, **parameters: Any) -> None:
         """Compute `sql_name` into the temporary table `name`."""
@@ -110,7 +111,7 @@ class Transaction:
         self.connection = connection
 
     def __enter__(self) -> None:
-        self.connection.execute("begin transaction")
+        self.connection.execute("begin transaction").fetchall()
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        self.connection.execute("commit" if kind is None else "rollback")
+        self.connection.execute("commit" if kind is None else "rollback").fetchall()

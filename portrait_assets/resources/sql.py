@@ -19,7 +19,12 @@ def read_sql(name: str) -> str:
 
 def sql_version(*names: str) -> str:
     """Twelve hex digits that change when what one of the files computes may change; comments do not count."""
-    code = "\n".join(" ".join(COMMENT.sub("", read_sql(name)).split()) for name in names)
+    return text_version(*(read_sql(name) for name in names))
+
+
+def text_version(*texts: str) -> str:
+    """The same of SQL texts that were made, not read."""
+    code = "\n".join(" ".join(COMMENT.sub("", text).split()) for text in texts)
     return hashlib.sha256(code.encode()).hexdigest()[:12]
 
 

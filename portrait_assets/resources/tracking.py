@@ -1,5 +1,7 @@
 """Tracking of models: MLflow on a sqlite file inside the home. No server, no account."""
 
+import logging
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -31,12 +33,12 @@ class Tracking(dg.ConfigurableResource):
 
     def connect(self) -> Any:
         """The mlflow module, pointed at this folder, its experiment in place."""
-        import logging
-
+        os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+        os.environ.setdefault("MLFLOW_ALLOW_PICKLE_DESERIALIZATION", "false")
         import mlflow
 
-        logging.getLogger("mlflow").setLevel(logging.WARNING)
-        logging.getLogger("alembic").setLevel(logging.WARNING)
+        for noisy in ("mlflow", "alembic"):
+            logging.getLogger(noisy).setLevel(logging.ERROR)
         folder = Path(self.folder)
         folder.mkdir(parents=True, exist_ok=True)
         mlflow.set_tracking_uri(self.uri)

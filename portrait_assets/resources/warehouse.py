@@ -67,8 +67,7 @@ def _prepare(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
     """Create what is missing; refuse a file of another layout."""
     connection.execute("create schema if not exists meta")
     connection.execute("create table if not exists meta.layout (version integer)")
-    found = connection.execute("select max(version) from meta.layout").fetchone()
-    version = found[0] if found else None
+    [(version,)] = connection.execute("select max(version) from meta.layout").fetchall()
     if version is not None and version != LAYOUT_VERSION:
         raise PortraitError(
             f"{path} has layout {version}, this version of Portrait reads layout {LAYOUT_VERSION}; "

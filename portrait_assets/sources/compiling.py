@@ -1,36 +1,40 @@
 """A stream compiled: its expressions to one SQL query of canonical rows, each with the reason it is rejected, if any.
 
-The query reads staged tables and needs the parameter `$now`. Its stages: `read` (expressions evaluated, none of them
-able to abort), `judged` (canonical values, and what is wrong with each) and the final select, one row per row read.
+The query reads staged tables and needs the parameter `$latest`. Its stages: `read` (expressions evaluated, none of them
+able to abort), `judged` (canonical values, and what is wrong with each) and `mapped`, one row per row of the stream.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import duckdb
 
-from portrait_assets.columns import ATTRIBUTES, EVENT_TYPES
-from portrait_assets.errors import PortraitError
-from portrait_assets.sources.expressions import literal, named, quoted
+from portrait_assets.columns import EVENT_BODY, EVENT_TYPES
+from portrait_assets.sources.expressions import literal, quoted
 from portrait_assets.sources.mapping import EventStream, Source, Stream
-from portrait_assets.sources.readers import LINE, PROBLEM, ROW
+from portrait_assets.sources.readers import PROBLEM, ROW
 from portrait_assets.sources.relation import TYPED, Relation, Staged, joined_text
-from portrait_assets.sources.values import TIMES, Marks, Value, canonical
+from portrait_assets.sources.values import SCALES, Marks, Value, canonical
 
-AMOUNTS = {"quantity": "quantity_milli", "amount": "amount_cents", "discount": "discount_cents", "coupon": "coupon_cents"}
-REQUIRED = ("event_time", "user_id", "event_type", "item_id")
+AMOUNTS = {
+    "quantity": "quantity_milli", "amount": "amount_cents", "discount": "discount_cents", "coupon": "coupon_cents",
+}  # fmt: skip
+REQUIRED = ("event_time", "user_id", "event_type")
 CANONICAL_STREAM = "canonical"
+CANNOT_FAIL = re.compile(r"""\w+(\.\w+)*|"[^"]+"|'[^']*'""")
 
 
 @dataclass(frozen=True)
 class Compiled:
-    """A stream as SQL. `expressions` are those of its columns, `sources` the (lookup, column) pairs each reads."""
+    """A stream as SQL. `fields` are its expressions by name, as `declared` but with columns quoted; `reads` the (lookup,
+    column) pairs that each of them reads, `used` all columns of each lookup, the table's own under ''."""
 
-    read: str
-    judged: str
     mapped: str
-    expressions: Mapping[str, str]
-    sources: Mapping[str, list[tuple[str, str]]]
+    judged: str
+    fields: Mapping[str, str]
+    declared: Mapping[str, str]
+    reads: Mapping[str, list[tuple[str, str]]]
     used: Mapping[str, set[str]]
 
 
@@ -40,20 +44,132 @@ def compiled(con: duckdb.DuckDBPyConnection, source: Source, stream: Stream, sta
     place = f"{source.path.name}, stream '{stream.stream}'"
     relation = Relation.of(con, place, clock, stream, staged)
     fields = _fields(relation, stream)
-    types = {name: relation.type_of(name, sql) for name, sql in fields.items()}
-    values = _values(relation, stream, fields, types, clock)
-    read = _read(relation, stream, fields)
-    judged = _judged(values)
-    final = _events(source, stream, values) if isinstance(stream, EventStream) else _described(stream, values)
-    mapped = f"with read as ({read}),\njudged as ({judged} from read)\n{final} from judged"
-    pairs = {name: relation.use(name, sql) for name, sql in fields.items()}
-    return Compiled(read, judged, mapped, fields, pairs, relation.used)
+    reads = {name: relation.use(name, sql) for name, sql in fields.items()}
+    values = _values(relation, fields, clock)
+    judged = f"with read as (\n{_read(relation, stream, fields)}\n)\n{_judged(values)}\nfrom read"
+    final = _events(source, stream, fields) if isinstance(stream, EventStream) else _descriptions(stream)
+    return Compiled(f"with judged as (\n{judged}\n)\n{final}\nfrom judged", judged, fields, stream.expressions(), reads, relation.used)
 
 
 def _fields(relation: Relation, stream: Stream) -> dict[str, str]:
     """Every expression of the stream under the name that messages give it."""
-    fields = {column: relation.resolved(sql) for column, sql in stream.expressions().items()}
-    kind = fields.get("event_type", "").strip()
-    if kind in EVENT_TYPES and named(kind, relation.base.types) is None:
-        fields["event_type"] = literal(kind)
-    return fields | {f"key {n}": relation.resolved(sql) for n, sql in enumerate(getattr(stream, "key", ()), 1)}
+    fields = {column: relation.resolved(sql, column) for column, sql in stream.expressions().items()}
+    keys = {f"key {n}": relation.resolved(sql) for n, sql in enumerate(getattr(stream, "key", ()), 1)}
+    rules = {f"reject {literal(reason)}": sql for reason, sql in stream.reject.items()}
+    return fields | keys | rules | ({"where": stream.where} if stream.where else {})
+
+
+def _values(relation: Relation, fields: Mapping[str, str], clock: str) -> dict[str, Value]:
+    """The canonical value of each field, with what is wrong with it, over the columns of `read`."""
+    marks = Marks(relation.base.table.decimal, relation.base.table.thousands)
+    values = {}
+    for name, sql in fields.items():
+        column = quoted(name)
+        if _is_condition(name):
+            relation.type_of(name, f"cast(({sql}\n) as boolean)")
+            value = Value(column)
+        else:
+            value = canonical(name, column, relation.type_of(name, sql), marks, clock, relation.place)
+        failed = f"case when {quoted('failed ' + name)} then {literal(f'{name} can not be computed: {sql}')} end"
+        values[name] = value if CANNOT_FAIL.fullmatch(sql) else Value(value.sql, joined_text([failed, value.problem]))
+    return values
+
+
+def _is_condition(name: str) -> bool:
+    return name == "where" or name.startswith("reject ")
+
+
+def _read(relation: Relation, stream: Stream, fields: Mapping[str, str]) -> str:
+    """SQL of the stream's rows with each expression evaluated; one that fails on a row is null there, and flagged."""
+    columns = []
+    for name, sql in fields.items():
+        tried = f"cast(({sql}\n) as boolean)" if _is_condition(name) else f"({sql}\n)"
+        if CANNOT_FAIL.fullmatch(sql):
+            columns.append(f"{tried} as {quoted(name)}")
+        else:
+            columns.append(f"try({tried}) as {quoted(name)}")
+            columns.append(f"try({tried} is null) is null as {quoted('failed ' + name)}")
+    looked_up = [f"{quoted(name)}.{TYPED}" for name in relation.lookups]
+    typed = joined_text([f"{quoted(relation.base.name)}.{TYPED}", *looked_up])
+    rows = f"select {ROW}, {PROBLEM}, {typed} as {TYPED},\n" + ",\n".join(columns) + f"\nfrom {relation.rows}"
+    if stream.where is None:
+        return rows
+    unsure = f"{TYPED} is not null" if CANNOT_FAIL.fullmatch(stream.where) else f'{TYPED} is not null or "failed where"'
+    return f'select * from (\n{rows}\n) where {PROBLEM} is not null or coalesce("where", {unsure})'
+
+
+def _judged(values: Mapping[str, Value]) -> str:
+    """Select list over `read`: each field as its canonical value, and as "problem …" what is wrong with it."""
+    columns = [f"{value.sql} as {quoted(name)}" for name, value in values.items()]
+    problems = [f"{value.problem} as {quoted('problem ' + name)}" for name, value in values.items() if value.problem != "null"]
+    wrong = joined_text([TYPED, *(value.problem for value in values.values())])
+    return f"select {ROW}, {PROBLEM}, {wrong} as __wrong,\n" + ",\n".join(columns + problems)
+
+
+def _events(source: Source, stream: EventStream, given: Mapping[str, str]) -> str:
+    """Select list over `judged`: what raw.events holds of an event, before its key and batch are known."""
+    columns = {c.name: quoted(c.name) if c.name in given else f"null::{c.type}" for c in EVENT_BODY}
+    for name, stored in AMOUNTS.items():
+        if name in given:
+            columns[stored] = f"case when event_type = 'return' then abs({quoted(name)}) else {quoted(name)} end"
+    columns["event_time"] = _utc("event_time")
+    columns["local_time"] = f"event_time at time zone {literal(source.time_zone)}"
+    columns["declared_key"] = _key(stream)
+    columns["event_version"] = "coalesce(version, 0)" if "version" in given else "0::bigint"
+    columns["is_deletion"] = "coalesce(is_deletion, false)" if "is_deletion" in given else "false"
+    columns["ingested_at"] = _utc("ingested_at") if "ingested_at" in given else "null::timestamp"
+    reason = _reason([*REQUIRED, *(f"key {n}" for n in range(1, len(stream.key) + 1))], _event_rules(stream, given))
+    return f"select {ROW} as row_number, {reason} as reason,\n" + _listed(columns)
+
+
+def _descriptions(stream: Stream) -> str:
+    """Select list over `judged`: an item's columns; a user's attributes as a list of those that are known."""
+    given = stream.expressions()
+    columns = {c: quoted(c) if c in given else "null::varchar" for c in stream.canonical()}
+    if stream.identity == "user_id":
+        pairs = ", ".join(f"{{'attribute': {literal(c)}, 'value': {quoted(c)}}}" for c in given if c != "user_id")
+        columns = {"user_id": "user_id", "attributes": f"list_filter([{pairs}], lambda pair: pair.value is not null)"}
+    reason = _reason([stream.identity], _declared_rules(stream))
+    return f"select {ROW} as row_number, {reason} as reason,\n" + _listed(columns)
+
+
+def _listed(columns: Mapping[str, str]) -> str:
+    return ",\n".join(f"{sql} as {quoted(name)}" for name, sql in columns.items())
+
+
+def _utc(column: str) -> str:
+    return f"{column} at time zone 'UTC'"
+
+
+def _key(stream: EventStream) -> str:
+    """SQL of the declared key: its stream and its parts, so that no two streams mean one event by chance."""
+    parts = [f"replace({quoted(f'key {n}')}, '|', '\\|')" for n in range(1, len(stream.key) + 1)]
+    if stream.stream == CANONICAL_STREAM:
+        return quoted("key 1") if parts else "null::varchar"
+    return " || '|' || ".join([literal(stream.corrects or stream.stream), *parts]) if parts else "null::varchar"
+
+
+def _event_rules(stream: EventStream, given: Mapping[str, str]) -> list[str]:
+    time = _utc("event_time")
+    shown = f"'event_time ' || strftime({time}, '%Y-%m-%d %H:%M:%S')"
+    unknown = f"'event_type \"' || left(event_type, 60) || '\" is unknown; expected one of {', '.join(EVENT_TYPES)}'"
+    rules = [
+        f"case when {time} < timestamp '1970-01-01' then {shown} || ' is before 1970' end",
+        f"case when {time} > $latest then {shown} || ' is an event from the future' end",
+        f"case when event_type not in ({', '.join(map(literal, EVENT_TYPES))}) then {unknown} end",
+    ]
+    for name in AMOUNTS:
+        if name in given:
+            negative = f"'{name} ' || {quoted(name)} / {SCALES[name]}.0 || ' is negative; only a return may be'"
+            rules.append(f"case when {quoted(name)} < 0 and event_type <> 'return' then {negative} end")
+    return rules + _declared_rules(stream)
+
+
+def _declared_rules(stream: Stream) -> list[str]:
+    return [f"case when {quoted(f'reject {literal(reason)}')} then {literal(reason)} end" for reason in stream.reject]
+
+
+def _reason(required: list[str], rules: list[str]) -> str:
+    """SQL of why a row is rejected: its line, else its values, else what is empty, else the rules; null if it is fine."""
+    empty = [f"case when {quoted(name)} is null then {literal(name + ' is empty')} end" for name in required]
+    return f"coalesce({PROBLEM}, __wrong, {joined_text(empty)}, {joined_text(rules)})"

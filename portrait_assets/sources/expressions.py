@@ -33,8 +33,8 @@ def named(name: str, known: Iterable[str]) -> str | None:
     return next((column for column in known if column.lower() == name.strip().lower()), None)
 
 
-def references(con: duckdb.DuckDBPyConnection, expression: str, where: str) -> set[tuple[str, ...]]:
-    """Dotted column names that one row-wise SQL expression reads; anything else than that is a PortraitError."""
+def references(con: duckdb.DuckDBPyConnection, expression: str, where: str) -> list[tuple[str, ...]]:
+    """Dotted column names, in order, that one row-wise SQL expression reads; anything else than that is a PortraitError."""
     [(answer,)] = con.execute("select json_serialize_sql('select ' || $expression)", {"expression": expression}).fetchall()
     tree = json.loads(answer)
     if tree["error"]:
@@ -42,7 +42,7 @@ def references(con: duckdb.DuckDBPyConnection, expression: str, where: str) -> s
     nodes = [statement["node"] for statement in tree["statements"]]
     if len(nodes) != 1 or len(nodes[0]["select_list"]) != 1 or nodes[0]["from_table"]["type"] != "EMPTY":
         raise PortraitError(f"{where}: `{expression}` is not one SQL expression")
-    return set(_column_names(nodes[0]["select_list"][0], where, expression))
+    return list(dict.fromkeys(_column_names(nodes[0]["select_list"][0], where, expression)))
 
 
 def _column_names(node: object, where: str, expression: str, bound: frozenset[str] = frozenset()) -> Iterator[tuple[str, ...]]:

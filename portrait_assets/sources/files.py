@@ -9,8 +9,14 @@ from portrait_assets.errors import PortraitError
 from portrait_assets.sources.mapping import Source, SourceTable
 
 ENDINGS = {
-    ".csv": "csv", ".tsv": "tsv", ".tab": "tsv", ".ndjson": "ndjson", ".jsonl": "ndjson", ".parquet": "parquet", ".pq": "parquet",
-}  # fmt: skip
+    ".csv": "csv",
+    ".tsv": "tsv",
+    ".tab": "tsv",
+    ".ndjson": "ndjson",
+    ".jsonl": "ndjson",
+    ".parquet": "parquet",
+    ".pq": "parquet",
+}
 
 
 def files_of(source: Source, table: str) -> list[Path]:
@@ -31,7 +37,9 @@ def format_of(table: SourceTable, path: Path) -> str:
     """The declared format, or the one that the file's ending tells."""
     ending = next((suffix for suffix in reversed(path.suffixes) if suffix.lower() not in (".gz", ".zst")), "").lower()
     if table.format is None and ending not in ENDINGS:
-        raise PortraitError(f"{path.name}: the ending does not tell the format; set format in its [tables.…], e.g. format = \"csv\"")
+        raise PortraitError(
+            f'{path.name}: the ending does not tell the format; set format in its [tables.…], e.g. format = "csv"'
+        )
     return table.format or ENDINGS[ending]
 
 
@@ -40,7 +48,9 @@ def table_of(source: Source, path: Path) -> str | None:
     for name, table in source.tables.items():
         if any(fnmatch(path.name, Path(pattern).name) for pattern in table.files):
             return name
-    return next((name for name, table in source.tables.items() if any(_same_stem(path, pattern) for pattern in table.files)), None)
+    return next(
+        (name for name, table in source.tables.items() if any(_same_stem(path, pattern) for pattern in table.files)), None
+    )
 
 
 def _same_stem(path: Path, pattern: str) -> bool:

@@ -42,7 +42,9 @@ def _find(name_or_path: str | Path) -> Path:
     if path.is_file():
         return path
     names = ", ".join(shipped)
-    raise PortraitError(f"no mapping '{name_or_path}'{nearest(str(name_or_path), shipped)}; give a TOML file, or one of: {names}")
+    raise PortraitError(
+        f"no mapping '{name_or_path}'{nearest(str(name_or_path), shipped)}; give a TOML file, or one of: {names}"
+    )
 
 
 def _root(path: Path, root: Any) -> Path:
@@ -112,8 +114,8 @@ def _line(text: str, keys: list[str]) -> int:
             heads = [n for n in sections if re.match(rf"\s*\[\[\s*{re.escape(keys[depth - 1])}\s*\]\]", lines[n])]
             found = heads[int(key)] if int(key) < len(heads) else found
             continue
-        pattern = re.compile(rf'^\s*(\[+[^\]]*\b{re.escape(key)}\s*\]+|"?{re.escape(key)}"?\s*=|.*[{{,]\s*"?{re.escape(key)}"?\s*=)')
+        pattern = re.compile(
+            rf'^\s*(\[+[^\]]*\b{re.escape(key)}\s*\]+|"?{re.escape(key)}"?\s*=|.*[{{,]\s*"?{re.escape(key)}"?\s*=)'
+        )
         found = next((n for n in range(found, len(lines)) if pattern.match(lines[n])), found)
     return found + 1
-
-

@@ -36,7 +36,9 @@ class SourceTable(Declared):
     """Files of one shape, and how to read them."""
 
     files: Names = Field(description="glob or list of globs, relative to root")
-    format: Format | None = Field(None, description="csv, tsv, ndjson, parquet, whitespace or fixed; by default from the file's ending")
+    format: Format | None = Field(
+        None, description="csv, tsv, ndjson, parquet, whitespace or fixed; by default from the file's ending"
+    )
     delimiter: str | None = Field(None, description="character between fields; `,` for csv, a tab for tsv")
     quote: str = Field('"', description="character around a field that holds delimiters")
     header: bool = Field(True, description="whether the first line names the columns; if not, give columns")
@@ -48,7 +50,9 @@ class SourceTable(Declared):
     thousands: str = Field("", description="mark between thousands of numbers")
     nulls: Names = Field(("",), description="texts that mean unknown")
     numbers: Names = Field((), description="columns that are numbers; only these can be calculated with")
-    times: dict[str, Names] = Field({}, description="columns that are times, with their strptime format, a list of them, or iso")
+    times: dict[str, Names] = Field(
+        {}, description="columns that are times, with their strptime format, a list of them, or iso"
+    )
     optional: Names = Field((), description="columns that a file may lack; they are then null")
 
 
@@ -56,7 +60,9 @@ class Lookup(Declared):
     """Another table, at most one row of which goes with each row of the stream."""
 
     table: str = Field(description="the table to look into")
-    on: Names | dict[str, str] = Field(description="the column both share, a list of them, or {this side = that table's column}")
+    on: Names | dict[str, str] = Field(
+        description="the column both share, a list of them, or {this side = that table's column}"
+    )
     where: Sql | None = Field(None, description="which rows of that table count")
     summary: dict[str, Sql] = Field({}, description="name = aggregate: makes one row of the several that share a key")
 
@@ -93,7 +99,9 @@ class Stream(Declared):
 class EventStream(Stream):
     """One stream of events."""
 
-    duplicates: Literal["same", "distinct"] = Field("same", description="whether equal rows are one event told twice, or two events")
+    duplicates: Literal["same", "distinct"] = Field(
+        "same", description="whether equal rows are one event told twice, or two events"
+    )
     corrects: str | None = Field(None, description="the stream whose events (by key) this one corrects or takes back")
     times: Times | None = Field(None, description="as at the top, for this stream alone")
     key: Annotated[tuple[Sql, ...], BeforeValidator(lambda value: _as_list(_as_sql(value)))] = Field(
@@ -139,7 +147,7 @@ ItemStream = _described(
     "item_id",
     {c.name: c.meaning for c in RAW_ITEMS.columns if c.name not in ("source", "item_id", "batch_id", "row_number")},
 )
-UserStream = _described("UserStream", "user_id", {attribute: "declared attribute" for attribute in ATTRIBUTES})
+UserStream = _described("UserStream", "user_id", dict.fromkeys(ATTRIBUTES, "declared attribute"))
 
 
 class Source(Declared):
@@ -164,7 +172,9 @@ class Source(Declared):
     @classmethod
     def _known_zone(cls, zone: str) -> str:
         if zone not in available_timezones():
-            raise ValueError(f"'{zone}' is not a time zone{nearest(zone, available_timezones())}; see the IANA list, e.g. Europe/Paris")
+            raise ValueError(
+                f"'{zone}' is not a time zone{nearest(zone, available_timezones())}; see the IANA list, e.g. Europe/Paris"
+            )
         return zone
 
     @property

@@ -23,6 +23,7 @@ from portrait_assets.sources.mapping import SourceTable
 
 ROW, PROBLEM, LINE = "__row", "__problem", "__line"
 OWN = (ROW, PROBLEM, LINE)
+WELL_FORMED = f"null::varchar as {PROBLEM}, null::varchar as {LINE}"
 NO_DELIMITER = "\x01"
 
 # The errors that DuckDB names in its rejects table, for a person; others are told in its own words.
@@ -51,10 +52,10 @@ def stage(con: duckdb.DuckDBPyConnection, table: SourceTable, path: Path, name: 
 
 
 def _stage_parquet(con: duckdb.DuckDBPyConnection, path: Path, name: str, rows: int | None) -> None:
+    first = "" if rows is None else f"where file_row_number < {int(rows)}"
     con.execute(
-        f"create temp table {name} as select file_row_number + 1 as {ROW}, null::varchar as {PROBLEM}, "
-        f"null::varchar as {LINE}, * exclude (file_row_number) "
-        f"from read_parquet($path, file_row_number = true) {_limit(rows)} order by {ROW}",
+        f"create temp table {name} as select file_row_number + 1 as {ROW}, {WELL_FORMED}, * exclude (file_row_number) "
+        f"from read_parquet($path, file_row_number = true) {first} order by {ROW}",
         {"path": str(path)},
     )
 
@@ -67,8 +68,8 @@ def _stage_csv(
         options = {"header": table.header, "delim": delimiter, "quote": table.quote, "escape": table.quote, "skip": table.skip}
         _read(con, readable, columns, options, rows)
     con.execute(
-        f"create temp table {name} as select rowid + 1 as {ROW}, null::varchar as {PROBLEM}, null::varchar as {LINE}, * from __good "
-        f"union all by name select (select count(*) from __good) + number as {ROW}, problem as {PROBLEM}, line as {LINE} from __bad order by {ROW}"
+        f"create temp table {name} as select rowid + 1 as {ROW}, {WELL_FORMED}, * from __good union all by name "
+        f"select (select count(*) from __good) + number as {ROW}, problem as {PROBLEM}, line as {LINE} from __bad order by {ROW}"
     )
 
 
@@ -111,10 +112,13 @@ def _split_text(con: duckdb.DuckDBPyConnection, table: SourceTable, path: Path, 
         con.execute("delete from __lines where number = (select min(number) from __lines)")
     columns = list(table.columns) or (header[0].split() if header and kind == "whitespace" else [])
     if not columns or (kind == "fixed" and len(columns) != len(table.widths)):
-        raise PortraitError(f"{path}: give columns{' and as many widths' if kind == 'fixed' else ''} for this file in the mapping")
+        raise PortraitError(
+            f"{path}: give columns{' and as many widths' if kind == 'fixed' else ''} for this file in the mapping"
+        )
     if kind == "fixed":
         starts = [sum(table.widths[:n]) + 1 for n in range(len(columns))]
-        return {c: f"trim(line[{start}:{start + width - 1}])" for c, start, width in zip(columns, starts, table.widths)}, "null"
+        places = zip(columns, starts, table.widths, strict=True)
+        return {c: f"trim(line[{start}:{start + width - 1}])" for c, start, width in places}, "null"
     parts = r"string_split_regex(trim(line), '\s+')"
     wrong = f"'line ' || number || ' has ' || len({parts}) || ' fields, expected {len(columns)}'"
     return {c: f"{parts}[{n}]" for n, c in enumerate(columns, 1)}, f"case when len({parts}) <> {len(columns)} then {wrong} end"
@@ -143,7 +147,7 @@ def _header(table: SourceTable, path: Path, delimiter: str) -> list[str]:
     if table.columns:
         return list(table.columns)
     if not table.header:
-        raise PortraitError(f"{path}: without a header the mapping must give columns = [\"…\", …] for this file")
+        raise PortraitError(f'{path}: without a header the mapping must give columns = ["…", …] for this file')
     with _opened(path, table.encoding, errors="replace") as file:
         for _ in range(table.skip):
             file.readline()

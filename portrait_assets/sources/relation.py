@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 import duckdb
 
+from portrait_assets.columns import EVENT_TYPES
 from portrait_assets.errors import PortraitError
 from portrait_assets.sources.expressions import first_line, literal, named, nearest, quoted, references
 from portrait_assets.sources.mapping import Lookup, SourceTable, Stream
@@ -33,7 +34,9 @@ class Staged:
         types = {column: type_ for column, type_, *_ in con.execute(f"describe {relation}").fetchall() if column not in OWN}
         for column in (*table.numbers, *table.times):
             if named(column, [*types, *table.optional]) is None:
-                raise PortraitError(f"{place}: [tables.{name}] declares '{column}', which its file has not{nearest(column, types)}")
+                raise PortraitError(
+                    f"{place}: [tables.{name}] declares '{column}', which its file has not{nearest(column, types)}"
+                )
         absent = {column: "NULL" for column in table.optional if named(column, types) is None}
         return cls(name, relation, table, {**types, **absent})
 
@@ -77,7 +80,9 @@ class Relation:
     sql: str = ""
 
     @classmethod
-    def of(cls, con: duckdb.DuckDBPyConnection, place: str, clock: str, stream: Stream, staged: Mapping[str, Staged]) -> "Relation":
+    def of(
+        cls, con: duckdb.DuckDBPyConnection, place: str, clock: str, stream: Stream, staged: Mapping[str, Staged]
+    ) -> "Relation":
         """The relation of a stream, joined; every expression of the stream is parsed to know what it uses."""
         lookups = {name: (lookup, staged[lookup.table]) for name, lookup in stream.lookups.items()}
         relation = cls(con, place, clock, staged[stream.table], lookups)
@@ -85,7 +90,7 @@ class Relation:
         expressions = {**stream.expressions(), **stream.reject, "where": stream.where or "true"}
         keys = {f"key {n}": sql for n, sql in enumerate(getattr(stream, "key", ()), 1)}
         for field_, sql in {**expressions, **keys}.items():
-            relation.use(field_, relation.resolved(sql))
+            relation.use(field_, relation.resolved(sql, field_))
         for name, (lookup, _) in lookups.items():
             for sql in lookup.pairs:
                 relation.use(f"lookups.{name}.on", relation.resolved(sql))
@@ -94,15 +99,16 @@ class Relation:
             relation._join(name)
         return relation
 
-    def resolved(self, sql: str) -> str:
-        """The expression, or the quoted column if that is all it names (spaces and all)."""
-        column = named(sql, self.base.types)
-        return quoted(column) if column else sql
+    def resolved(self, sql: str, field_: str = "") -> str:
+        """The expression; a column that is all of it is quoted, spaces and all, and a bare event type is itself."""
+        if column := named(sql, self.base.types):
+            return quoted(column)
+        return literal(sql.strip()) if field_ == "event_type" and sql.strip() in EVENT_TYPES else sql
 
     def use(self, field_: str, sql: str) -> list[tuple[str, str]]:
         """(lookup or '', column) pairs that an expression reads, noted as used; an unknown one is a PortraitError."""
         found: list[tuple[str, str]] = []
-        for names in sorted(references(self.con, sql, f"{self.place}, {field_}")):
+        for names in references(self.con, sql, f"{self.place}, {field_}"):
             found.extend(self._meant(names, field_))
         for lookup, column in found:
             self.used.setdefault(lookup, set()).add(column)
@@ -113,8 +119,16 @@ class Relation:
         try:
             [(_, type_, *_)] = self.con.execute(f"describe select ({sql}\n) as x from {self.rows}").fetchall()
         except duckdb.Error as error:
-            texts = [c for lookup, c in self.use(field_, sql) if not lookup and is_text(self.base.types[c]) and c not in self.base.table.numbers]
-            hint = f"; to calculate with text columns declare them in [tables.{self.base.name}]: numbers = {texts}" if texts else ""
+            texts = [
+                c
+                for lookup, c in self.use(field_, sql)
+                if not lookup and is_text(self.base.types[c]) and c not in self.base.table.numbers
+            ]
+            hint = (
+                f"; to calculate with text columns declare them in [tables.{self.base.name}]: numbers = {texts}"
+                if texts
+                else ""
+            )
             raise PortraitError(f"{self.place}, {field_}: `{sql}` can't be used: {first_line(error)}{hint}") from None
         return type_
 
@@ -150,12 +164,19 @@ class Relation:
         return [(name, column)]
 
     def _judge_lookup_names(self) -> None:
-        reserved = {word for (word,) in self.con.execute("select keyword_name from duckdb_keywords() where keyword_category = 'reserved'").fetchall()}
+        reserved = {
+            word
+            for (word,) in self.con.execute(
+                "select keyword_name from duckdb_keywords() where keyword_category = 'reserved'"
+            ).fetchall()
+        }
         for name in self.lookups:
             if name.lower() in reserved or not name.isidentifier():
                 raise PortraitError(f"{self.place}: lookup '{name}' is not a name SQL can use; call it {name}s, say")
             if named(name, [*self.base.types, self.base.name]):
-                raise PortraitError(f"{self.place}: lookup '{name}' is also the table or one of its columns; give it another name")
+                raise PortraitError(
+                    f"{self.place}: lookup '{name}' is also the table or one of its columns; give it another name"
+                )
 
     def _join(self, name: str) -> None:
         """Left join one lookup, as a struct column under its name; one that would multiply rows is a PortraitError."""
@@ -165,12 +186,11 @@ class Relation:
         relation = self._looked_up(name, lookup, staged, keys, place)
         self._refuse_many(place, relation, keys, lookup)
         here = [self.resolved(sql) for sql in lookup.pairs]
-        same = " and ".join(
-            f"cast(({sql}\n) as varchar) = __found.__key{n}" for n, sql in enumerate(here)
-        )
+        same = " and ".join(f"cast(({sql}\n) as varchar) = __found.__key{n}" for n, sql in enumerate(here))
         for sql in here:
             self.type_of(f"lookups.{name}.on", sql)
-        self.sql = f"select {quoted(self.base.name)}.*, __found.__row as {quoted(name)} from {self.rows} left join ({relation}) as __found on {same}"
+        struct = f"__found.__row as {quoted(name)}"
+        self.sql = f"select {quoted(self.base.name)}.*, {struct} from {self.rows} left join ({relation}) as __found on {same}"
 
     def _looked_up(self, name: str, lookup: Lookup, staged: Staged, keys: list[str], place: str) -> str:
         """SQL of a lookup's rows: its keys as text, and a struct `__row` of what the stream uses of it."""
@@ -196,7 +216,9 @@ class Relation:
         found = named(column, staged.types)
         if found is None:
             has = ", ".join(staged.types)
-            raise PortraitError(f"{place}.on: no column '{column}' in {staged.name}{nearest(column, staged.types)}; it has {has}")
+            raise PortraitError(
+                f"{place}.on: no column '{column}' in {staged.name}{nearest(column, staged.types)}; it has {has}"
+            )
         return found
 
     def _refuse_many(self, place: str, relation: str, keys: list[str], lookup: Lookup) -> None:
@@ -207,8 +229,8 @@ class Relation:
             f"having count(*) > 1 and count(*) = count(({columns})) order by {columns} limit 1"
         ).fetchone()
         if some and all(value is not None for value in some):
-            shared = ", ".join(f"{key} {value}" for key, value in zip(keys, some))
+            shared = ", ".join(f"{key} {value}" for key, value in zip(keys, some[:-1], strict=True))
             raise PortraitError(
-                f"{place}: {some[-1]} rows of {lookup.table} share {shared}, so the join would multiply events; add a column to "
-                f"`on`, a `where`, or a `summary` that adds them up, e.g. summary = {{ total = \"sum(…)\" }}"
+                f"{place}: {some[-1]} rows of {lookup.table} share {shared}, so the join would multiply events; add a column "
+                f'to `on`, a `where`, or a `summary` that adds them up, e.g. summary = {{ total = "sum(…)" }}'
             )

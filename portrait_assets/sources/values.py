@@ -14,7 +14,8 @@ ISO = "iso"
 # Beyond this a double does not hold every whole number.
 LARGEST = 2**53
 
-SCALES = {"quantity": 1000, "amount": 100, "discount": 100, "coupon": 100}
+# How many of the stored whole numbers make one unit; a rating stays a fraction.
+SCALES: dict[str, int | None] = {"quantity": 1000, "amount": 100, "discount": 100, "coupon": 100, "version": 1, "rating": None}
 TIMES = ("event_time", "ingested_at")
 
 
@@ -38,19 +39,15 @@ def is_text(type_: str) -> bool:
     return type_ in ("VARCHAR", "JSON", '"NULL"')
 
 
-def canonical(column: str, sql: str, type_: str, marks: Marks, clock: str) -> Value:
+def canonical(column: str, sql: str, type_: str, marks: Marks, clock: str, place: str) -> Value:
     """The value of one canonical column from `sql` of a DuckDB type; instants are timestamptz, scaled numbers bigint.
 
-    `clock` is the zone of times without an offset. A type that can't become the column's is a PortraitError.
+    `clock` is the zone of times without an offset. A type that can't become the column's is a PortraitError at `place`.
     """
     if column in TIMES:
-        return _instant(column, sql, type_, clock)
+        return _instant(column, sql, type_, clock, place)
     if column in SCALES:
-        return _number(column, sql, type_, marks, SCALES[column])
-    if column == "rating":
-        return _number(column, sql, type_, marks, None)
-    if column == "version":
-        return _number(column, sql, type_, marks, 1)
+        return _number(column, sql, type_, marks, SCALES[column], place)
     if column == "is_deletion":
         flag = f"try_cast({sql} as boolean)"
         return Value(flag, _unless(f"{sql} is null or {flag} is not null", column, sql, "true or false"))
@@ -95,23 +92,24 @@ def _iso(sql: str, clock: str) -> str:
     return f"case when regexp_matches(trim({sql}), {literal(OFFSET)}) then {with_offset} else try_cast({sql} as timestamp) end"
 
 
-def _instant(column: str, sql: str, type_: str, clock: str) -> Value:
+def _instant(column: str, sql: str, type_: str, clock: str, place: str) -> Value:
     if type_ == "TIMESTAMP WITH TIME ZONE":
         return Value(sql)
     wall_clock = f"try(try_cast({sql} as timestamp) at time zone {literal(clock)})"
     if WALL_CLOCK.fullmatch(type_):
         return Value(wall_clock, _unless(f"{sql} is null or {wall_clock} is not null", column, sql, "a time that can be kept"))
     if not is_text(type_):
-        raise PortraitError(f"{column} is {type_}, not a time; for seconds since 1970 write to_timestamp(…), for milliseconds epoch_ms(…)")
+        advice = "for seconds since 1970 write to_timestamp(…), for milliseconds epoch_ms(…)"
+        raise PortraitError(f"{place}: {column} is {type_}, not a time; {advice}")
     with_offset = f"try_cast({sql} as timestamptz)"
     instant = f"case when regexp_matches(trim({sql}), {literal(OFFSET)}) then {with_offset} else {wall_clock} end"
     expected = "a time; expected ISO 8601 or set a format in the mapping"
     return Value(instant, _unless(f"{sql} is null or ({instant}) is not null", column, sql, expected))
 
 
-def _number(column: str, sql: str, type_: str, marks: Marks, scale: int | None) -> Value:
+def _number(column: str, sql: str, type_: str, marks: Marks, scale: int | None, place: str) -> Value:
     if not is_text(type_) and not NUMERIC.fullmatch(type_):
-        raise PortraitError(f"{column} is {type_}, not a number; write an expression that gives one")
+        raise PortraitError(f"{place}: {column} is {type_}, not a number; write an expression that gives one")
     double = parsed_number(sql, marks) if is_text(type_) else f"cast({sql} as double)"
     known = sql if is_text(type_) else f"case when not isnan({double}) then {sql} end"
     scaled = f"({double}) * {scale or 1}"
@@ -128,4 +126,5 @@ def _written(marks: Marks) -> str:
 def _unless(fine: str, column: str, sql: str, expected: str) -> str:
     """SQL: null where `fine`, else "column 'value' is not expected"."""
     shown = f"left(cast({sql} as varchar), 60)"
-    return f"case when not ({fine}) then {literal(column + ' ')} || '''' || {shown} || {literal(chr(39) + ' is not ' + expected)} end"
+    before, after = literal(f"{column} '"), literal(f"' is not {expected}")
+    return f"case when not ({fine}) then {before} || {shown} || {after} end"

@@ -13,4 +13,4 @@ having
     min(probability) < 0
     or max(probability) > 1
     or count(*) filter (where probability is null or isnan(probability)) > 0
-    or (target not in ('churn_14d', 'category_14d', 'item_14d') and abs(sum(probability) - 1) > 1e-6)
+    or (target != 'churn_14d' and abs(sum(probability) - 1) > 1e-6)

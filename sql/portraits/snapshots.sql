@@ -32,7 +32,7 @@ predictions as (
         max({'probability': probability, 'class': class}) filter (where target = 'home_ownership') as home_ownership,
         max({'probability': probability, 'class': class}) filter (where target = 'kids') as kids
     from scores.predictions
-    where event_date in (select event_date from wanted_days) and not starts_with(target, 'category_') and not starts_with(target, 'item_')
+    where event_date in (select event_date from wanted_days)
     group by event_date, user_id
 ),
 
@@ -63,11 +63,28 @@ scored as (
         predictions.kids as guessed_kids,
         6 - (1 + list_sum(list_transform(cuts.recency_cuts, lambda cut: (features.recency_days > cut)::int)))::bigint as recency_score,
         (1 + list_sum(list_transform(cuts.frequency_cuts, lambda cut: (features.active_days_365d > cut)::int)))::bigint as frequency_score,
-        (1 + list_sum(list_transform(cuts.monetary_cuts, lambda cut: (features.spend_cents_365d > cut)::int)))::bigint as monetary_score
+        case when features.spend_cents > 0
+            then (1 + list_sum(list_transform(cuts.monetary_cuts, lambda cut: (features.spend_cents_365d > cut)::int)))::bigint
+        end as monetary_score
     from as_of_features as features
     left join cuts on date_trunc('month', features.event_date)::date = cuts.month_start
     left join predictions on features.user_id = predictions.user_id and features.event_date = predictions.event_date
     left join clean.users as users on features.user_id = users.user_id
+),
+
+-- A user's own rhythm sets the pace; without one, 30 days stand in for it.
+staged as (
+    select
+        *,
+        case
+            when recency_days is null then 'prospect'
+            when recency_days > greatest(180, 6 * coalesce(mean_gap_days, 30)) then 'dormant'
+            when recency_days > greatest(45, 4 * coalesce(mean_gap_days, 30)) then 'lapsed'
+            when recency_days > greatest(14, 2 * coalesce(mean_gap_days, 30)) then 'lapsing'
+            when tenure_days < 30 then 'new'
+            else 'active'
+        end as lifecycle
+    from scored
 )
 
 select
@@ -321,7 +338,7 @@ select
         when declared_kids is not null then 1.0
         when guessed_kids.probability >= $min_probability then guessed_kids.probability
     end as kids_probability,
-    -- value
+    -- value; a source without amounts has none
     recency_score,
     frequency_score,
     monetary_score,
@@ -330,29 +347,22 @@ select
         when monetary_score >= 3 then 'medium'
         when monetary_score >= 1 then 'low'
     end as value_tier,
-    -- lifecycle: a user's own rhythm sets the pace; without one, 30 days stand in for it
-    case
-        when recency_days is null then 'prospect'
-        when recency_days > greatest(180, 6 * coalesce(mean_gap_days, 30)) then 'dormant'
-        when recency_days > greatest(45, 4 * coalesce(mean_gap_days, 30)) then 'lapsed'
-        when recency_days > greatest(14, 2 * coalesce(mean_gap_days, 30)) then 'lapsing'
-        when tenure_days < 30 then 'new'
-        else 'active'
-    end as lifecycle,
+    lifecycle,
     -- risk
     churn_14d,
-    -- segment: recency, frequency, monetary in fifths (Hughes 1994), named for what one would do about them
+    -- segment: recency, frequency, monetary (Hughes 1994), named for what one would do about them. Recency is the lifecycle
+    -- stage, measured by the user's own rhythm, not a fifth of days: fifths a day wide would move everybody every day.
     case
-        when recency_score is null then null
-        when recency_score >= 4 and frequency_score >= 4 and monetary_score >= 4 then 'champions'
-        when recency_score >= 3 and frequency_score >= 4 then 'loyal'
-        when recency_score <= 2 and frequency_score >= 4 then 'cannot lose them'
-        when recency_score <= 2 and frequency_score = 3 then 'at risk'
-        when recency_score <= 2 then 'hibernating'
-        when monetary_score >= 4 then 'big spenders'
-        when frequency_score = 3 then 'potential loyalists'
-        else 'occasional'
+        when frequency_score is null then null
+        when lifecycle in ('new', 'active') and frequency_score >= 4 and coalesce(monetary_score, 5) >= 4 then 'champions'
+        when lifecycle in ('new', 'active') and frequency_score >= 4 then 'loyal'
+        when lifecycle in ('new', 'active') and monetary_score >= 4 then 'big spenders'
+        when lifecycle in ('new', 'active') and frequency_score = 3 then 'potential loyalists'
+        when lifecycle in ('new', 'active') then 'occasional'
+        when frequency_score >= 4 then 'cannot lose them'
+        when frequency_score = 3 then 'at risk'
+        else 'hibernating'
     end as segment,
     model_version
-from scored
+from staged
 order by event_date, user_id

@@ -1,0 +1,163 @@
+"""models and scores: the behaviour model of a week, its gate, and what it says of each user on each day."""
+
+from datetime import date
+
+import dagster as dg
+
+from portrait_assets import columns as c
+from portrait_assets.assets.common import (
+    DAILY,
+    HOME,
+    OWNERS,
+    SINGLE_RUN,
+    WEEKLY,
+    definition_metadata,
+    markdown_table,
+    picture,
+    shown,
+    window_of,
+)
+from portrait_assets.assets.scoring import blocks_at, portrait_rows, purchase_rows, scored_days, vector_rows, write_scores
+from portrait_assets.assets.training import frames_at, training_days
+from portrait_assets.lineage import models_in_force
+from portrait_assets.modelling import fit_and_judge, record
+from portrait_assets.partitions import Window, partition_of
+from portrait_assets.resources.tracking import Tracking
+from portrait_assets.resources.warehouse import Warehouse
+from portrait_assets.tables import Table
+
+
+class Training(dg.Config):
+    """When to train for, and with which configuration."""
+
+    trained_through: str | None = None
+    """An as-of inside the partition's week; by default the Monday that ends it."""
+
+
+def _spec(key: list[str], group: str, description: str, metadata: dict, kinds: set[str]) -> dg.AssetSpec:
+    return dg.AssetSpec(
+        key,
+        deps=[
+            ["features", "visit"],
+            ["features", "user_state"],
+            ["features", "interests"],
+            ["clean", "items"],
+            ["clean", "users"],
+        ],
+        description=description,
+        group_name=group,
+        owners=OWNERS,
+        kinds=kinds,
+        metadata=metadata,
+        partitions_def=WEEKLY,
+    )
+
+
+@dg.multi_asset(
+    name="models__behaviour",
+    specs=[
+        _spec(
+            ["models", "behaviour"],
+            "models",
+            "The behaviour model: a sequence network and boosted heads, trained on events before its as-of only, judged on later "
+            "windows against windowed counts, and made champion only where it is no worse than the champion before it.",
+            definition_metadata(c.MODELS_REGISTRY),
+            {"pytorch", "mlflow"},
+        ),
+        _spec(
+            ["features", "selection"],
+            "models",
+            "Feature selection, explicit: which columns were dropped and why.",
+            definition_metadata(c.FEATURES_SELECTION),
+            {"polars"},
+        ),
+        _spec(
+            ["features", "fusion"],
+            "models",
+            "Feature fusion, explicit: which blocks make the user vector, and what weight each has.",
+            definition_metadata(c.FEATURES_FUSION),
+            {"polars"},
+        ),
+    ],
+)
+def behaviour(context: dg.AssetExecutionContext, config: Training, warehouse: Warehouse, tracking: Tracking):
+    """Train, judge, record. The warehouse is held to read and to record, never while training."""
+    trained_through = (
+        date.fromisoformat(config.trained_through) if config.trained_through else context.partition_time_window.end.date()
+    )
+    with warehouse.open("read for training") as session:
+        frames = frames_at(session, trained_through, training_days(HOME, trained_through))
+        day = partition_of(trained_through)
+        champion = models_in_force(session, Window(day, day))[day]
+    outcome = fit_and_judge(HOME, frames, trained_through, tracking, champion, dagster_run=context.run_id)
+    with warehouse.open("record the model") as session:
+        record(session, outcome)
+        yield dg.MaterializeResult(
+            asset_key=["models", "behaviour"],
+            metadata={
+                "version": outcome.version,
+                "status": outcome.status,
+                "reason": outcome.reason,
+                "trained through": str(trained_through),
+                "MLflow run": outcome.mlflow_run_id,
+                "validation": dg.MetadataValue.md(markdown_table(outcome.metrics)),
+                "plot": picture(outcome.plot),
+            },
+        )
+        yield shown(session, c.FEATURES_SELECTION, len(outcome.selection))
+        yield shown(session, c.FEATURES_FUSION, len(outcome.fusion))
+
+
+def _scores_spec(table: Table, description: str) -> dg.AssetSpec:
+    return dg.AssetSpec(
+        table.name.split("."),
+        deps=[["models", "behaviour"], ["features", "visit"], ["features", "user_state"], ["features", "interests"]],
+        description=description,
+        group_name="scores",
+        owners=OWNERS,
+        kinds={"pytorch", "duckdb"},
+        metadata=definition_metadata(table),
+        partitions_def=DAILY,
+    )
+
+
+@dg.multi_asset(
+    name="scores__predictions",
+    specs=[
+        _scores_spec(
+            c.SCORES_PREDICTIONS,
+            "Calibrated probabilities a portrait shows: churn, undeclared attributes. No rows before the first model.",
+        )
+    ],
+    backfill_policy=SINGLE_RUN,
+)
+def predictions(context: dg.AssetExecutionContext, warehouse: Warehouse):
+    """Score each day of the window with the model in force on it."""
+    window = window_of(context)
+    with warehouse.open("scores/predictions") as session:
+        days = scored_days(session, HOME, window)
+        rows = write_scores(session, HOME, c.SCORES_PREDICTIONS, window, [portrait_rows(day) for day in days])
+        yield shown(session, c.SCORES_PREDICTIONS, rows, window)
+
+
+@dg.multi_asset(
+    name="scores__published",
+    specs=[
+        _scores_spec(
+            c.SCORES_VECTORS,
+            "One vector a user for the published days; behaviour only, no declared attribute. Feature blocks before the first model.",
+        ),
+        _scores_spec(c.SCORES_NEXT_PURCHASES, "Calibrated probabilities of the categories and items of the next 14 days."),
+    ],
+    backfill_policy=dg.BackfillPolicy.multi_run(1),
+)
+def published_scores(context: dg.AssetExecutionContext, warehouse: Warehouse):
+    """Vectors and next purchases, for the days that are published."""
+    window = window_of(context)
+    with warehouse.open("scores/vectors") as session:
+        days = scored_days(session, HOME, window)
+        vectors = [vector_rows(day) for day in days] or [blocks_at(session, day) for day in window]
+        rows = write_scores(session, HOME, c.SCORES_VECTORS, window, vectors)
+        yield shown(session, c.SCORES_VECTORS, rows, window)
+        rows = write_scores(session, HOME, c.SCORES_NEXT_PURCHASES, window, [purchase_rows(day) for day in days])
+        yield shown(session, c.SCORES_NEXT_PURCHASES, rows, window)

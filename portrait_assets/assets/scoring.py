@@ -1,0 +1,86 @@
+"""What the model in force says of every user at the end of each day."""
+
+from dataclasses import dataclass
+from datetime import date
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from portrait_assets.assets.daily import write_days
+from portrait_assets.assets.training import frames_at
+from portrait_assets.home import Home
+from portrait_assets.lineage import models_in_force
+from portrait_assets.partitions import Window, as_of_of
+from portrait_assets.resources.session import Session
+from portrait_assets.tables import Table
+
+if TYPE_CHECKING:
+    from portrait_assets.kernels.behaviour import Scores
+
+
+@dataclass(frozen=True)
+class ScoredDay:
+    """One day's scores and the version of the model that made them."""
+
+    day: date
+    version: str
+    scores: "Scores"
+
+
+def scored_days(session: Session, home: Home, window: Window) -> list[ScoredDay]:
+    """Scores of each day that has a model in force; frames and models are read once for the whole window."""
+    from portrait_assets.kernels import behaviour, storage
+
+    versions = {day: version for day, version in models_in_force(session, window).items() if version is not None}
+    if not versions:
+        return []
+    frames = frames_at(session, as_of_of(max(versions)), list(versions))
+    models = {version: storage.load(home.settings.models_dir / version)[0] for version in set(versions.values())}
+    scored = []
+    for day, version in versions.items():
+        as_of = as_of_of(day)
+        visits = frames.visits.filter(pl.col("event_date") < as_of)
+        features = frames.features.filter(pl.col("as_of") == as_of)
+        scored.append(ScoredDay(day, version, behaviour.score(models[version], visits, features, frames.items, as_of)))
+    return scored
+
+
+def vector_rows(scored: ScoredDay) -> pl.DataFrame:
+    """Rows of scores.vectors."""
+    return _dated(scored.scores.embeddings, scored.day, scored.version)
+
+
+def portrait_rows(scored: ScoredDay) -> pl.DataFrame:
+    """Rows of scores.predictions: all that is not about what will be bought."""
+    return _split(scored).filter(~pl.col("target").is_in(["category_14d", "item_14d"]))
+
+
+def purchase_rows(scored: ScoredDay) -> pl.DataFrame:
+    """Rows of scores.next_purchases."""
+    return _split(scored).filter(pl.col("target").is_in(["category_14d", "item_14d"]))
+
+
+def blocks_at(session: Session, day: date) -> pl.DataFrame:
+    """Rows of scores.vectors for a day before the first model: its feature blocks, the model's part zero."""
+    from portrait_assets.kernels import behaviour
+
+    return _dated(behaviour.blocks_only(frames_at(session, as_of_of(day), [day]).features), day, None)
+
+
+def write_scores(session: Session, home: Home, table: Table, window: Window, parts: list[pl.DataFrame]) -> int:
+    """Replace the window of a scores table; days without rows are written as such."""
+    if not parts:
+        return write_days(session, home, table, window, f"select * from {table.name} where false")
+    session.stage_frame("scored", pl.concat(parts))
+    return write_days(session, home, table, window, "select * from scored")
+
+
+def _split(scored: ScoredDay) -> pl.DataFrame:
+    """`age=55-64` as target and class."""
+    parts = pl.col("target").str.splitn("=", 2).struct
+    split = scored.scores.predictions.with_columns(parts.field("field_0").alias("target"), parts.field("field_1").alias("class"))
+    return _dated(split, scored.day, scored.version)
+
+
+def _dated(frame: pl.DataFrame, day: date, version: str | None) -> pl.DataFrame:
+    return frame.with_columns(pl.lit(day).alias("event_date"), pl.lit(version, pl.String).alias("model_version"))

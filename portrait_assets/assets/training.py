@@ -1,0 +1,50 @@
+"""The frames a training or a scoring reads from the warehouse. The same SQL serves both, so neither can drift from the other."""
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+import polars as pl
+
+from portrait_assets.assets.daily import stage_features
+from portrait_assets.columns import ATTRIBUTES
+from portrait_assets.home import Home
+from portrait_assets.partitions import DAY
+from portrait_assets.resources.session import Session
+
+HORIZON = timedelta(days=14)
+TRAINING_AS_OFS = 16
+
+VISITS = "select * exclude (visit_id) from features.visit where event_date < $as_of order by user_id, visit_time, visit_id"
+FEATURES = "select * exclude (event_date, departments, categories, brands, price_bands) from as_of_features order by as_of, user_id"
+ITEMS = "select item_id, department, category, item_type, brand, maker, name, size from clean.items order by item_id"
+DECLARED = (
+    f"unpivot (select user_id, {', '.join(ATTRIBUTES)} from clean.users) on {', '.join(ATTRIBUTES)} "
+    'into name attribute value "value"'
+)
+
+
+@dataclass(frozen=True)
+class Frames:
+    """What the behaviour model reads. No event of `visits` and no feature is from `as_of` or later."""
+
+    visits: pl.DataFrame
+    features: pl.DataFrame
+    items: pl.DataFrame
+    attributes: pl.DataFrame
+
+
+def frames_at(session: Session, as_of: date, days: list[date]) -> Frames:
+    """Visits before `as_of`, and the features at the end of each of `days` (partitions)."""
+    stage_features(session, days)
+    return Frames(
+        visits=session.frame(VISITS, as_of=as_of),
+        features=session.frame(FEATURES),
+        items=session.frame(ITEMS),
+        attributes=session.frame(f"select user_id, attribute, \"value\" from ({DECLARED}) order by user_id, attribute"),
+    )
+
+
+def training_days(home: Home, trained_through: date) -> list[date]:
+    """Partitions whose as-ofs are `trained_through` and whole horizons before it, back to the first event."""
+    candidates = (trained_through - HORIZON * step - DAY for step in range(TRAINING_AS_OFS + 1))
+    return [day for day in candidates if day >= home.days.start]

@@ -1,0 +1,104 @@
+"""What a trained model says at an as-of: the vector and the predictions; and the vector before there is a model."""
+
+from dataclasses import dataclass, replace
+from datetime import date
+
+import numpy as np
+import polars as pl
+
+from portrait_assets.errors import PortraitError
+from portrait_assets.kernels.attributes import AttributeHead
+from portrait_assets.kernels.behaviour_model import LEVELS
+from portrait_assets.kernels.calibration import sigmoid
+from portrait_assets.kernels.config import BehaviourConfig
+from portrait_assets.kernels.evaluation import blended
+from portrait_assets.kernels.fusion import LENGTH, fit_fusion
+from portrait_assets.kernels.labels import USER_TARGETS
+from portrait_assets.kernels.parts import RawScores, read_parts
+from portrait_assets.kernels.selection import select_columns
+from portrait_assets.kernels.trained import Source, TrainedModel, attribute_inputs, block_inputs, popular_targets
+
+
+@dataclass(frozen=True)
+class Scores:
+    """embeddings: user_id, embedding (list of float32). predictions: user_id, target, probability."""
+
+    embeddings: pl.DataFrame
+    predictions: pl.DataFrame
+
+
+def score(model: TrainedModel, visits: pl.DataFrame, features: pl.DataFrame, items: pl.DataFrame, as_of: date) -> Scores:
+    """Vector and predictions of everyone seen before as_of, from events before it only."""
+    if as_of < model.trained_through:
+        raise PortraitError(
+            f"behaviour model trained through {model.trained_through}: it has seen the future of {as_of}; "
+            f"use a model trained through {as_of} or earlier"
+        )
+    source = Source(visits, features, items, model.config)
+    history, config = source.before(as_of), model.config
+    served = popular_targets(history, as_of, config.targets, config)
+    wanted = {
+        level: model.vector_targets[level] + [t for t in served[level] if t not in set(model.vector_targets[level])]
+        for level in LEVELS
+    }
+    raw = read_parts(model.served, history, features, as_of, wanted, config)
+    ids = [history.users[i] for i in raw.users]
+    vectors = model.fusion.vectors(block_inputs(vector_part(raw, model.vector_targets), model.blends))
+    parts = head_predictions(ids, blended(raw, model.blends), raw.targets, served, config)
+    parts += attribute_predictions(ids, attribute_inputs(vectors), model.attribute_heads)
+    return Scores(embedding_frame(ids, vectors), pl.concat(parts).sort("user_id", "target"))
+
+
+def vector_part(raw: RawScores, targets: dict[str, list[str]]) -> RawScores:
+    """The columns of the vector's own targets, which stand first in `raw`."""
+    cut = {level: len(names) for level, names in targets.items()}
+    boosted = {level: table[:, : cut[level]] for level, table in raw.boosted.items()}
+    network = {level: table[:, : cut[level]] for level, table in raw.network.items()}
+    return replace(raw, targets=targets, boosted=boosted, network=network)
+
+
+def head_predictions(
+    ids: list[str],
+    scores: dict[str, np.ndarray],
+    targets: dict[str, list[str]],
+    served: dict[str, list[str]],
+    config: BehaviourConfig,
+) -> list[pl.DataFrame]:
+    """user_id, target, probability of churn and of the served categories and items."""
+    days = config.horizon_days
+    frames = [prediction_frame(ids, f"churn_{days}d", sigmoid(scores["user"][:, USER_TARGETS.index("churn")]))]
+    for level in ("category", "item"):
+        place = {name: i for i, name in enumerate(targets[level])}
+        frames += [
+            prediction_frame(ids, f"{level}_{days}d={name}", sigmoid(scores[level][:, place[name]])) for name in served[level]
+        ]
+    return frames
+
+
+def attribute_predictions(ids: list[str], x: np.ndarray, heads: dict[str, AttributeHead]) -> list[pl.DataFrame]:
+    frames = []
+    for name, head in heads.items():
+        p = head.probabilities(x)
+        frames += [prediction_frame(ids, f"{name}={value}", p[:, k]) for k, value in enumerate(head.classes)]
+    return frames
+
+
+def prediction_frame(ids: list[str], target: str, probability: np.ndarray) -> pl.DataFrame:
+    return pl.DataFrame(
+        {"user_id": ids, "target": [target] * len(ids), "probability": probability.astype(np.float64)},
+        schema_overrides={"user_id": pl.String},
+    )
+
+
+def embedding_frame(ids: list[str], vectors: np.ndarray) -> pl.DataFrame:
+    embedding = pl.Series(vectors.astype(np.float32).tolist(), dtype=pl.List(pl.Float32))
+    return pl.DataFrame({"user_id": pl.Series(ids, dtype=pl.String), "embedding": embedding})
+
+
+def blocks_only(features: pl.DataFrame) -> pl.DataFrame:
+    """The vector before the first model: the feature block of the users at one as-of, scaled among themselves; else zeros."""
+    if features.is_empty():
+        return embedding_frame([], np.zeros((0, LENGTH)))
+    features = features.sort("user_id")
+    inputs = {"features": select_columns(features).transform(features)}
+    return embedding_frame(features["user_id"].to_list(), fit_fusion(inputs).vectors(inputs))

@@ -1,0 +1,134 @@
+"""A training from frames to registry: fit, judge, gate, log to MLflow, keep the files, record the verdict."""
+
+import json
+import logging
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from portrait_assets import columns as c
+from portrait_assets.home import Home
+from portrait_assets.plots import line_panels, metric_bars
+from portrait_assets.resources.session import Session
+from portrait_assets.resources.tracking import REGISTERED_NAME, Tracking
+
+if TYPE_CHECKING:
+    from portrait_assets.assets.training import Frames
+    from portrait_assets.kernels.behaviour import Report
+
+logger = logging.getLogger("portrait")
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A training's outcome, ready to be recorded."""
+
+    version: str
+    trained_through: date
+    status: str
+    reason: str
+    metrics: pl.DataFrame
+    selection: pl.DataFrame
+    fusion: pl.DataFrame
+    config: dict[str, Any]
+    plot: bytes
+    mlflow_run_id: str
+    mlflow_version: str
+
+
+def fit_and_judge(
+    home: Home, frames: "Frames", trained_through: date, tracking: Tracking, champion: str | None, dagster_run: str
+) -> Trained:
+    """Train for `trained_through`, put the result through the gate against `champion`, log both to MLflow."""
+    from portrait_assets.kernels import behaviour, evaluation, storage
+    from portrait_assets.kernels.config import PRESETS
+
+    config = PRESETS[home.settings.model_size]
+    with tracking.run(f"behaviour {trained_through}", {"dagster_run_id": dagster_run, "source": home.source.name}) as mlflow:
+        run_id = mlflow.active_run().info.run_id
+        mlflow.log_params({**config.as_dict(), "trained_through": str(trained_through)})
+
+        def log(epoch: int, values: dict[str, float]) -> None:
+            mlflow.log_metrics(values, step=epoch)
+            logger.info("epoch %d  %s", epoch, "  ".join(f"{name} {value:.4f}" for name, value in values.items()))
+
+        model, report = behaviour.train(
+            frames.visits, frames.features, frames.items, frames.attributes, trained_through, config, log
+        )
+        losses = None
+        if champion is not None:
+            old, _ = storage.load(home.settings.models_dir / champion)
+            losses = behaviour.validation_losses(old, frames.visits, frames.features, frames.items, report.validation_as_of)
+        verdict = evaluation.gate(report.losses, losses)
+        version = storage.version_of(model)
+        storage.save(model, home.settings.models_dir / version)
+        status, reason = ("champion" if verdict.promoted else "rejected"), "; ".join(verdict.reasons)
+        plot = metric_bars(report.metrics)
+        number = _log_report(mlflow, home, report, version, status, reason, plot)
+    return Trained(
+        version, trained_through, status, reason, report.metrics, report.selection, report.fusion, config.as_dict(), plot, run_id, number
+    )  # fmt: skip
+
+
+def _log_report(mlflow: Any, home: Home, report: "Report", version: str, status: str, reason: str, plot: bytes) -> str:
+    """Metrics, tables, plots and the model itself; returns its number in the MLflow registry."""
+    from portrait_assets import served_model
+
+    for row in report.metrics.iter_rows(named=True):
+        for measure in ("auc", "log_loss", "ece"):
+            if row[measure] is not None:
+                mlflow.log_metric(f"{row['head']}/{row['model'].replace(' ', '_')}/{measure}", row[measure])
+    for name in ("metrics", "attributes", "selection", "fusion", "curves"):
+        mlflow.log_text(getattr(report, name).write_csv(), f"tables/{name}.csv")
+    mlflow.log_text(reason, "gate.txt")
+    _log_bytes(mlflow, plot, "plots/heads_against_windowed_counts.png")
+    _log_bytes(mlflow, line_panels(report.curves), "plots/curves.png")
+    tags = {"trained_through": str(report.trained_through), "version": version, "status": status, "reason": reason[:400]}
+    mlflow.set_tags(tags)
+    info = served_model.log(mlflow, home.settings.models_dir / version, report)
+    client = mlflow.MlflowClient()
+    registered = mlflow.register_model(info.model_uri, REGISTERED_NAME, tags=tags)
+    if status == "champion":
+        client.set_registered_model_alias(REGISTERED_NAME, "champion", registered.version)
+    return str(registered.version)
+
+
+def _log_bytes(mlflow: Any, content: bytes, name: str) -> None:
+    import tempfile
+    from pathlib import Path
+
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / Path(name).name
+        file.write_bytes(content)
+        mlflow.log_artifact(str(file), str(Path(name).parent))
+
+
+def record(session: Session, trained: Trained) -> None:
+    """Write the verdict, the selection and the fusion of a training into the warehouse, in one transaction."""
+    row = pl.DataFrame(
+        {
+            "version": [trained.version],
+            "trained_through": [trained.trained_through],
+            "status": [trained.status],
+            "reason": [trained.reason],
+            "metrics": [json.dumps(trained.metrics.to_dicts())],
+            "config": [json.dumps(trained.config)],
+            "mlflow_run_id": [trained.mlflow_run_id],
+            "mlflow_version": [trained.mlflow_version],
+            "recorded_at": [datetime.now(UTC).replace(tzinfo=None)],
+        }
+    )
+    session.stage_frame("trained_row", row)
+    session.stage_frame("trained_selection", trained.selection.rename({"column": "feature"}))
+    session.stage_frame("trained_fusion", trained.fusion)
+    with session.transaction():
+        for table in (c.FEATURES_SELECTION, c.FEATURES_FUSION):
+            session.execute(f"delete from {table.name} where model_version = $version", version=trained.version)
+        session.execute("delete from models.registry where version = $version", version=trained.version)
+        session.execute(f"insert into {c.MODELS_REGISTRY.name} by name select * from trained_row")
+        for table, staged in ((c.FEATURES_SELECTION, "trained_selection"), (c.FEATURES_FUSION, "trained_fusion")):
+            session.execute(
+                f"insert into {table.name} by name select $version as model_version, * from {staged}", version=trained.version
+            )

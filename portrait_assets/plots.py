@@ -1,0 +1,83 @@
+"""Plots as PNG bytes: small, labelled, readable without colour alone."""
+
+import io
+from typing import Any
+
+import matplotlib
+
+matplotlib.use("Agg")
+import polars as pl
+from matplotlib.figure import Figure
+
+INK = "#3b6ea8"
+SHADES = ("#3b6ea8", "#8fb1d6", "#c9a227", "#b9b9b9")
+
+
+def line(frame: pl.DataFrame, x: str, y: str, title: str) -> bytes:
+    """One line of `y` over `x`."""
+    figure, axes = _axes(7, 2.4, title)
+    axes.plot(frame[x].to_list(), frame[y].to_list(), color=INK, linewidth=1.4)
+    return png(figure)
+
+
+def bars(frame: pl.DataFrame, label: str, length: str, title: str) -> bytes:
+    """Horizontal bars, first row on top."""
+    figure, axes = _axes(7, 0.6 + 0.28 * max(1, len(frame)), title)
+    axes.barh([_short(str(value)) for value in frame[label]], frame[length].to_list(), color=INK)
+    axes.invert_yaxis()
+    return png(figure)
+
+
+def metric_bars(metrics: pl.DataFrame) -> bytes:
+    """AUC per head, one bar a model: the served heads beside what they have to beat."""
+    shown = metrics.filter(pl.col("auc").is_not_null())
+    heads, models = shown["head"].unique(maintain_order=True).to_list(), shown["model"].unique(maintain_order=True).to_list()
+    figure, axes = _axes(7, 3.2, "AUC on the validation window, by head and model")
+    width = 0.8 / max(1, len(models))
+    for place, model in enumerate(models):
+        auc = dict(shown.filter(pl.col("model") == model).select("head", "auc").iter_rows())
+        axes.bar(
+            [index + place * width for index in range(len(heads))],
+            [auc.get(head, 0) for head in heads],
+            width,
+            label=model,
+            color=SHADES[place % len(SHADES)],
+        )
+    axes.set_xticks([index + 0.4 - width / 2 for index in range(len(heads))], heads)
+    axes.set_ylim(0.5, 1)
+    axes.legend(fontsize=8, frameon=False, ncols=4)
+    return png(figure)
+
+
+def line_panels(curves: pl.DataFrame) -> bytes:
+    """Training curves: loss and validation AUC per epoch."""
+    names = [name for name in curves.columns if name not in ("stage", "epoch")]
+    figure = Figure(figsize=(3.2 * max(1, len(names)), 2.6), layout="constrained")
+    for panel, name in zip(figure.subplots(1, len(names), squeeze=False)[0], names, strict=True):
+        for shade, (stage, part) in zip(SHADES, curves.group_by("stage", maintain_order=True), strict=False):
+            panel.plot(part["epoch"].to_list(), part[name].to_list(), label=str(stage[0]), color=shade, marker=".", linewidth=1.2)
+        panel.set_title(name, fontsize=9, loc="left")
+        panel.tick_params(labelsize=7)
+        panel.spines[["top", "right"]].set_visible(False)
+    figure.axes[0].legend(fontsize=7, frameon=False)
+    return png(figure)
+
+
+def _axes(width: float, height: float, title: str) -> tuple[Figure, Any]:
+    figure = Figure(figsize=(width, height), layout="constrained")
+    axes = figure.subplots()
+    axes.set_title(title, loc="left", fontsize=10)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.tick_params(labelsize=8)
+    return figure, axes
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 48 else text[:45] + "…"
+
+
+def png(figure: Figure) -> bytes:
+    """A figure as PNG bytes."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=110)
+    return buffer.getvalue()

@@ -1,0 +1,236 @@
+"""Landing: files of a source into raw.events, raw.items, raw.attributes, raw.quarantine and the ledger raw.batches.
+
+A batch is one file of one stream, in one transaction. The same bytes told by the same declaration land once.
+"""
+
+import hashlib
+import json
+import logging
+import re
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from datetime import UTC, date, datetime, timedelta
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from portrait_assets.columns import RAW_ATTRIBUTES, RAW_BATCHES, RAW_EVENTS, RAW_ITEMS, RAW_QUARANTINE
+from portrait_assets.errors import PortraitError
+from portrait_assets.sources.compiling import Compiled, compiled
+from portrait_assets.sources.expressions import first_line, quoted
+from portrait_assets.sources.files import sha256
+from portrait_assets.sources.mapping import EventStream, Source
+from portrait_assets.sources.planning import CANONICAL, Work, work_of
+from portrait_assets.sources.readers import LINE, ROW, stage
+from portrait_assets.sources.relation import Staged
+
+SQL = Path(__file__).parents[2] / "sql" / "raw"
+RAW_TABLES = (RAW_EVENTS, RAW_ITEMS, RAW_ATTRIBUTES, RAW_QUARANTINE, RAW_BATCHES)
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What became of one file: its line of raw.batches, and whether it is new or had landed before."""
+
+    batch_id: str
+    stream: str
+    files: str
+    rows_in: int
+    rows_accepted: int
+    rows_duplicate: int
+    rows_rejected: int
+    rows_skipped: int
+    first_date: date | None
+    last_date: date | None
+    is_new: bool = True
+
+
+def land(
+    con: duckdb.DuckDBPyConnection, source: Source, now: datetime, files: Sequence[str | Path] | None = None
+) -> list[Batch]:
+    """Land what is new of a source: all its files, or the given ones read by its mapping. One batch a file and stream.
+
+    `now` bounds the future (a naive time is UTC), and without a mapped `ingested_at` it is when given files were learnt.
+    """
+    now = now.astimezone(UTC).replace(tzinfo=None) if now.tzinfo else now
+    create_raw_tables(con)
+    landed = []
+    for work in work_of(con, source, files):
+        lookups = stage_lookups(con, work)
+        for path in work.paths:
+            identity = _identity(work, path)
+            batch = _ledger(con, identity["batch_id"], is_new=False)
+            if batch is None:
+                _refuse_changed_declaration(con, work, identity["declaration"])
+                plan = stage_and_compile(con, work, path, lookups)
+                batch = write(con, work, plan, identity, now, is_historical=files is None)
+            landed.append(batch)
+    return landed
+
+
+def pending(con: duckdb.DuckDBPyConnection, source: Source) -> bool:
+    """Whether `land` would find a file of the source that the ledger does not know; reads bytes, writes nothing."""
+    create_raw_tables(con)
+    return any(
+        _ledger(con, _identity(work, path)["batch_id"], is_new=False) is None
+        for work in work_of(con, source)
+        for path in work.paths
+    )
+
+
+def create_raw_tables(con: duckdb.DuckDBPyConnection) -> None:
+    """The raw layer's tables, where they are not there yet."""
+    for table in RAW_TABLES:
+        con.execute(f"create schema if not exists {table.schema}")
+        con.execute(table.ddl())
+
+
+def stage_lookups(con: duckdb.DuckDBPyConnection, work: Work) -> dict[str, Staged]:
+    """The tables that a stream looks into, staged whole: table name -> staged table."""
+    staged = {}
+    for table, paths in work.lookups.items():
+        name = f"lookup_{len(staged)}"
+        parts = [f"{name}_{n}" for n in range(len(paths))]
+        for part, path in zip(parts, paths, strict=True):
+            stage(con, work.source.tables[table], path, part)
+        union = " union all by name ".join(f"select * from {part}" for part in parts)
+        con.execute(f"create or replace temp table {name} as {union}")
+        staged[table] = Staged.of(con, table, name, work.source.tables[table], work.place)
+    return staged
+
+
+def stage_and_compile(
+    con: duckdb.DuckDBPyConnection, work: Work, path: Path, lookups: dict[str, Staged], rows: int | None = None
+) -> Compiled:
+    """Stage a file and compile its stream over it; the temporary view `received` then holds each row as JSON."""
+    table = work.source.tables[work.stream.table]
+    columns = stage(con, table, path, "staged", rows)
+    packed = ", ".join(f"{quoted(column)} := {quoted(column)}" for column in columns)
+    con.execute(
+        f"create or replace temp view received as select {ROW} as row_number, "
+        f"case when {LINE} is null then to_json(struct_pack({packed})) else json_object('line', {LINE}) end::varchar as payload "
+        "from staged"
+    )
+    base = Staged.of(con, work.stream.table, "staged", table, work.place)
+    return compiled(con, work.source, work.stream, {**lookups, work.stream.table: base})
+
+
+def write(
+    con: duckdb.DuckDBPyConnection, work: Work, plan: Compiled, identity: dict[str, Any], now: datetime, is_historical: bool
+) -> Batch:
+    """Write the staged file as one batch, in one transaction: all of it, or after any failure nothing."""
+    started = time.perf_counter()
+    parameters = {
+        "source": work.source.name,
+        "stream": work.stream.stream,
+        **identity,
+        "now": now,
+        "is_historical": is_historical,
+    }
+    con.begin()
+    try:
+        _write(con, work, plan, parameters)
+        con.commit()
+    except BaseException:
+        con.rollback()
+        raise
+    batch = _ledger(con, identity["batch_id"], is_new=True)
+    assert batch is not None
+    log.info("%s: %s rows of %s in %.1f s", batch.stream, f"{batch.rows_in:,}", batch.files, time.perf_counter() - started)
+    return batch
+
+
+def _write(con: duckdb.DuckDBPyConnection, work: Work, plan: Compiled, parameters: dict[str, Any]) -> None:
+    try:
+        con.execute(f"create or replace temp table mapped as {plan.mapped}", _used(plan.mapped, latest(parameters["now"])))
+    except duckdb.Error as error:
+        raise PortraitError(f"{work.place}: {first_line(error)}; `portrait sources check` shows each expression") from None
+    tables = ["items" if work.stream.identity == "item_id" else "attributes"]
+    parameters |= {"is_distinct": False, "first_date": None, "last_date": None}
+    if isinstance(work.stream, EventStream):
+        tables = ["events"]
+        parameters |= _days(con) | {"is_distinct": work.stream.duplicates == "distinct"}
+        con.execute(f"create or replace temp table candidates as {_sql('candidates')}", _used(_sql("candidates"), parameters))
+    for table in [*tables, "quarantine", "batches"]:
+        con.execute(f"insert into raw.{table} by name {_sql(table)}", _used(_sql(table), parameters))
+
+
+def latest(now: datetime) -> dict[str, datetime]:
+    """The parameter that bounds events from the future: a day of grace for clocks that are ahead."""
+    return {"latest": now + timedelta(days=1)}
+
+
+def _days(con: duckdb.DuckDBPyConnection) -> dict[str, date | None]:
+    [(first, last)] = con.execute(
+        "select min(event_time)::date, max(event_time)::date from mapped where reason is null"
+    ).fetchall()
+    return {"first_date": first, "last_date": last}
+
+
+@cache
+def _sql(name: str) -> str:
+    return (SQL / f"{name}.sql").read_text(encoding="utf-8")
+
+
+def _used(sql: str, parameters: dict[str, Any]) -> dict[str, Any]:
+    """The parameters that a statement names; DuckDB refuses any others."""
+    return {name: parameters[name] for name in set(re.findall(r"\$(\w+)", sql)) if name in parameters}
+
+
+def _hash(*parts: Any) -> str:
+    return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()[:32]
+
+
+def _whole_declaration(work: Work) -> list[Any]:
+    """All that decides what the stream makes of given bytes."""
+    tables = [work.stream.table, *work.lookups]
+    readers = {table: work.source.tables[table].model_dump(exclude={"files"}) for table in tables}
+    return [work.stream.model_dump(), readers, work.source.time_zone, work.source.times]
+
+
+def _declaration(work: Work) -> str:
+    """What decides which event a row is: the key, or without one everything. Descriptions have no such thing."""
+    if work.stream.stream == CANONICAL or not isinstance(work.stream, EventStream):
+        return ""
+    return _hash(work.stream.key, work.stream.corrects) if work.stream.key else _hash(*_whole_declaration(work))
+
+
+def _identity(work: Work, path: Path) -> dict[str, Any]:
+    """What the ledger knows a batch by: same stream, declaration and bytes (lookups' too), same batch.
+
+    Events without a key can't be corrected, so for them changed lookups alone make no new batch.
+    """
+    digest = sha256(path)
+    correctable = not isinstance(work.stream, EventStream) or work.stream.key
+    looked_up = [sha256(other) for paths in work.lookups.values() for other in paths] if correctable else []
+    return {
+        "batch_id": _hash(work.source.name, _whole_declaration(work), digest, looked_up),
+        "declaration": _declaration(work),
+        "files": path.name,
+        "sha256": digest,
+        "bytes": path.stat().st_size,
+    }
+
+
+def _ledger(con: duckdb.DuckDBPyConnection, batch_id: str, is_new: bool) -> Batch | None:
+    columns = ", ".join(field.name for field in fields(Batch) if field.name != "is_new")
+    rows = con.execute(f"select {columns} from raw.batches where batch_id = $batch_id", {"batch_id": batch_id}).fetchall()
+    return Batch(*rows[0], is_new=is_new) if rows else None
+
+
+def _refuse_changed_declaration(con: duckdb.DuckDBPyConnection, work: Work, declaration: str) -> None:
+    """Another key, or without one any other reading, would tell every event again as a new one."""
+    [(others,)] = con.execute(
+        "select count(*) from raw.batches where source = $source and stream = $stream and declaration <> $declaration",
+        {"source": work.source.name, "stream": work.stream.stream, "declaration": declaration},
+    ).fetchall()
+    if others:
+        raise PortraitError(
+            f"{work.place}: landed before by another declaration, so its events would be told twice; put the mapping back, "
+            "rename the source, or start a fresh home (PORTRAIT_HOME)"
+        )

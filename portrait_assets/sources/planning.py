@@ -1,0 +1,97 @@
+"""What there is to read: which stream reads which files, whether of the source's own folder or given by the user."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+
+from portrait_assets.columns import RAW_EVENTS
+from portrait_assets.errors import PortraitError
+from portrait_assets.sources.compiling import CANONICAL_STREAM as CANONICAL
+from portrait_assets.sources.files import files_of, table_of
+from portrait_assets.sources.mapping import EventStream, Source, SourceTable, Stream
+from portrait_assets.sources.readers import stage
+
+# Columns of a canonical file that are said otherwise in a mapping, or that landing works out itself.
+STORED_AS = {
+    "event_key": ("key", "event_key"),
+    "event_version": ("version", "event_version"),
+    "quantity_milli": ("quantity", "quantity_milli / 1000"),
+    "amount_cents": ("amount", "amount_cents / 100"),
+    "discount_cents": ("discount", "discount_cents / 100"),
+    "coupon_cents": ("coupon", "coupon_cents / 100"),
+}
+WORKED_OUT = {"source", "local_time", "event_date", "batch_id", "row_number"}
+
+
+@dataclass(frozen=True)
+class Work:
+    """One stream with the files it reads, and those of the tables it looks into."""
+
+    source: Source
+    stream: Stream
+    paths: list[Path]
+    lookups: dict[str, list[Path]]
+
+    @property
+    def place(self) -> str:
+        return f"{self.source.path.name}, stream '{self.stream.stream}'"
+
+
+def work_of(con: duckdb.DuckDBPyConnection, source: Source, files: Sequence[str | Path] | None = None) -> list[Work]:
+    """The streams that have something to read, in the order they land. A file that fits nowhere is a PortraitError."""
+    if files is None:
+        return [Work(source, stream, files_of(source, stream.table), _lookups(source, stream, {})) for stream in source.streams]
+    given: dict[str, list[Path]] = {}
+    canonical: list[Work] = []
+    for path in map(Path, files):
+        if not path.is_file():
+            raise PortraitError(f"{path}: no such file; check the name")
+        if table := table_of(source, path):
+            given.setdefault(table, []).append(path)
+        else:
+            canonical.append(_canonical(con, source, path))
+    streams = [stream for stream in source.streams if stream.table in given]
+    _refuse_unread(source, given, streams)
+    work = [Work(source, stream, sorted(given[stream.table]), _lookups(source, stream, given)) for stream in streams]
+    return work + canonical
+
+
+def _lookups(source: Source, stream: Stream, given: dict[str, list[Path]]) -> dict[str, list[Path]]:
+    tables = dict.fromkeys(lookup.table for lookup in stream.lookups.values())
+    return {table: sorted(given.get(table) or files_of(source, table)) for table in tables}
+
+
+def _refuse_unread(source: Source, given: dict[str, list[Path]], streams: list[Stream]) -> None:
+    read = {table for stream in streams for table in [stream.table, *(lookup.table for lookup in stream.lookups.values())]}
+    for table in given.keys() - read:
+        users = [s for s in source.streams if any(lookup.table == table for lookup in s.lookups.values())]
+        advice = (
+            f"land it with a file of [tables.{users[0].table}], which looks into it" if users else "add a stream that reads it"
+        )
+        raise PortraitError(f"{given[table][0]}: no stream reads [tables.{table}] alone; {advice}")
+
+
+def _canonical(con: duckdb.DuckDBPyConnection, source: Source, path: Path) -> Work:
+    """A file whose columns already are canonical names, as a stream of its own; its times without an offset are UTC."""
+    known = {*EventStream.canonical(), "key", *STORED_AS, *WORKED_OUT, *RAW_EVENTS.column_names}
+    table = SourceTable(files=(path.name,))
+    try:
+        columns = [column.lower() for column in stage(con, table, path, "staged")]
+        strange = sorted(set(columns) - known) or sorted({"event_time", "user_id", "event_type"} - set(columns))
+    except PortraitError as error:
+        raise PortraitError(f"{path}: matches no table of {source.path.name}, and {error}") from None
+    if strange:
+        tables = ", ".join(f"{name} ({', '.join(table.files)})" for name, table in source.tables.items())
+        raise PortraitError(
+            f"{path}: its name matches no table of {source.path.name}: {tables}; and its columns are not canonical "
+            f"({'unknown' if strange[0] in columns else 'missing'}: {strange[0]}); rename it, or add it to `files` of its table"
+        )
+    expressions = {column: column for column in columns if column in EventStream.canonical()}
+    key = [column for column in ("key", "event_key") if column in columns][:1]
+    expressions |= {name: sql for column, (name, sql) in STORED_AS.items() if column in columns and name != "key"}
+    stream = EventStream.model_validate({"stream": CANONICAL, "from": CANONICAL, "key": key, "times": "utc", **expressions})
+    numbers = tuple(column for column in STORED_AS if column in columns and "/" in STORED_AS[column][1])
+    readable = source.model_copy(update={"tables": {CANONICAL: table.model_copy(update={"numbers": numbers})}})
+    return Work(readable, stream, [path], {})

@@ -1,0 +1,55 @@
+-- raw.batches
+-- Grain:    one landed batch: one file of one stream.
+-- Inputs:   mapped, received, and what was accepted of them in raw.events, raw.items or raw.attributes.
+-- Promise:  rows_in = rows_accepted + rows_duplicate + rows_rejected; a row is a duplicate if it was read, was fine, and
+--           told nothing new. Rows outside the stream's `where` are skipped: counted, but not read.
+with
+
+accepted as (
+    select
+        row_number,
+        event_date
+    from raw.events
+    where batch_id = $batch_id and event_date between $first_date and $last_date
+    union all
+    select distinct
+        row_number,
+        null as event_date
+    from raw.items
+    where batch_id = $batch_id
+    union all
+    select distinct
+        row_number,
+        null as event_date
+    from raw.attributes
+    where batch_id = $batch_id
+),
+
+counts as (
+    select
+        (select count(*) from received) as rows_received,
+        (select count(*) from mapped) as rows_in,
+        (select count(*) from mapped where reason is not null) as rows_rejected,
+        (select count(*) from accepted) as rows_accepted,
+        (select min(event_date) from accepted) as first_date,
+        (select max(event_date) from accepted) as last_date
+)
+
+select
+    $batch_id as batch_id,
+    (select coalesce(max(batch_seq), 0) + 1 from raw.batches) as batch_seq,
+    $source as source,
+    $stream as stream,
+    $declaration as declaration,
+    $files as files,
+    $sha256 as sha256,
+    $bytes as bytes,
+    rows_in,
+    rows_accepted,
+    rows_in - rows_accepted - rows_rejected as rows_duplicate,
+    rows_rejected,
+    rows_received - rows_in as rows_skipped,
+    first_date,
+    last_date,
+    $now as landed_at
+from counts

@@ -1,0 +1,48 @@
+"""Blending and calibrating."""
+
+import numpy as np
+import pytest
+
+from portrait_assets.kernels.calibration import Blend, fit_blend, fit_temperature, sigmoid, softmax
+from portrait_assets.kernels.metrics import calibration_error
+
+
+def overconfident(rows: int = 4000) -> tuple[np.ndarray, np.ndarray]:
+    """Log odds three times too large, and labels drawn from the true ones."""
+    rng = np.random.default_rng(0)
+    true = rng.normal(-1, 1, rows)
+    return 3 * true, rng.random(rows) < sigmoid(true)
+
+
+def test_blend_undoes_overconfidence():
+    said, happened = overconfident()
+    blend = fit_blend(said, said, happened, binary=True)
+    assert blend.boosted + blend.network == pytest.approx(1 / 3, abs=0.03)
+    assert calibration_error(happened, sigmoid(said)) > 0.1
+    assert calibration_error(happened, sigmoid(blend.apply(said, said))) < 0.03
+
+
+def test_blend_of_amounts_recovers_weights():
+    a, b = np.random.default_rng(1).normal(size=(2, 200))
+    blend = fit_blend(a, b, 0.7 * a + 0.1 * b + 2, binary=False)
+    assert (blend.boosted, blend.network, blend.shift) == pytest.approx((0.7, 0.1, 2.0))
+
+
+@pytest.mark.parametrize("truth", [np.zeros(0), np.ones(5)])
+def test_nothing_to_learn_from_gives_the_even_blend(truth):
+    assert fit_blend(np.zeros(len(truth)), np.zeros(len(truth)), truth, binary=True) == Blend()
+
+
+def test_a_target_without_network_head_is_told_by_boosting_alone():
+    assert Blend(0.5, 0.5, 0.0).apply(np.array([2.0]), np.array([np.nan])) == pytest.approx([2.0])
+
+
+def test_temperature_of_overconfident_logits_is_above_one():
+    said, happened = overconfident()
+    logits = np.stack([np.zeros_like(said), said], axis=1)
+    assert fit_temperature(logits, happened.astype(int)) == pytest.approx(3, rel=0.1)
+
+
+def test_softmax_and_sigmoid_survive_large_numbers():
+    assert softmax(np.array([[1000.0, 0.0]])) == pytest.approx(np.array([[1.0, 0.0]]))
+    assert sigmoid(np.array([-1000.0, 0.0, 1000.0])) == pytest.approx([0.0, 0.5, 1.0])

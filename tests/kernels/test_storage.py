@@ -1,0 +1,68 @@
+"""A model survives the disk to the bit, and a damaged or foreign folder is refused in one line."""
+
+import json
+import shutil
+
+import pytest
+from polars.testing import assert_frame_equal
+
+from portrait_assets.errors import PortraitError
+from portrait_assets.kernels import behaviour, storage
+from tests.kernels.conftest import THROUGH
+
+
+@pytest.fixture
+def folder(trained, tmp_path):
+    storage.save(trained[0], tmp_path / "model")
+    return tmp_path / "model"
+
+
+def test_round_trip_keeps_version_and_every_score(trained, shop, folder):
+    model, version = storage.load(folder)
+    assert version == storage.version_of(trained[0]) == storage.version_of(model)
+    ours, theirs = (behaviour.score(m, shop["visits"], shop["features"], shop["items"], THROUGH) for m in (trained[0], model))
+    assert_frame_equal(ours.embeddings, theirs.embeddings, check_exact=True)
+    assert_frame_equal(ours.predictions, theirs.predictions, check_exact=True)
+
+
+def test_nothing_is_pickled(folder):
+    assert {path.suffix for path in folder.rglob("*") if path.is_file()} == {".json", ".safetensors", ".txt"}
+
+
+@pytest.mark.parametrize("name", ["tensors.safetensors", "boosters/served.category.txt"])
+def test_a_changed_byte_is_refused(folder, name):
+    data = bytearray((folder / name).read_bytes())
+    data[len(data) // 2] ^= 1
+    (folder / name).write_bytes(data)
+    with pytest.raises(PortraitError, match=r"not the bytes that were written"):
+        storage.load(folder)
+
+
+def test_a_missing_file_is_refused(folder):
+    (folder / "tensors.safetensors").unlink()
+    with pytest.raises(PortraitError, match="train again"):
+        storage.load(folder)
+
+
+@pytest.mark.parametrize("content", [b"", b"not json", b"[]", json.dumps({"format": "someone-else/3"}).encode()])
+def test_a_foreign_card_is_refused(folder, content):
+    (folder / "model.json").write_bytes(content)
+    with pytest.raises(PortraitError):
+        storage.load(folder)
+
+
+def test_a_card_with_a_hole_is_refused(folder):
+    card = json.loads((folder / "model.json").read_bytes())
+    del card["served"]["shape"]
+    (folder / "model.json").write_text(json.dumps(card))
+    with pytest.raises(PortraitError, match="KeyError"):
+        storage.load(folder)
+
+
+def test_a_file_outside_the_folder_is_never_read(folder, tmp_path):
+    shutil.copy(folder / "tensors.safetensors", tmp_path / "outside")
+    card = json.loads((folder / "model.json").read_bytes())
+    card["sha256"]["../outside"] = card["sha256"]["tensors.safetensors"]
+    (folder / "model.json").write_text(json.dumps(card))
+    with pytest.raises(PortraitError, match="not a file of a model"):
+        storage.load(folder)

@@ -1,0 +1,128 @@
+"""A catalogue entry is judged before it runs: a bad one is refused with file, tag and field."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from portrait_assets.columns import PORTRAITS_SNAPSHOTS
+from portrait_assets.errors import PortraitError
+from portrait_assets.packs import load_pack
+from portrait_assets.packs.catalogue import CUT_POINT_COLUMNS, DIMENSIONS, parse_catalogue, slots
+
+PATH = Path("packs/shop/tags.toml")
+GOOD = {
+    "id": "weekend_shopper",
+    "name": "Weekend shopper",
+    "name_zh": "周末购物",
+    "dimension": "behaviour",
+    "kind": "rule",
+    "version": 1,
+    "owner": "crm",
+    "sensitivity": "ordinary",
+    "description": "Half of the visits\nor more on a weekend.",
+    "value": "case when weekend_share >= 0.5 then 'yes' end",
+    "confidence": "visits / (visits + 10)",
+    "evidence": {"weekend_share": "weekend_share", "visits": "visits"},
+    "explanation": "{weekend_share} of {visits:visit}.",
+}
+
+
+def parse(*entries: dict[str, Any]):
+    return parse_catalogue({"tags": list(entries)}, PATH)
+
+
+def test_good_entry_tells_what_it_reads_and_which_evidence_has_decimals():
+    (tag,) = parse(GOOD)
+    assert tag.inputs == {"weekend_share"}
+    assert tag.fractions == {"weekend_share"}
+    assert tag.description == "Half of the visits or more on a weekend."
+    assert not tag.uses_cut_points
+
+
+@pytest.mark.parametrize(
+    ("field", "content", "message"),
+    [
+        ("owner", None, "field owner: is missing; add it"),
+        ("colour", "red", "field colour: is not known here; known are id, name"),
+        ("id", "Weekend Shopper", "field id: .*pattern"),
+        ("dimension", "mood", "field dimension: .*'behaviour'.*found 'mood'"),
+        ("kind", "guess", "field kind: .*'fact'.*found 'guess'"),
+        ("version", 0, "field version: .*greater than or equal to 1"),
+        ("name_zh", "", "field name_zh: is empty; fill it in"),
+        ("evidence", {}, "field evidence: is empty; fill it in"),
+        (
+            "value",
+            "case when weekend_shar > 1 then 'yes' end",
+            "field value: does not fit a row of portraits.snapshots: .*weekend_shar",
+        ),
+        ("value", "visits", "field value: gives BIGINT; it has to give VARCHAR"),
+        ("value", "case when then", "field value: is not one SQL expression"),
+        ("value", "'a'); drop table portraits.snapshots; select ('b'", "field value: is not one SQL expression"),
+        ("value", "'a', 'b'", "field value: (is not one SQL expression|gives)"),
+        ("value", "(select max(user_id) from portraits.snapshots)", "field value: has a subquery"),
+        ("value", "lag(lifecycle) over (order by event_date)", "field value: has a window function"),
+        ("value", "max(lifecycle)", "field value: does not fit"),
+        ("value", "case when now() > as_of then 'old' end", "field value: calls now"),
+        ("value", "case when current_date > as_of then 'old' end", "field value: calls current_date"),
+        ("value", "case when random() > 0.5 then 'a' end", "field value: calls random"),
+        ("confidence", "lifecycle", "field confidence: gives VARCHAR"),
+        ("evidence", {"visits": "vists"}, "field evidence.visits: does not fit"),
+        (
+            "explanation",
+            "{visit} visits",
+            r"field explanation: the slot \{visit\} has no evidence; known are weekend_share, visits",
+        ),
+        ("explanation", "{visits visits", "field explanation: "),
+        ("explanation", "{visits.real}", "field explanation: .*is not a slot"),
+        ("origin", "'declared'", "field origin: is for kind 'attribute'"),
+    ],
+)
+def test_bad_entry_is_refused_with_file_tag_and_field(field: str, content: Any, message: str):
+    entry = {name: value for name, value in {**GOOD, field: content}.items() if value is not None}
+    with pytest.raises(PortraitError, match=message) as refusal:
+        parse(entry)
+    assert str(refusal.value).startswith(f"{PATH}, tag '{entry['id']}', field {field}")
+
+
+def test_attribute_needs_an_origin():
+    with pytest.raises(PortraitError, match="field origin: is for kind 'attribute', and needed there"):
+        parse({**GOOD, "kind": "attribute"})
+
+
+def test_duplicate_id_is_refused():
+    with pytest.raises(PortraitError, match="tag 'weekend_shopper', field id: is used twice"):
+        parse(GOOD, GOOD)
+
+
+def test_entry_without_an_id_is_named_by_its_place():
+    with pytest.raises(PortraitError, match="tag number 2, field id: is missing"):
+        parse(GOOD, {name: value for name, value in GOOD.items() if name != "id"})
+
+
+def test_a_file_of_something_else_is_refused():
+    with pytest.raises(PortraitError, match=r"has to hold \[\[tags\]\] entries and nothing else"):
+        parse_catalogue({"tag": [GOOD]}, PATH)
+
+
+def test_shipped_catalogue_has_unique_ids_and_names_in_every_dimension():
+    tags = load_pack().tags
+    assert len({tag.id for tag in tags}) == len({tag.name for tag in tags}) == len({tag.name_zh for tag in tags}) == len(tags)
+    assert {tag.dimension for tag in tags} == set(DIMENSIONS)
+    assert all(re.search(r"[\u4e00-\u9fff]", tag.name_zh) for tag in tags)
+
+
+def test_shipped_tags_that_read_cut_points_are_found_from_their_expressions():
+    assert {tag.id for tag in load_pack().tags if tag.uses_cut_points} == {"value_tier", "rfm_segment", "high_value_slipping"}
+    assert set(PORTRAITS_SNAPSHOTS.column_names) >= CUT_POINT_COLUMNS
+
+
+def test_shipped_values_do_not_read_what_ticks_as_a_value():
+    """Every value is a word or a name, none a bare number."""
+    for tag in load_pack().tags:
+        assert not any(re.fullmatch(r"-?\d+(\.\d+)?", value) for value in tag.values)
+
+
+def test_slots_name_the_evidence():
+    assert slots("{a} of {b:visit|visits}[; {c}]") == {"a", "b", "c"}

@@ -1,0 +1,206 @@
+"""Every value of every shipped tag, each from a row made by hand at its edge; and what a row must lack to lack the tag."""
+
+from datetime import date
+from typing import Any
+
+import pytest
+
+from portrait_assets.columns import ATTRIBUTES
+from portrait_assets.packs import load_pack
+
+TAGS = {tag.id: tag for tag in load_pack().tags}
+TODAY = date(2017, 9, 30)
+
+
+def shares(*pairs: tuple[str, int]) -> list[dict[str, Any]]:
+    return [{"value": name, "share_milli": share} for name, share in pairs]
+
+
+def paid(cents: int, **fields: Any) -> dict[str, Any]:
+    return {"spend_cents": cents, **fields}
+
+
+def visits(count: int, **parts: int) -> dict[str, Any]:
+    return {"visits": count, **{f"{name}_visits": part for name, part in parts.items()}}
+
+
+def gaps(purchase_days: int, mean: float, std: float | None = None, **fields: Any) -> dict[str, Any]:
+    return {"purchase_days": purchase_days, "mean_gap_days": mean, "std_gap_days": std, **fields}
+
+
+def year(tenure: int, spend_365d: int, **windows: int) -> dict[str, Any]:
+    return {
+        "tenure_days": tenure,
+        "purchase_days": 20,
+        "spend_cents_365d": spend_365d,
+        **{f"spend_cents_{name}": cents for name, cents in windows.items()},
+    }
+
+
+STEPS = TAGS["price_level"].values
+CASES: dict[str, dict[str, dict[str, Any]]] = {
+    "lifecycle": {stage: {"lifecycle": stage} for stage in TAGS["lifecycle"].values},
+    "customer_since": {
+        "under a month": {"tenure_days": 29},
+        "1 to 3 months": {"tenure_days": 30},
+        "3 to 12 months": {"tenure_days": 90},
+        "1 to 3 years": {"tenure_days": 365},
+        "over 3 years": {"tenure_days": 1095},
+    },
+    "buyer_stage": {
+        "bought once": {"purchase_days": 1},
+        "bought a few times": {"purchase_days": 4},
+        "repeat buyer": {"purchase_days": 5},
+    },
+    "came_back": {"yes": gaps(4, 20.0, last_gap_days=46, purchase_recency_days=29)},
+    "value_tier": {tier: paid(1, value_tier=tier) for tier in ("high", "medium", "low")},
+    "rfm_segment": {name: {"segment": name} for name in TAGS["rfm_segment"].values},
+    # 180 days known: 90 of them before the last 90, with 300.00 spent
+    "spending_trend": {
+        "rising": year(179 + 1, 70_333, **{"90d": 40_333}),  # 91 days at 300.00 are 296.70 in 90; a third more is 395.60
+        "steady": year(179 + 1, 60_000, **{"90d": 30_000}),
+        "falling": year(179 + 1, 49_700, **{"90d": 19_700}),
+    },
+    "ticket_size": {
+        "under 10": paid(1_999, purchase_days=2),
+        "10 to 30": paid(2_000, purchase_days=2),
+        "30 to 100": paid(6_000, purchase_days=2),
+        "over 100": paid(20_000, purchase_days=2),
+    },
+    "shopping_frequency": {
+        "several times a week": gaps(3, 4.0),
+        "weekly": gaps(3, 10.0),
+        "fortnightly": gaps(3, 20.0),
+        "monthly": gaps(3, 45.0),
+        "rarely": gaps(3, 45.5),
+    },
+    "rhythm": {"regular": gaps(6, 10.0, 5.9), "variable": gaps(6, 10.0, 10.0), "irregular": gaps(6, 10.0, 10.1)},
+    "preferred_daypart": {
+        "night": visits(20, night=9, morning=8, evening=3),
+        "morning": visits(20, morning=9, afternoon=8, evening=3),
+        "afternoon": visits(20, afternoon=9, morning=8, evening=3),
+        "evening": visits(20, evening=9, morning=8, night=3),
+    },
+    "week_part": {"weekend": visits(6, weekend=3), "all week": visits(6, weekend=2), "weekdays": visits(10, weekend=1)},
+    "basket_size": {
+        "single items": {"purchase_days": 10, "purchases": 19},
+        "small": {"purchase_days": 10, "purchases": 20},
+        "medium": {"purchase_days": 10, "purchases": 60},
+        "large": {"purchase_days": 10, "purchases": 150},
+    },
+    "activity_level": {
+        "most days": {"tenure_days": 90, "active_days_90d": 45},
+        "weekly": {"tenure_days": 90, "active_days_90d": 12},
+        "monthly": {"tenure_days": 90, "active_days_90d": 3},
+        "rare": {"tenure_days": 90, "active_days_90d": 1},
+        "none": {"tenure_days": 90, "active_days_90d": 0},
+    },
+    # 107 days known: 100.00 a week over the 100 days before the last 7, and four times that in them
+    "stocked_up": {"yes": year(106, 142_857 + 40_000, **{"7d": 40_000})},
+    "browses_without_buying": {"yes": {"views_90d": 20}},
+    "leaves_carts": {"yes": {"carts_90d": 5, "purchases_90d": 2}},
+    "search_led": {"yes": {"searches": 5, "visits": 10}},
+    "reviewer": {"often": {"reviews": 10}, "sometimes": {"reviews": 1}},
+    "rating_style": {
+        "generous": {"ratings": 4, "rating_milli": 18_000},
+        "balanced": {"ratings": 4, "rating_milli": 12_000},
+        "critic": {"ratings": 4, "rating_milli": 11_999},
+    },
+    "campaign_response": {"redeems coupons": {"exposures": 1, "coupons": 1}, "reached, no redemption": {"exposures": 1}},
+    "top_department": {"DAIRY": {"departments": shares(("DAIRY", 200)), "top_department": "DAIRY", "purchases": 3}},
+    "top_category": {"CHEESE": {"categories": shares(("CHEESE", 83)), "top_category": "CHEESE", "views": 5}},
+    "category_breadth": {
+        "focused": {"purchases": 10, "categories": shares(("A", 300), ("B", 300))},
+        "balanced": {"purchases": 10, "categories": shares(("A", 150), ("B", 100))},
+        "explorer": {"purchases": 10, "categories": shares(("A", 149), ("B", 100))},
+    },
+    "favourite_brand": {"Acme": {"brands": shares(("Acme", 300)), "top_brand": "Acme", "purchases": 5}},
+    "brand_leaning": {
+        "leans to store brands": {"purchases": 10, "brands": shares(("National", 600), ("Private", 400))},
+        "mixes both": {"purchases": 10, "brands": shares(("National", 850), ("Private", 150))},
+        "leans to national brands": {"purchases": 10, "brands": shares(("National", 851), ("Private", 149))},
+    },
+    "price_level": {name: {"purchases": 10, "top_price_band": step} for step, name in enumerate(STEPS)},
+    "promotion_sensitivity": {
+        "high": {"purchases": 20, "discounted_purchases": 11, "discount_cents": 1},
+        "medium": {"purchases": 20, "discounted_purchases": 8, "discount_cents": 1},
+        "low": {"purchases": 20, "discounted_purchases": 7, "discount_cents": 1},
+    },
+    "coupon_user": {
+        "frequent": {"coupon_purchases": 10, "purchases": 200},
+        "occasional": {"coupon_purchases": 10, "purchases": 201},
+    },
+    "overdue": {
+        "overdue": gaps(6, 10.0, 4.0, purchase_recency_days=19),
+        "long overdue": gaps(6, 10.0, 4.0, purchase_recency_days=27),
+    },
+    "churn_risk": {"high": {"churn_14d": 0.6}, "medium": {"churn_14d": 0.3}, "low": {"churn_14d": 0.0}},
+    "high_value_slipping": {"yes": paid(1, value_tier="high", lifecycle="lapsing")},
+    "returns_often": {"yes": {"returns": 3, "purchases": 30}},
+    **{name: {"some": {name: "some", f"{name}_origin": "inferred", f"{name}_probability": 0.6}} for name in ATTRIBUTES},
+}
+ABSENT: list[tuple[str, dict[str, Any]]] = [
+    ("buyer_stage", {"views": 50}),
+    ("came_back", gaps(4, 20.0, last_gap_days=45, purchase_recency_days=29)),
+    ("came_back", gaps(4, 20.0, last_gap_days=46, purchase_recency_days=30)),
+    ("value_tier", {"value_tier": "low"}),  # no amount on record: everybody would be low
+    ("high_value_slipping", {"value_tier": "high", "lifecycle": "lapsing"}),
+    ("high_value_slipping", paid(1, value_tier="high", lifecycle="dormant")),
+    ("spending_trend", year(179, 60_000, **{"90d": 30_000})),
+    ("ticket_size", {"purchase_days": 3, "purchases": 9}),
+    ("basket_size", {"views": 9, "visits": 3}),
+    ("shopping_frequency", gaps(2, 7.0)),
+    ("rhythm", gaps(5, 10.0, 5.0)),
+    ("rhythm", gaps(9, 0.0, 0.0)),
+    ("preferred_daypart", visits(9, night=9)),  # dates without times
+    ("preferred_daypart", visits(4, evening=4)),
+    ("preferred_daypart", visits(20, morning=8, afternoon=7, evening=5)),
+    ("activity_level", {"tenure_days": 89, "active_days_90d": 45}),
+    ("browses_without_buying", {"views_90d": 20, "purchases_90d": 1}),
+    ("leaves_carts", {"carts_90d": 6, "purchases_90d": 3}),
+    ("campaign_response", {"coupons": 4}),
+    ("top_department", {"departments": shares(("DAIRY", 199)), "top_department": "DAIRY", "purchases": 3}),
+    ("favourite_brand", {"brands": shares(("National", 900)), "top_brand": "National", "purchases": 50}),
+    ("brand_leaning", {"brands": shares(("Acme", 900)), "purchases": 50}),
+    ("promotion_sensitivity", {"purchases": 20}),  # no reduction on record: the source may not tell them
+    ("overdue", gaps(6, 10.0, 4.0, purchase_recency_days=18)),
+    ("overdue", gaps(9, 1.0, 0.0, purchase_recency_days=7)),
+    ("churn_risk", {}),
+    ("returns_often", {"returns": 3, "purchases": 31}),
+    ("returns_often", {"returns": 3}),
+]
+
+
+def test_every_shipped_tag_and_every_declared_value_has_a_case():
+    assert CASES.keys() == TAGS.keys()
+    for tag_id, cases in CASES.items():
+        assert not TAGS[tag_id].values or set(TAGS[tag_id].values) == set(cases), tag_id
+        assert cases, tag_id
+
+
+def test_every_value_occurs_where_it_should(small_warehouse):
+    expected = {}
+    for tag_id, cases in CASES.items():
+        for number, (value, fields) in enumerate(cases.items()):
+            small_warehouse.snapshot(f"{tag_id}:{number}", TODAY, **fields)
+            expected[f"{tag_id}:{number}"] = value
+    rows = {row["user_id"]: row for row in small_warehouse.values(TAGS.values())}
+    assert {user_id: rows[user_id][user_id.split(":")[0]] for user_id in expected} == expected
+    exported = small_warehouse.export(TAGS.values())
+    assert all(0 <= row["confidence"] <= 1 for row in exported)
+    assert {row["tag_id"] for row in exported} == set(TAGS)
+
+
+def test_every_value_of_a_closed_tag_is_declared(small_warehouse):
+    for tag_id, cases in CASES.items():
+        for number, fields in enumerate(cases.values()):
+            small_warehouse.snapshot(f"{tag_id}:{number}", TODAY, **fields)
+    for row in small_warehouse.export(TAGS.values()):
+        assert not TAGS[row["tag_id"]].values or row["value"] in TAGS[row["tag_id"]].values
+
+
+@pytest.mark.parametrize(("tag_id", "fields"), ABSENT)
+def test_tag_is_absent_just_short_of_its_edge(small_warehouse, tag_id: str, fields: dict[str, Any]):
+    small_warehouse.snapshot("u", TODAY, **fields)
+    (row,) = small_warehouse.values([TAGS[tag_id]])
+    assert row[tag_id] is None

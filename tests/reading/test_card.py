@@ -1,0 +1,138 @@
+"""The card says what the export holds, and says plainly what it does not."""
+
+import io
+import json
+import re
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from portrait_assets.errors import PortraitError
+from portrait_assets.reading import Export
+from portrait_assets.reading.card import Card, card
+from portrait_assets.reading.render import render
+
+
+@pytest.fixture
+def export(export_folder: Path) -> Export:
+    return Export.open(export_folder)
+
+
+def text_of(shown: Card, width: int = 100) -> str:
+    """The card as printed without colour."""
+    out = io.StringIO()
+    Console(file=out, width=width, no_color=True).print(render(shown))
+    return out.getvalue()
+
+
+def flat(text: str) -> str:
+    """One line, without borders, so that a wrapped sentence can be found."""
+    return " ".join(re.sub(r"[┃│╭╮╰╯━─┏┓┗┛]", " ", text).split())
+
+
+def test_header_sums_the_user_up_in_numbers_of_the_portrait(export: Export):
+    assert card(export, "101").summary == (
+        "An active, high-value customer who buys about every 8 days, gives most attention to DAIRY (department) and "
+        "CHEESE (category), and comes mostly in the afternoon. Last active on 28 Sep 2017; spent 1,234.50 in the last 90 days. "
+        "The chance of no purchase in the next 14 days is 12 %."
+    )
+
+
+def test_behaviour_is_per_week_and_only_over_days_that_were_seen(export: Export):
+    """90 days known: 56,450 cents in the 30 days 90-61 ago are 13,171.7 a week; nothing before them."""
+    spend = next(measure for measure in card(export, "101").behaviour if measure.measure == "spend_cents")
+    assert spend.windows == {7: 7_000, 14: 21_000, 30: 37_000, 60: 67_000, 90: 123_450, 365: 123_450}
+    assert spend.weekly[0] is None
+    assert spend.weekly[1:] == pytest.approx([56_450 * 7 / 30, 30_000 * 7 / 30, 16_000 * 7 / 16, 14_000, 7_000])
+
+
+def test_attribute_says_where_it_comes_from_or_how_far_the_guess_got(export: Export):
+    found = {attribute.attribute: attribute for attribute in card(export, "101").social}
+    assert (found["age"].value, found["age"].origin, found["age"].probability) == ("35-44", "declared", 1.0)
+    assert (found["income"].value, found["income"].origin, found["income"].probability) == ("50-74K", "inferred", 0.62)
+    assert (found["kids"].value, found["kids"].best_guess) == (None, 0.41)
+    assert (found["gender"].value, found["gender"].best_guess) == (None, None)
+
+
+def test_tags_come_with_their_explanation_in_the_order_of_the_catalogue(export: Export):
+    tags = card(export, "101").tags
+    assert [tag.tag_id for tag in tags] == ["shopping_frequency", "income", "retired_tag"]
+    assert tags[0].explanation == "7.8 days between shopping days on average, over 12 shopping days."
+    assert tags[1].explanation == "Inferred at 62 %."
+    assert (tags[2].dimension, tags[2].explanation) == ("not in the catalogue", '{"n": 3}')
+
+
+def test_changes_are_newest_first_without_the_first_day(export: Export):
+    changes = card(export, "101").changes
+    assert [(change.date, change.tag_id, change.cause) for change in changes] == [
+        ("2017-09-14", "overdue", "event"),
+        ("2017-09-12", "overdue", "clock"),
+        ("2017-09-01", "income", "model"),
+        ("2017-08-01", "shopping_frequency", "event"),
+    ]
+
+
+def test_likely_next_and_recommendations_are_in_order(export: Export):
+    shown = card(export, "101")
+    assert [(interest.name, interest.share) for interest in shown.likely_next] == [("MILK", 0.9), ("CHEESE", 0.7)]
+    assert [item.rank for item in shown.recommendations] == list(range(1, 11))
+
+
+def test_card_is_json_with_dates_as_text(export: Export):
+    content = json.loads(json.dumps(card(export, "101").as_dict()))
+    assert content["portrait"]["last_active_date"] == "2017-09-28"
+    assert content["sources"]["model_version"] == "m1"
+    assert content["sources"]["generation"] == export.generation
+
+
+@pytest.mark.parametrize("width", [80, 100, 160])
+@pytest.mark.parametrize("user_id", ["101", "102", "103"])
+def test_card_fits_the_terminal_and_never_passes_100_columns(export: Export, user_id: str, width: int):
+    lines = text_of(card(export, user_id), width).splitlines()
+    assert max(len(line.rstrip()) for line in lines) <= min(width, 100)
+
+
+def test_printed_card_shows_every_part(export: Export):
+    text = flat(text_of(card(export, "101")))
+    for part in (
+        "User 101", "lifecycle active · value high · segment champions", "as of 1 Oct 2017, 00:00 UTC", "1,234.50",
+        "usual gap 7.8 days ± 2.5", "afternoon 75 %", "DAIRY", "2.00 to 4.99", "35-44 declared", "50-74K inferred, 62 % sure",
+        "kids (41 %)", "●●●●●", "Churn, 14 days 12 %", "1, 2.50 paid back", "MILK", "1 Aug 2017", "– → overdue",
+        "time going by", "and 2 more", "Model m1", "Not known: attributes: gender",
+    ):  # fmt: skip
+        assert part in text, part
+
+
+def test_data_is_shown_and_neither_styles_nor_moves_the_terminal(export: Export):
+    text = text_of(card(export, "101"))
+    assert "[bold]MEAT" in text
+    assert "Gouda [young]" in text
+    assert "\x1b" not in text
+
+
+def test_user_with_one_event_gets_a_card_that_claims_no_more(export: Export):
+    shown = card(export, "102")
+    assert shown.summary == "A new customer who has made 1 view and bought nothing. Last active on 30 Sep 2017."
+    assert {measure.measure: measure.weekly for measure in shown.behaviour}["views"] == [None, None, None, None, None, 1.0]
+    text = flat(text_of(shown))
+    assert shown.churn_note == "no model had been trained by this day"
+    assert "Churn, 14 days unknown: no model" in text
+    assert "nothing since the first day" in text
+    assert "spend: no amount on record" in text
+    assert "Last active 0 days ago" in text
+
+
+def test_user_of_whom_nothing_is_known_gets_a_card_that_says_so(export: Export):
+    shown = card(export, "103")
+    assert shown.summary == "A customer."
+    text = flat(text_of(shown))
+    assert "lifecycle unknown · value unknown · segment unknown" in text
+    assert "Nothing of their own doing is on record." in text
+    assert "none: every tag needs more than is known of this user" in text
+    assert "nothing: no recommendation was made for this user" in text
+
+
+def test_unknown_user_gets_no_card(export: Export):
+    with pytest.raises(PortraitError, match="user '104' has no event before 2017-10-01"):
+        card(export, "104")

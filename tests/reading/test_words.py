@@ -1,0 +1,65 @@
+"""Numbers as people read them."""
+
+from datetime import date
+
+import pytest
+
+from portrait_assets.reading.charts import bar, dots, sparkline
+from portrait_assets.reading.words import article, counted, day, fill, money, number, percent, price_step, printable
+
+
+@pytest.mark.parametrize(
+    ("cents", "text"), [(0, "0.00"), (5, "0.05"), (123_450, "1,234.50"), (10_287.5, "102.88"), (-250, "-2.50")]
+)
+def test_money_comes_from_cents(cents: float, text: str):
+    assert money(cents) == text
+
+
+@pytest.mark.parametrize(
+    ("share", "text"), [(0, "0 %"), (0.001, "<1 %"), (0.125, "12 %"), (0.62, "62 %"), (0.999, ">99 %"), (1.0, "100 %")]
+)
+def test_percent_is_never_none_or_all_for_what_is_neither(share: float, text: str):
+    assert percent(share) == text
+
+
+def test_numbers_days_and_nouns():
+    assert (number(8.0), number(7.75), number(12_000)) == ("8", "7.8", "12,000")
+    assert (counted(1, "day"), counted(2, "day"), counted(7.75, "day"), counted(3, "category|categories")) == (
+        "1 day", "2 days", "7.8 days", "3 categories",
+    )  # fmt: skip
+    assert day(date(2017, 9, 3)) == day("2017-09-03") == "3 Sep 2017"
+    assert (article("active"), article("new")) == ("An active", "A new")
+
+
+def test_price_ladder_has_words_for_all_its_steps():
+    assert [price_step(step) for step in ("0", 2, 12)] == ["under 1.00", "2.00 to 4.99", "5,000 and over"]
+    assert price_step(13) == "unknown"
+
+
+def test_template_is_filled_by_the_unit_in_the_name():
+    evidence = {
+        "spend_cents": 500,
+        "saved_share": 0.25,
+        "first_date": "2017-09-03",
+        "visits": 1,
+        "who": "a {b}",
+        "probability": 0.5,
+    }
+    template = "{spend_cents}, {saved_share}, {first_date}, {visits:visit}, {who}, {probability}"
+    assert fill(template, evidence) == "5.00, 25 %, 3 Sep 2017, 1 visit, a {b}, 50 %"
+
+
+def test_unknown_slot_says_so_and_an_optional_part_goes():
+    assert fill("{a} ago[; next {b}][, usual {c:day}].", {"a": None, "b": None, "c": 2}) == "Unknown ago, usual 2 days."
+
+
+def test_charts_show_nothing_zero_and_all():
+    assert sparkline([None, 0, 1, 2]) == "·_▅█"
+    assert sparkline([None, 0.0]) == "·_"
+    assert sparkline([]) == ""
+    assert (bar(0.5, 1.0, 4), bar(1.0, 1.0, 4), bar(0.0001, 1.0, 4), bar(0.0, 0.0, 4)) == ("██  ", "████", "▏   ", "    ")
+    assert dots(2) == "●●○○○"
+
+
+def test_data_does_not_move_the_cursor():
+    assert printable("a\x1b[31m\nb") == "a [31m b"
