@@ -2,7 +2,9 @@
 
 import json
 import logging
+import os
 import sys
+import traceback
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Optional
@@ -181,8 +183,23 @@ def main() -> None:
     handler = RichHandler(console=progress, show_path=False, show_level=False, markup=True, log_time_format="%H:%M:%S")
     logging.getLogger("portrait").addHandler(handler)
     logging.getLogger("portrait").setLevel(logging.INFO)
+    code = _exit_code()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # Everything is closed and written by now. An ordinary exit would have DuckDB's bindings print a page about references that
+    # torch and MLflow still hold, under the card.
+    os._exit(code)
+
+
+def _exit_code() -> int:
     try:
         app()
     except PortraitError as error:
         progress.print(f"portrait: {error}", style="bold red", markup=False, soft_wrap=True)
-        sys.exit(2)
+        return 2
+    except SystemExit as asked:
+        return asked.code if isinstance(asked.code, int) else int(asked.code is not None)
+    except BaseException:
+        traceback.print_exc()
+        return 1
+    return 0

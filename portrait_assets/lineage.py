@@ -8,6 +8,8 @@ each day was written with. Staleness is a difference of the two, never a compari
 import hashlib
 from dataclasses import dataclass
 from datetime import date
+from functools import cache
+from pathlib import Path
 
 from portrait_assets import columns as c
 from portrait_assets.home import Home
@@ -80,7 +82,7 @@ def expected_versions(session: Session, home: Home, window: Window) -> dict[str,
     models = {day: version or "none" for day, version in models_in_force(session, window).items()}
     expected: dict[str, dict[date, str]] = {}
     for daily in DAILY_TABLES:
-        code = sql_version(*daily.sql) + home.pack.version
+        code = sql_version(*daily.sql) + home.pack.version + (kernel_version() if daily.uses_model else "")
         expected[daily.table.name] = {
             day: _digest(
                 code,
@@ -91,6 +93,14 @@ def expected_versions(session: Session, home: Home, window: Window) -> dict[str,
             for day in window
         }
     return expected
+
+
+@cache
+def kernel_version() -> str:
+    """Hash of the Python that scores: a changed kernel makes what it wrote stale, as a changed `.sql` file does."""
+    package = Path(__file__).parent
+    files = [*sorted((package / "kernels").glob("*.py")), package / "assets" / "scoring.py", package / "assets" / "training.py"]
+    return _digest(*(file.read_text(encoding="utf-8") for file in files))
 
 
 def stale_days(session: Session, home: Home, window: Window) -> dict[str, list[date]]:

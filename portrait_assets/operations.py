@@ -17,7 +17,7 @@ from typing import Any
 from portrait_assets import columns as c
 from portrait_assets import sources
 from portrait_assets.errors import PortraitError
-from portrait_assets.home import Home, extend, open_home
+from portrait_assets.home import Home, extend
 from portrait_assets.lineage import DAILY_TABLES, models_in_force, stale_days
 from portrait_assets.partitions import DAY, Window, as_of_of, partition_of
 from portrait_assets.publishing import is_current, publish, write_export
@@ -211,7 +211,3 @@ def prepare_dagster(settings: Settings) -> None:
     settings.dagster_dir.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(PROJECT_DIR / "dagster.yaml", settings.dagster_dir / "dagster.yaml")
 
-
-def reopen(home: Home) -> Home:
-    """The home as it is now on disk."""
-    return open_home(home.settings)

@@ -20,10 +20,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ScoredDay:
-    """One day's scores and the version of the model that made them."""
+    """One day's scores, the features they read, and the version of the model that made them."""
 
     day: date
     version: str
+    features: pl.DataFrame
     scores: "Scores"
 
 
@@ -41,13 +42,19 @@ def scored_days(session: Session, home: Home, window: Window) -> list[ScoredDay]
         as_of = as_of_of(day)
         visits = frames.visits.filter(pl.col("event_date") < as_of)
         features = frames.features.filter(pl.col("as_of") == as_of)
-        scored.append(ScoredDay(day, version, behaviour.score(models[version], visits, features, frames.items, as_of)))
+        scores = behaviour.score(models[version], visits, features, frames.items, as_of)
+        scored.append(ScoredDay(day, version, features, scores))
     return scored
 
 
 def vector_rows(scored: ScoredDay) -> pl.DataFrame:
-    """Rows of scores.vectors."""
-    return _dated(scored.scores.embeddings, scored.day, scored.version)
+    """Rows of scores.vectors. Users who never did anything (campaigns sent to them are all we know) have feature blocks only."""
+    from portrait_assets.kernels import behaviour
+
+    known = scored.scores.embeddings
+    silent = scored.features.join(known, on="user_id", how="anti")
+    vectors = known if silent.is_empty() else pl.concat([known, behaviour.blocks_only(silent)]).sort("user_id")
+    return _dated(vectors, scored.day, scored.version)
 
 
 def portrait_rows(scored: ScoredDay) -> pl.DataFrame:
