@@ -10,13 +10,18 @@ from portrait_assets.assets.common import DAILY, HOME, WEEKLY
 RAW_TO_FEATURES = dg.AssetSelection.groups("raw", "clean", "features")
 MODELS = dg.AssetSelection.groups("models")
 PORTRAITS = dg.AssetSelection.keys(["scores", "predictions"]) | dg.AssetSelection.groups("portraits")
-PUBLISHED = dg.AssetSelection.keys(["scores", "vectors"], ["scores", "next_purchases"]) | dg.AssetSelection.groups("recommendations", "published")
+PUBLISHED = dg.AssetSelection.keys(["scores", "vectors"], ["scores", "next_purchases"]) | dg.AssetSelection.groups(
+    "recommendations", "published"
+)
 
 LANDING_SUFFIXES = (".parquet", ".csv", ".tsv", ".ndjson", ".jsonl", ".json", ".txt")
 QUIET_SECONDS = 2.0
 
 ingest = dg.define_asset_job(
-    "ingest", RAW_TO_FEATURES, partitions_def=DAILY, description="Land what is new and bring clean tables and features up to it."
+    "ingest",
+    RAW_TO_FEATURES,
+    partitions_def=DAILY,
+    description="Land what is new and bring clean tables and features up to it.",
 )
 train = dg.define_asset_job(
     "train", MODELS, partitions_def=WEEKLY, description="Train the behaviour model of a week and put it through the gate."

@@ -1,5 +1,6 @@
 """The `portrait` command. Exit 0 only on success; a mistake of the user's is one line on stderr and exit 2."""
 
+import dataclasses
 import json
 import logging
 import os
@@ -69,7 +70,7 @@ def ingest(files: Annotated[list[Path], typer.Argument(help="Files of events.")]
     from portrait_assets import operations, summary
     from portrait_assets.home import open_home
 
-    home, batches = operations.ingest(open_home(source=source), files)
+    _, batches = operations.ingest(open_home(source=source), files)
     summary.show_batches(console, batches)
 
 
@@ -141,7 +142,7 @@ def verify(
     home = open_home(source=source)
     report = verification.verify(home, _date(first, "--from"), _date(through, "--through"))
     if as_json:
-        _print_json([line.__dict__ for line in report])
+        _print_json([dataclasses.asdict(line) for line in report])
     else:
         verification.show(console, report)
     if any(line.missing or line.surplus for line in report):
@@ -173,7 +174,7 @@ def sources_check(
 
     report = sources.check(sources.load(mapping), rows=rows)
     if as_json:
-        _print_json(report.to_dict())
+        _print_json(dataclasses.asdict(report))
     else:
         console.print(sources.render(report))
 

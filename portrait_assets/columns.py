@@ -76,7 +76,9 @@ RAW_BATCHES = Table(
         Column("rows_accepted", "bigint", "rows kept"),
         Column("rows_duplicate", "bigint", "rows already told, in this batch or before"),
         Column("rows_rejected", "bigint", "rows in quarantine"),
-        Column("rows_skipped", "bigint", "rows of the files outside the stream's `where`: another stream's, not counted as read"),
+        Column(
+            "rows_skipped", "bigint", "rows of the files outside the stream's `where`: another stream's, not counted as read"
+        ),
         Column("first_date", "date", "earliest event day of the accepted rows"),
         Column("last_date", "date", "latest event day of the accepted rows"),
         Column("landed_at", "timestamp", "wall clock of the landing, UTC"),

@@ -129,9 +129,7 @@ def models_in_force(session: Session, window: Window) -> dict[date, str | None]:
 def _landed_versions(session: Session, window: Window) -> dict[date, str]:
     """Day -> hash of the batches with an event on the day or before, or with no events at all (items, attributes)."""
     batches = session.rows("select batch_id, first_date from raw.batches order by batch_id")
-    return {
-        day: _digest(*(batch for batch, first in batches if first is None or first <= day)) for day in window
-    }
+    return {day: _digest(*(batch for batch, first in batches if first is None or first <= day)) for day in window}
 
 
 def _digest(*parts: str) -> str:

@@ -68,8 +68,18 @@ def fit_and_judge(
         plot = metric_bars(report.metrics)
         number = _log_report(mlflow, home, report, version, status, reason, plot)
     return Trained(
-        version, trained_through, status, reason, report.metrics, report.selection, report.fusion, config.as_dict(), plot, run_id, number
-    )  # fmt: skip
+        version=version,
+        trained_through=trained_through,
+        status=status,
+        reason=reason,
+        metrics=report.metrics,
+        selection=report.selection,
+        fusion=report.fusion,
+        config=config.as_dict(),
+        plot=plot,
+        mlflow_run_id=run_id,
+        mlflow_version=number,
+    )
 
 
 def _log_report(mlflow: Any, home: Home, report: "Report", version: str, status: str, reason: str, plot: bytes) -> str:

@@ -210,4 +210,3 @@ def prepare_dagster(settings: Settings) -> None:
     """The home's Dagster folder, with the project's `dagster.yaml` in it."""
     settings.dagster_dir.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(PROJECT_DIR / "dagster.yaml", settings.dagster_dir / "dagster.yaml")
-

@@ -55,7 +55,9 @@ def line_panels(curves: pl.DataFrame) -> bytes:
     figure = Figure(figsize=(3.2 * max(1, len(names)), 2.6), layout="constrained")
     for panel, name in zip(figure.subplots(1, len(names), squeeze=False)[0], names, strict=True):
         for shade, (stage, part) in zip(SHADES, curves.group_by("stage", maintain_order=True), strict=False):
-            panel.plot(part["epoch"].to_list(), part[name].to_list(), label=str(stage[0]), color=shade, marker=".", linewidth=1.2)
+            panel.plot(
+                part["epoch"].to_list(), part[name].to_list(), label=str(stage[0]), color=shade, marker=".", linewidth=1.2
+            )
         panel.set_title(name, fontsize=9, loc="left")
         panel.tick_params(labelsize=7)
         panel.spines[["top", "right"]].set_visible(False)

@@ -78,9 +78,7 @@ def _frames(session: Session, home: Home, day: date) -> dict[str, pl.DataFrame]:
 def _manifest(session: Session, home: Home, day: date, folder: Path, frames: dict[str, pl.DataFrame]) -> dict[str, Any]:
     window = Window(day, day)
     model = models_in_force(session, window)[day]
-    trained = session.rows(
-        "select trained_through, mlflow_run_id from models.registry where version = $version", version=model
-    )
+    trained = session.rows("select trained_through, mlflow_run_id from models.registry where version = $version", version=model)
     return {
         "as_of": str(as_of_of(day)),
         "code_version": __version__,
@@ -123,8 +121,8 @@ def swap_in(draft: Path, folder: Path) -> None:
     """Put the finished `draft` in the place of `folder`."""
     old = folder.with_name(f".{folder.name}.{os.getpid()}.old")
     if folder.exists():
-        os.replace(folder, old)
-    os.replace(draft, folder)
+        folder.replace(old)
+    draft.replace(folder)
     shutil.rmtree(old, ignore_errors=True)
 
 
@@ -143,7 +141,7 @@ def publish(session: Session, home: Home, day: date) -> Path:
     pointer = published / f".current.{os.getpid()}"
     pointer.unlink(missing_ok=True)
     pointer.symlink_to(folder.name)
-    os.replace(pointer, current)
+    pointer.replace(current)
     return folder
 
 

@@ -8,16 +8,33 @@ from typing import Any
 import mlflow
 import pandas as pd
 import polars as pl
+from mlflow.pyfunc import PythonModel
 
-VISIT = {
-    "user_id": pl.String, "event_date": pl.Date, "visit_time": pl.Datetime("us"), "local_hour": pl.Int64, "local_weekday": pl.Int64,
-    "line_count": pl.Int64, "event_types": pl.List(pl.String), "item_ids": pl.List(pl.String), "departments": pl.List(pl.String),
-    "categories": pl.List(pl.String), "spend_cents": pl.Int64, "discount_cents": pl.Int64, "coupon_cents": pl.Int64,
-}  # fmt: skip
-ITEMS = {"item_id": pl.String, "department": pl.String, "category": pl.String, "item_type": pl.String, "brand": pl.String}
+VISIT: dict[str, Any] = {
+    "user_id": pl.String,
+    "event_date": pl.Date,
+    "visit_time": pl.Datetime("us"),
+    "local_hour": pl.Int64,
+    "local_weekday": pl.Int64,
+    "line_count": pl.Int64,
+    "event_types": pl.List(pl.String),
+    "item_ids": pl.List(pl.String),
+    "departments": pl.List(pl.String),
+    "categories": pl.List(pl.String),
+    "spend_cents": pl.Int64,
+    "discount_cents": pl.Int64,
+    "coupon_cents": pl.Int64,
+}
+ITEMS: dict[str, Any] = {
+    "item_id": pl.String,
+    "department": pl.String,
+    "category": pl.String,
+    "item_type": pl.String,
+    "brand": pl.String,
+}
 
 
-class ServedBehaviour(mlflow.pyfunc.PythonModel):
+class ServedBehaviour(PythonModel):
     """`visits` and `features` are JSON: a user's visits as in features.visit, and the numbers of features/as_of.sql."""
 
     def load_context(self, context: Any) -> None:

@@ -41,7 +41,9 @@ def facts(home: Home, outcome: Outcome) -> dict[str, Any]:
             "source": home.source.name,
             "through": str(outcome.day),
             "runs": list(outcome.runs),
-            "batches": session.frame("select * exclude (batch_id, sha256, landed_at) from raw.batches order by batch_seq").to_dicts(),
+            "batches": session.frame(
+                "select * exclude (batch_id, sha256, landed_at) from raw.batches order by batch_seq"
+            ).to_dicts(),
             "rows": {table.name: session.count(table) for table in LAYERS},
             "model": _model(session),
             "example_user": _example_user(session, outcome.day),
@@ -67,7 +69,9 @@ def _example_user(session: Session, day: date) -> str | None:
 
 def show(console: Console, home: Home, facts: dict[str, Any]) -> None:
     """The end of `portrait run`: what was made, one card, and where to look next."""
-    console.print(Panel(Group(_batches(facts["batches"]), _rows(facts["rows"]), _model_line(facts["model"])), title=_title(facts)))
+    console.print(
+        Panel(Group(_batches(facts["batches"]), _rows(facts["rows"]), _model_line(facts["model"])), title=_title(facts))
+    )
     current = home.settings.published_dir / "current"
     if facts["example_user"] and current.exists():
         console.print(render(card(Export.open(current.resolve()), facts["example_user"])))
@@ -126,7 +130,7 @@ def status(home: Home) -> dict[str, Any]:
         window = Window(home.days.start, home.days.end)
         stale = stale_days(session, home, window)
         last = dict(session.rows("select table_name, max(event_date) from meta.materializations group by table_name"))
-        found = {
+        found: dict[str, Any] = {
             "home": str(home.settings.home_dir),
             "source": home.source.name,
             "days": [str(window.start), str(window.end)],
@@ -155,9 +159,7 @@ def status(home: Home) -> dict[str, Any]:
 
 def _last_runs(home: Home) -> list[dict[str, Any]]:
     with dagster_instance(home.settings) as instance:
-        return [
-            {"job": run.job_name, "status": run.status.value, "run_id": run.run_id} for run in instance.get_runs(limit=8)
-        ]
+        return [{"job": run.job_name, "status": run.status.value, "run_id": run.run_id} for run in instance.get_runs(limit=8)]
 
 
 def show_status(console: Console, found: dict[str, Any]) -> None:
@@ -178,4 +180,3 @@ def show_status(console: Console, found: dict[str, Any]) -> None:
     console.print("\n[bold]Last runs[/bold]" + ("" if found["runs"] else " none yet"))
     for line in found["runs"]:
         console.print(f"  {line['status']:8s} {line['job']:10s} {line['run_id']}")
-

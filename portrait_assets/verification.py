@@ -114,14 +114,16 @@ def _comparable(name: str, kind: str) -> str:
 
 def show(console: Console, report: list[Difference]) -> None:
     """The comparison as a table."""
-    table = RichTable("table", "rows", "missing", "surplus", title="Stored tables against a recomputation from raw", title_justify="left")
+    table = RichTable(
+        "table", "rows", "missing", "surplus", title="Stored tables against a recomputation from raw", title_justify="left"
+    )
     for line in report:
         style = "bold red" if line.missing or line.surplus else ""
         table.add_row(line.table, f"{line.rows:,}", f"{line.missing:,}", f"{line.surplus:,}", style=style)
     console.print(table)
     differing = [line.table for line in report if line.missing or line.surplus]
     console.print(
-        f"[bold red]Differences in {', '.join(differing)}.[/] `portrait run` recomputes stale days; if they remain, the code has changed."
+        f"[bold red]Differences in {', '.join(differing)}.[/] `portrait run` recomputes stale days."
         if differing
         else "[bold]No differences.[/]"
     )

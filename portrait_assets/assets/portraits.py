@@ -17,7 +17,7 @@ from portrait_assets.assets.daily import stage_features, write_days
 from portrait_assets.assets.tags import stage_tag_values
 from portrait_assets.packs.tag_sql import tag_changes, tag_values
 from portrait_assets.partitions import Window
-from portrait_assets.resources.sql import read_sql, sql_version, text_version
+from portrait_assets.resources.sql import sql_version, text_version
 from portrait_assets.resources.warehouse import Warehouse
 
 

@@ -3,10 +3,10 @@
 from datetime import UTC, datetime
 
 import dagster as dg
+from pydantic import Field
 
 from portrait_assets import columns as c
-from portrait_assets import plots
-from portrait_assets import sources
+from portrait_assets import plots, sources
 from portrait_assets.assets.common import (
     DAILY,
     HOME,
@@ -23,7 +23,7 @@ from portrait_assets.tables import Table
 class Landing(dg.Config):
     """What to land: the source's own files, unless files are named."""
 
-    files: list[str] = []
+    files: list[str] = Field(default=[], description="Paths of files to land; empty lands the source's own.")
 
 
 def _spec(table: Table, description: str) -> dg.AssetSpec:

@@ -85,7 +85,9 @@ def write_scores(session: Session, home: Home, table: Table, window: Window, par
 def _split(scored: ScoredDay) -> pl.DataFrame:
     """`age=55-64` as target and class."""
     parts = pl.col("target").str.splitn("=", 2).struct
-    split = scored.scores.predictions.with_columns(parts.field("field_0").alias("target"), parts.field("field_1").alias("class"))
+    split = scored.scores.predictions.with_columns(
+        parts.field("field_0").alias("target"), parts.field("field_1").alias("class")
+    )
     return _dated(split, scored.day, scored.version)
 
 

@@ -23,7 +23,5 @@ def stage_tag_values(session: Session, home: Home, window: Window) -> None:
     )
     if window.start > home.days.start:
         stage_features(session, [window.start - DAY])
-        session.execute(
-            f"insert into snapshot_rows by name {read_sql('portraits/snapshots.sql')}", **parameters(home)
-        )
+        session.execute(f"insert into snapshot_rows by name {read_sql('portraits/snapshots.sql')}", **parameters(home))
     session.execute(f"create or replace temp table tag_values as {tag_values(home.pack.tags)}")

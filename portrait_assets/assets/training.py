@@ -15,7 +15,9 @@ HORIZON = timedelta(days=14)
 TRAINING_AS_OFS = 16
 
 VISITS = "select * exclude (visit_id) from features.visit where event_date < $as_of order by user_id, visit_time, visit_id"
-FEATURES = "select * exclude (event_date, departments, categories, brands, price_bands) from as_of_features order by as_of, user_id"
+FEATURES = (
+    "select * exclude (event_date, departments, categories, brands, price_bands) from as_of_features order by as_of, user_id"
+)
 ITEMS = "select item_id, department, category, item_type, brand, maker, name, size from clean.items order by item_id"
 DECLARED = (
     f"unpivot (select user_id, {', '.join(ATTRIBUTES)} from clean.users) on {', '.join(ATTRIBUTES)} "
@@ -40,7 +42,7 @@ def frames_at(session: Session, as_of: date, days: list[date]) -> Frames:
         visits=session.frame(VISITS, as_of=as_of),
         features=session.frame(FEATURES),
         items=session.frame(ITEMS),
-        attributes=session.frame(f"select user_id, attribute, \"value\" from ({DECLARED}) order by user_id, attribute"),
+        attributes=session.frame(f'select user_id, attribute, "value" from ({DECLARED}) order by user_id, attribute'),
     )
 
 

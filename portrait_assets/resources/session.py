@@ -68,9 +68,7 @@ class Session:
         with self.transaction():
             self.execute(f"delete from {table.name} where {table.partition} between $start and $end", **bounds)
             self.execute(f"insert into {table.name} by name {select}", **bounds, **parameters)
-            stray = self.scalar(
-                f"select count(*) from {table.name} where {table.partition} is null", **bounds
-            )
+            stray = self.scalar(f"select count(*) from {table.name} where {table.partition} is null", **bounds)
             if stray:
                 raise ValueError(f"{table.name}: {stray} rows without {table.partition}; the window {window} was not written")
             self._remember(table, window, versions)

@@ -60,7 +60,9 @@ def _connect(path: Path) -> duckdb.DuckDBPyConnection:
             raise PortraitError(
                 f"{path} is open in another program (a DuckDB shell or notebook?); close it there and try again"
             ) from None
-        raise PortraitError(f"{path} is not a readable DuckDB file ({error}); move it away and run again to rebuild it") from None
+        raise PortraitError(
+            f"{path} is not a readable DuckDB file ({error}); move it away and run again to rebuild it"
+        ) from None
 
 
 def _prepare(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
