@@ -79,7 +79,9 @@ RAW_BATCHES = Table(
         Column(
             "rows_skipped", "bigint", "rows of the files outside the stream's `where`: another stream's, not counted as read"
         ),
-        Column("first_date", "date", "earliest event day of the accepted rows"),
+        Column(
+            "first_date", "date", "earliest day of the accepted rows, and of what they correct: the first day that can change"
+        ),
         Column("last_date", "date", "latest event day of the accepted rows"),
         Column("landed_at", "timestamp", "wall clock of the landing, UTC"),
     ),
@@ -483,6 +485,12 @@ RECOMMENDATIONS_TOP = Table(
         Column("reason", "varchar", "why, for a person"),
     ),
     partition="event_date",
+)
+
+META_HISTORY = Table(
+    "meta.history",
+    "one row: where the kept history of portraits begins",
+    (Column("first_date", "date", "first day with portraits and tag history; without a row, the first day of the data"),),
 )
 
 META_MATERIALIZATIONS = Table(

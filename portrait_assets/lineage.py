@@ -80,6 +80,7 @@ def expected_versions(session: Session, home: Home, window: Window) -> dict[str,
     """Table name -> day -> the version the day should have been written with, given what is landed and trained."""
     landed = _landed_versions(session, window)
     models = {day: version or "none" for day, version in models_in_force(session, window).items()}
+    begins = history_start(session, home)
     expected: dict[str, dict[date, str]] = {}
     for daily in DAILY_TABLES:
         code = sql_version(*daily.sql) + home.pack.version + (kernel_version() if daily.uses_model else "")
@@ -88,6 +89,7 @@ def expected_versions(session: Session, home: Home, window: Window) -> dict[str,
                 code,
                 *(expected[table.name][day] for table in daily.inputs),
                 models[day] if daily.uses_model else "",
+                "first" if daily.table is c.PORTRAITS_CHANGES and day == begins else "",
                 landed[day],
             )
             for day in window
@@ -115,6 +117,18 @@ def stale_days(session: Session, home: Home, window: Window) -> dict[str, list[d
     }
 
 
+def history_start(session: Session, home: Home) -> date:
+    """The first day with portraits. Before it a tag has no history: on that day all a user's tags begin."""
+    return session.scalar("select min(first_date) from meta.history") or home.days.start
+
+
+def begin_history(session: Session, day: date) -> None:
+    """Let the kept history begin at `day`, if it does not begin earlier already."""
+    with session.transaction():
+        session.execute("insert into meta.history select $day", day=day)
+        session.execute("delete from meta.history where first_date > (select min(first_date) from meta.history)")
+
+
 def models_in_force(session: Session, window: Window) -> dict[date, str | None]:
     """Day -> the newest champion whose training saw nothing after the day's as-of; None before the first one."""
     champions = session.rows(
@@ -127,8 +141,8 @@ def models_in_force(session: Session, window: Window) -> dict[date, str | None]:
 
 
 def _landed_versions(session: Session, window: Window) -> dict[date, str]:
-    """Day -> hash of the batches with an event on the day or before, or with no events at all (items, attributes)."""
-    batches = session.rows("select batch_id, first_date from raw.batches order by batch_id")
+    """Day -> hash of the batches that told something of the day or before, or something undated (items, attributes)."""
+    batches = session.rows("select batch_id, first_date from raw.batches where rows_accepted > 0 order by batch_id")
     return {day: _digest(*(batch for batch, first in batches if first is None or first <= day)) for day in window}
 
 

@@ -18,9 +18,10 @@ from portrait_assets import columns as c
 from portrait_assets import sources
 from portrait_assets.errors import PortraitError
 from portrait_assets.home import Home, extend
-from portrait_assets.lineage import DAILY_TABLES, models_in_force, stale_days
+from portrait_assets.lineage import DAILY_TABLES, begin_history, history_start, models_in_force, stale_days
 from portrait_assets.partitions import DAY, Window, as_of_of, partition_of
 from portrait_assets.publishing import is_current, publish, write_export
+from portrait_assets.resources.session import Session
 from portrait_assets.resources.warehouse import Warehouse
 from portrait_assets.settings import PROJECT_DIR, Settings
 
@@ -30,6 +31,7 @@ PORTRAIT_TABLES = {c.SCORES_PREDICTIONS.name, c.PORTRAITS_SNAPSHOTS.name, c.PORT
 ON_DEMAND_TABLES = {daily.table.name for daily in DAILY_TABLES if daily.on_demand}
 FEATURE_TABLES = {daily.table.name for daily in DAILY_TABLES} - PORTRAIT_TABLES - ON_DEMAND_TABLES
 MODEL_LEAD = timedelta(days=13)
+DAILY_PORTRAITS_KEPT = 2_500_000
 
 
 @dataclass(frozen=True)
@@ -43,9 +45,8 @@ class Outcome:
 def run(home: Home, first: date | None = None, through: date | None = None) -> Outcome:
     """Bring the whole path up to date through a day: landing, features, a model, portraits of `first` on, the export."""
     day = through or home.days.end
-    wanted = Window(max(first or home.days.start, home.days.start), day)
     runs = [*_features(home, day, source_files=True), *_model(home, model_date(Window(home.days.start, day)))]
-    return Outcome(day, (*runs, *_portraits(home, wanted), *_published(home, day)))
+    return Outcome(day, (*runs, *_portraits(home, day, first and max(first, home.days.start)), *_published(home, day)))
 
 
 def refresh(home: Home) -> tuple[Home, Outcome]:
@@ -57,7 +58,7 @@ def refresh(home: Home) -> tuple[Home, Outcome]:
         home = ingest(home, files)[0]
     day = home.days.end
     runs = _features(home, day, source_files=False)
-    return home, Outcome(day, (*runs, *_portraits(home, Window(home.days.start, day)), *_published(home, day)))
+    return home, Outcome(day, (*runs, *_portraits(home, day), *_published(home, day)))
 
 
 def ingest(home: Home, files: list[Path]) -> tuple[Home, list[sources.Batch]]:
@@ -77,7 +78,7 @@ def snapshot(home: Home, as_of: date, out: Path) -> dict[str, Any]:
     _features(home, day, source_files=True)
     if _model_in_force(home, day) is None:
         _model(home, as_of)
-    _portraits(home, Window(home.days.start, day))
+    _portraits(home, day)
     _published(home, day)
     with warehouse(home).open("snapshot") as session:
         return write_export(session, home, day, out)
@@ -87,7 +88,7 @@ def export_of(home: Home, as_of: date) -> Path:
     """The published generation of `as_of`, made now from what is known if it is not there; trains nothing."""
     day = partition_of(as_of)
     _features(home, day, source_files=True)
-    _portraits(home, Window(home.days.start, day))
+    _portraits(home, day)
     _published(home, day)
     with warehouse(home).open("publish") as session:
         return publish(session, home, day)
@@ -132,10 +133,25 @@ def _model(home: Home, trained_through: date) -> list[str]:
     return [execute(home, "train", WEEKLY.get_partition_key_for_timestamp(moment.timestamp()), config)]
 
 
-def _portraits(home: Home, wanted: Window) -> list[str]:
+def _portraits(home: Home, day: date, first: date | None = None) -> list[str]:
+    """Predictions, snapshots and tag history of every stale day of the kept history through `day`."""
     with warehouse(home).open("look for stale portraits") as session:
-        window = _covering(stale_days(session, home, wanted), PORTRAIT_TABLES)
+        begin_history(session, first or _affordable_start(session, home, day))
+        kept = Window(history_start(session, home), day)
+        window = _covering(stale_days(session, home, kept), PORTRAIT_TABLES)
     return [] if window is None else [execute(home, "portraits", window)]
+
+
+def _affordable_start(session: Session, home: Home, day: date) -> date:
+    """The first day of the data, or, where daily portraits of all users would be too many, as late as keeps them to the limit."""
+    users, user_days = session.rows(
+        "select count(*), sum($day - first_date + 1) from "
+        "(select min(event_date) as first_date from features.user_day where event_date <= $day group by user_id)",
+        day=day,
+    )[0]
+    if not users or user_days <= DAILY_PORTRAITS_KEPT:
+        return home.days.start
+    return max(home.days.start, day - DAY * (max(14, DAILY_PORTRAITS_KEPT // users) - 1))
 
 
 def _published(home: Home, day: date) -> list[str]:

@@ -9,8 +9,8 @@ from rich.table import Table as RichTable
 
 from portrait_assets import columns as c
 from portrait_assets.home import Home
-from portrait_assets.lineage import DAILY_TABLES, stale_days
-from portrait_assets.operations import Outcome, dagster_instance, warehouse
+from portrait_assets.lineage import DAILY_TABLES, history_start, stale_days
+from portrait_assets.operations import PORTRAIT_TABLES, Outcome, dagster_instance, warehouse
 from portrait_assets.partitions import Window
 from portrait_assets.reading import Export
 from portrait_assets.reading.card import card
@@ -128,12 +128,17 @@ def status(home: Home) -> dict[str, Any]:
     """Freshness, row counts, models, last runs, quarantine, as plain values."""
     with warehouse(home).open("status") as session:
         window = Window(home.days.start, home.days.end)
-        stale = stale_days(session, home, window)
+        begins = history_start(session, home)
+        stale = {
+            table: [day for day in days if table not in PORTRAIT_TABLES or day >= begins]
+            for table, days in stale_days(session, home, window).items()
+        }
         last = dict(session.rows("select table_name, max(event_date) from meta.materializations group by table_name"))
         found: dict[str, Any] = {
             "home": str(home.settings.home_dir),
             "source": home.source.name,
             "days": [str(window.start), str(window.end)],
+            "portraits_from": str(begins),
             "tables": [
                 {
                     "table": daily.table.name,
@@ -164,7 +169,9 @@ def _last_runs(home: Home) -> list[dict[str, Any]]:
 
 def show_status(console: Console, found: dict[str, Any]) -> None:
     """`portrait status` for a person."""
-    console.print(f"[bold]{found['source']}[/bold] in {found['home']}, days {found['days'][0]} to {found['days'][1]}")
+    console.print(
+        f"[bold]{found['source']}[/bold] in {found['home']}, days {found['days'][0]} to {found['days'][1]}, portraits from {found['portraits_from']}"
+    )
     table = RichTable("table", "rows", "through", "stale days", box=None, pad_edge=False)
     for line in found["tables"]:
         stale = "when published" if line["stale_days"] is None else str(line["stale_days"] or "none")

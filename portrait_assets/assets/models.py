@@ -18,7 +18,7 @@ from portrait_assets.assets.common import (
     window_of,
 )
 from portrait_assets.assets.scoring import blocks_at, portrait_rows, purchase_rows, scored_days, vector_rows, write_scores
-from portrait_assets.assets.training import frames_at, training_days
+from portrait_assets.assets.training import frames_at, sampled, training_days
 from portrait_assets.lineage import models_in_force
 from portrait_assets.modelling import fit_and_judge, record
 from portrait_assets.partitions import Window, partition_of
@@ -86,7 +86,7 @@ def behaviour(context: dg.AssetExecutionContext, config: Training, warehouse: Wa
         date.fromisoformat(config.trained_through) if config.trained_through else context.partition_time_window.end.date()
     )
     with warehouse.open("read for training") as session:
-        frames = frames_at(session, trained_through, training_days(HOME, trained_through))
+        frames = sampled(frames_at(session, trained_through, training_days(HOME, trained_through)))
         day = partition_of(trained_through)
         champion = models_in_force(session, Window(day, day))[day]
     outcome = fit_and_judge(HOME, frames, trained_through, tracking, champion, dagster_run=context.run_id)

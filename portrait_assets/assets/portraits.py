@@ -15,6 +15,7 @@ from portrait_assets.assets.common import (
 )
 from portrait_assets.assets.daily import stage_features, write_days
 from portrait_assets.assets.tags import stage_tag_values
+from portrait_assets.lineage import begin_history, history_start
 from portrait_assets.packs.tag_sql import tag_changes, tag_values
 from portrait_assets.partitions import Window
 from portrait_assets.resources.sql import sql_version, text_version
@@ -67,6 +68,8 @@ def changes(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.Mater
     """What changed in whose tags on which day, and why. `portraits.tags` reads the intervals from it."""
     window = window_of(context)
     with warehouse.open("portraits/changes") as session:
+        if window.start < history_start(session, HOME):
+            begin_history(session, window.start)
         stage_tag_values(session, HOME, window)
         rows = write_days(session, HOME, c.PORTRAITS_CHANGES, window, tag_changes(HOME.pack.tags))
         busiest = session.frame(

@@ -1,6 +1,7 @@
 """The frames a training or a scoring reads from the warehouse. The same SQL serves both, so neither can drift from the other."""
 
-from dataclasses import dataclass
+import hashlib
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
 import polars as pl
@@ -13,6 +14,7 @@ from portrait_assets.resources.session import Session
 
 HORIZON = timedelta(days=14)
 TRAINING_AS_OFS = 16
+TRAINING_USERS = 12_000
 
 VISITS = "select * exclude (visit_id) from features.visit where event_date < $as_of order by user_id, visit_time, visit_id"
 FEATURES = (
@@ -43,6 +45,20 @@ def frames_at(session: Session, as_of: date, days: list[date]) -> Frames:
         features=session.frame(FEATURES),
         items=session.frame(ITEMS),
         attributes=session.frame(f'select user_id, attribute, "value" from ({DECLARED}) order by user_id, attribute'),
+    )
+
+
+def sampled(frames: Frames) -> Frames:
+    """At most TRAINING_USERS users, chosen by a hash of their id: enough to learn from, and the same ones every time."""
+    users = frames.visits.select(pl.col("user_id").unique())
+    if len(users) <= TRAINING_USERS:
+        return frames
+    digests = [hashlib.md5(user.encode()).hexdigest() for user in users["user_id"]]
+    chosen = users.with_columns(digest=pl.Series(digests)).sort("digest").head(TRAINING_USERS).select("user_id")
+    return replace(
+        frames,
+        visits=frames.visits.join(chosen, on="user_id", how="semi", maintain_order="left"),
+        features=frames.features.join(chosen, on="user_id", how="semi", maintain_order="left"),
     )
 
 

@@ -60,21 +60,13 @@ def train(
     raw = read_parts(served, past, features, now, popular_targets(past, now, VECTOR_TARGETS, config), config)
     inputs = block_inputs(raw, verdict.blends)
     fusion = fit_fusion(inputs)
-    heads, found = fit_attribute_heads(
-        attributes, [past.users[i] for i in raw.users], attribute_inputs(fusion.vectors(inputs)), config
-    )
+    told_by = attribute_inputs(fusion.vectors(inputs))
+    heads, found = fit_attribute_heads(attributes, [past.users[i] for i in raw.users], told_by, config)
     model = TrainedModel(config, trained_through, served, rehearsal, verdict.blends, raw.targets, fusion, heads)
-    report = Report(
-        trained_through,
-        as_ofs[-1],
-        verdict.metrics,
-        pl.DataFrame(watch.curves),
-        found,
-        served.selection.outcome,
-        fusion.outcome(),
-        verdict.losses,
+    curves, selected = pl.DataFrame(watch.curves), served.selection.outcome
+    return model, Report(
+        trained_through, as_ofs[-1], verdict.metrics, curves, found, selected, fusion.outcome(), verdict.losses
     )
-    return model, report
 
 
 def training_as_ofs(history: History, features: pl.DataFrame, trained_through: date, config: BehaviourConfig) -> list[date]:

@@ -18,7 +18,6 @@ from portrait_assets.kernels.sequences import History, day_number
 
 BASELINE_STRENGTH = 0.02
 BASELINE_WINDOWS = 2
-HEADS = ("churn", *LEVELS)
 NOISE_FLOOR = 0.002  # relative loss below which a worse head is not held against a challenger
 
 

@@ -33,7 +33,7 @@ def log_loss(label: np.ndarray, probability: np.ndarray) -> float:
     return float(log_loss_each(label, probability).mean()) if np.size(label) else float("nan")
 
 
-def calibration_error(label: np.ndarray, probability: np.ndarray, bins: int = 15) -> float:
+def calibration_error(label: np.ndarray, probability: np.ndarray, bins: int = 10) -> float:
     """Expected calibration error: |mean label - mean probability| in equally filled bins, weighted by size; NaN when empty."""
     label, probability = np.ravel(label).astype(float), np.ravel(probability)
     if label.size == 0:

@@ -55,12 +55,8 @@ def fit_network(
             known = batch.row >= 0
             rows = batch.row[known]
             _, user, levels = model(batch)
-            loss = joint_loss(
-                user[known],
-                {k: v[known] for k, v in levels.items()},
-                outcomes_[rows],
-                {k: v[rows].float() for k, v in bought_.items()},
-            )
+            said, did = {k: v[known] for k, v in levels.items()}, {k: v[rows].float() for k, v in bought_.items()}
+            loss = joint_loss(user[known], said, outcomes_[rows], did)
             optimizer.zero_grad()
             loss.backward()
             torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)

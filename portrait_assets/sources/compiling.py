@@ -48,7 +48,9 @@ def compiled(con: duckdb.DuckDBPyConnection, source: Source, stream: Stream, sta
     values = _values(relation, fields, clock)
     judged = f"with read as (\n{_read(relation, stream, fields)}\n)\n{_judged(values)}\nfrom read"
     final = _events(source, stream, fields) if isinstance(stream, EventStream) else _descriptions(stream)
-    return Compiled(f"with judged as (\n{judged}\n)\n{final}\nfrom judged", judged, fields, stream.expressions(), reads, relation.used)
+    return Compiled(
+        f"with judged as (\n{judged}\n)\n{final}\nfrom judged", judged, fields, stream.expressions(), reads, relation.used
+    )
 
 
 def _fields(relation: Relation, stream: Stream) -> dict[str, str]:
@@ -64,15 +66,19 @@ def _values(relation: Relation, fields: Mapping[str, str], clock: str) -> dict[s
     marks = Marks(relation.base.table.decimal, relation.base.table.thousands)
     values = {}
     for name, sql in fields.items():
-        column = quoted(name)
-        if _is_condition(name):
-            relation.type_of(name, f"cast(({sql}\n) as boolean)")
-            value = Value(column)
-        else:
-            value = canonical(name, column, relation.type_of(name, sql), marks, clock, relation.place)
+        type_ = relation.type_of(name, sql, _tried(name, sql))
+        value = Value(quoted(name))
+        if not _is_condition(name):
+            value = canonical(name, quoted(name), type_, marks, clock, relation.place)
         failed = f"case when {quoted('failed ' + name)} then {literal(f'{name} can not be computed: {sql}')} end"
         values[name] = value if CANNOT_FAIL.fullmatch(sql) else Value(value.sql, joined_text([failed, value.problem]))
     return values
+
+
+def _tried(name: str, sql: str, after: str = "") -> str:
+    """SQL of an expression (and what comes `after` it) that is null, and aborts nothing, where it fails on a row."""
+    whole = f"cast(({sql}\n) as boolean)" if _is_condition(name) else f"({sql}\n)"
+    return whole if CANNOT_FAIL.fullmatch(sql) else f"try({whole}{after})"
 
 
 def _is_condition(name: str) -> bool:
@@ -81,14 +87,10 @@ def _is_condition(name: str) -> bool:
 
 def _read(relation: Relation, stream: Stream, fields: Mapping[str, str]) -> str:
     """SQL of the stream's rows with each expression evaluated; one that fails on a row is null there, and flagged."""
-    columns = []
+    columns = [f"{_tried(name, sql)} as {quoted(name)}" for name, sql in fields.items()]
     for name, sql in fields.items():
-        tried = f"cast(({sql}\n) as boolean)" if _is_condition(name) else f"({sql}\n)"
-        if CANNOT_FAIL.fullmatch(sql):
-            columns.append(f"{tried} as {quoted(name)}")
-        else:
-            columns.append(f"try({tried}) as {quoted(name)}")
-            columns.append(f"try({tried} is null) is null as {quoted('failed ' + name)}")
+        if not CANNOT_FAIL.fullmatch(sql):
+            columns.append(f"{_tried(name, sql, ' is null')} is null as {quoted('failed ' + name)}")
     looked_up = [f"{quoted(name)}.{TYPED}" for name in relation.lookups]
     typed = joined_text([f"{quoted(relation.base.name)}.{TYPED}", *looked_up])
     rows = f"select {ROW}, {PROBLEM}, {typed} as {TYPED},\n" + ",\n".join(columns) + f"\nfrom {relation.rows}"

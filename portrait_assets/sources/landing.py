@@ -92,7 +92,7 @@ def create_raw_tables(con: duckdb.DuckDBPyConnection) -> None:
 
 def stage_lookups(con: duckdb.DuckDBPyConnection, work: Work) -> dict[str, Staged]:
     """The tables that a stream looks into, staged whole: table name -> staged table."""
-    staged = {}
+    staged: dict[str, Staged] = {}
     for table, paths in work.lookups.items():
         name = f"lookup_{len(staged)}"
         parts = [f"{name}_{n}" for n in range(len(paths))]

@@ -24,9 +24,8 @@ def load(name_or_path: str | Path = "complete_journey") -> Source:
         declared = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise PortraitError(f"{path}: not TOML: {error}; strings need quotes, tables [brackets]") from None
-    for reserved in ("path",):
-        if reserved in declared:
-            raise PortraitError(f"{path}, line {_line(text, [reserved])}: unknown key '{reserved}'")
+    if "path" in declared:
+        raise PortraitError(f"{path}, line {_line(text, ['path'])}: unknown key 'path'; the folder of the files is `root`")
     try:
         source = Source.model_validate({**declared, "path": path, "root": _root(path, declared.get("root", "."))})
     except ValidationError as error:
@@ -83,16 +82,17 @@ def _named_streams(source: Source) -> Source:
 
 
 def _explained(path: Path, text: str, error: ValidationError) -> str:
-    """The first mistake that pydantic found, as one line for a person."""
-    mistake = error.errors()[0]
+    """The first mistake that pydantic found, unknown keys before all else, as one line for a person."""
+    mistakes = error.errors()
+    mistake = next((m for m in mistakes if m["type"] == "extra_forbidden"), mistakes[0])
     keys = [str(key) for key in mistake["loc"]]
-    place = f"{path}, line {_line(text, keys)}: {'.'.join(keys)}"
+    place = f"{path}, line {_line(text, keys)}: {'.'.join(key for key in keys if not key.isdigit())}"
     if mistake["type"] == "extra_forbidden":
         known = _known_keys(keys[:-1])
         return f"{place}: unknown key '{keys[-1]}'{nearest(keys[-1], known)}; known here: {', '.join(known)}"
     if mistake["type"] == "missing":
         return f"{place} is missing; add it"
-    message = mistake["msg"].removeprefix("Value error, ")
+    message = mistake["msg"].removeprefix("Value error, ").replace("Input should be", "should be")
     return f"{place}: {message}"
 
 

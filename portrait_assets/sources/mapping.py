@@ -1,13 +1,13 @@
 """The declared mapping: what its TOML file may say, as frozen models."""
 
+import re
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import available_timezones
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, create_model, field_validator, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
-from portrait_assets.columns import ATTRIBUTES, RAW_ITEMS
 from portrait_assets.sources.expressions import nearest
 
 Format = Literal["csv", "tsv", "ndjson", "parquet", "whitespace", "fixed"]
@@ -133,28 +133,44 @@ class EventStream(Stream):
         return self
 
 
+class ItemStream(Stream):
+    """Descriptions of items."""
+
+    item_id: Sql = Field(description="the item, as events name it")
+    department: Sql | None = Field(None, description="top of the hierarchy")
+    category: Sql | None = Field(None, description="middle of the hierarchy")
+    item_type: Sql | None = Field(None, description="bottom of the hierarchy")
+    brand: Sql | None = Field(None, description="brand or brand class")
+    maker: Sql | None = Field(None, description="manufacturer")
+    name: Sql | None = Field(None, description="what a person would call it")
+    size: Sql | None = Field(None, description="package size as written")
+    unit: Sql | None = Field(None, description="unit of quantity where it is not pieces, e.g. gallon")
+
+
+class UserStream(Stream):
+    """Declared attributes of users; what is null is unknown."""
+
+    user_id: Sql = Field(description="the user, as events name them")
+    gender: Sql | None = Field(None, description="as declared")
+    age: Sql | None = Field(None, description="a number or a band such as 25-34")
+    occupation: Sql | None = Field(None, description="as declared")
+    region: Sql | None = Field(None, description="country, state or postcode area")
+    income: Sql | None = Field(None, description="a number or a band")
+    household_size: Sql | None = Field(None, description="people in the household")
+    household_composition: Sql | None = Field(None, description="who they are, e.g. 2 Adults Kids")
+    marital_status: Sql | None = Field(None, description="as declared")
+    home_ownership: Sql | None = Field(None, description="as declared")
+    kids: Sql | None = Field(None, description="number of children")
+
+
 STRUCTURE = {*Stream.model_fields, "key", "duplicates", "corrects", "times"}
-
-
-def _described(name: str, identity: str, columns: dict[str, str]) -> type[Stream]:
-    optional: dict[str, Any] = {column: (Sql | None, Field(None, description=meaning)) for column, meaning in columns.items()}
-    required = (Sql, Field(description=f"{identity.removesuffix('_id')} concerned"))
-    return create_model(name, __base__=Stream, __module__=__name__, **{identity: required, **optional})
-
-
-ItemStream = _described(
-    "ItemStream",
-    "item_id",
-    {c.name: c.meaning for c in RAW_ITEMS.columns if c.name not in ("source", "item_id", "batch_id", "row_number")},
-)
-UserStream = _described("UserStream", "user_id", dict.fromkeys(ATTRIBUTES, "declared attribute"))
 
 
 class Source(Declared):
     """A whole mapping. `path` is the TOML file, `root` the resolved folder of its files."""
 
     path: Path = Field(exclude=True, description="the mapping's own file")
-    name: str = Field(pattern=r"^[a-z][a-z0-9_]*$", description="lower case, digits and _; what raw rows say they come from")
+    name: str = Field(description="lower case, digits and _; what raw rows say they come from")
     title: str = Field("", description="the name for people")
     root: Path = Field(exclude=True, description="folder of the files: relative to the mapping, or package:NAME/FOLDER")
     time_zone: str = Field("UTC", description="IANA name of the zone of the source's wall clocks")
@@ -167,6 +183,13 @@ class Source(Declared):
     events: Annotated[tuple[EventStream, ...], BeforeValidator(_as_list)] = ()
     items: Annotated[tuple[ItemStream, ...], BeforeValidator(_as_list)] = ()
     users: Annotated[tuple[UserStream, ...], BeforeValidator(_as_list)] = ()
+
+    @field_validator("name")
+    @classmethod
+    def _plain_name(cls, name: str) -> str:
+        if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
+            raise ValueError(f"'{name}' is not a name; use lower case letters, digits and _, e.g. online_shop")
+        return name
 
     @field_validator("time_zone")
     @classmethod

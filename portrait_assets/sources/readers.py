@@ -138,7 +138,7 @@ def _read(con: duckdb.DuckDBPyConnection, path: Path, columns: list[str], option
     con.execute(
         f"create temp table __bad as select row_number() over (order by line) as number, 'line ' || line || ': ' || "
         f"first(case error_type::varchar {told} else error_message end order by byte_position) as problem, "
-        f"first(csv_line order by byte_position) as line from __errors group by line order by line"
+        f"trim(first(csv_line order by byte_position), chr(10) || chr(13)) as line from __errors group by line order by line"
     )
 
 

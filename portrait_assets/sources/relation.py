@@ -11,7 +11,7 @@ import duckdb
 
 from portrait_assets.columns import EVENT_TYPES
 from portrait_assets.errors import PortraitError
-from portrait_assets.sources.expressions import first_line, literal, named, nearest, quoted, references
+from portrait_assets.sources.expressions import ROW_WISE, first_line, literal, named, nearest, quoted, references
 from portrait_assets.sources.mapping import Lookup, SourceTable, Stream
 from portrait_assets.sources.readers import LINE, OWN, PROBLEM, ROW
 from portrait_assets.sources.values import Marks, Value, is_text, typed
@@ -114,28 +114,34 @@ class Relation:
             self.used.setdefault(lookup, set()).add(column)
         return found
 
-    def type_of(self, field_: str, sql: str) -> str:
-        """DuckDB type of an expression over the rows; what DuckDB refuses is a PortraitError."""
+    def type_of(self, field_: str, sql: str, tried: str | None = None) -> str:
+        """DuckDB type of an expression over the rows, `tried` as it will be; what DuckDB refuses is a PortraitError."""
         try:
-            [(_, type_, *_)] = self.con.execute(f"describe select ({sql}\n) as x from {self.rows}").fetchall()
+            [(_, type_, *_)] = self.con.execute(f"describe select {tried or sql}\n as x from {self.rows}").fetchall()
         except duckdb.Error as error:
-            texts = [
-                c
-                for lookup, c in self.use(field_, sql)
-                if not lookup and is_text(self.base.types[c]) and c not in self.base.table.numbers
-            ]
-            hint = (
-                f"; to calculate with text columns declare them in [tables.{self.base.name}]: numbers = {texts}"
-                if texts
-                else ""
-            )
-            raise PortraitError(f"{self.place}, {field_}: `{sql}` can't be used: {first_line(error)}{hint}") from None
+            advice = self._advice(field_, sql, str(error))
+            raise PortraitError(f"{self.place}, {field_}: `{sql}` can't be used: {first_line(error)}; {advice}") from None
         return type_
 
     @property
     def rows(self) -> str:
         """The relation as something to select from, under its table's name."""
         return f"({self.sql}) as {quoted(self.base.name)}"
+
+    def _advice(self, field_: str, sql: str, error: str) -> str:
+        if " TRY " in error:
+            return ROW_WISE
+        read = [column for lookup, column in self.use(field_, sql) if not lookup]
+        texts = [
+            c
+            for c in read
+            if is_text(self.base.types[c]) and named(c, [*self.base.table.numbers, *self.base.table.times]) is None
+        ]
+        return (
+            f"text can't be calculated with: declare numbers or times in [tables.{self.base.name}], here {' or '.join(texts)}"
+            if texts
+            else "mend it"
+        )
 
     def _meant(self, names: tuple[str, ...], field_: str) -> list[tuple[str, str]]:
         first, *rest = names

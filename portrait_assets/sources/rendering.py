@@ -28,13 +28,13 @@ def _stream(stream: StreamReport) -> Panel:
         (f"{batch.rows_rejected:,} rejected", "red" if batch.rows_rejected else ""),
         f"; {batch.rows_skipped:,} skipped by where" if batch.rows_skipped else "",
     )
-    days = Text(f"{batch.first_date} to {batch.last_date} (UTC)", "dim") if batch.first_date else Text("")
+    days = [Text(f"{batch.first_date} to {batch.last_date} (UTC)", "dim")] if batch.first_date else []
     notes = [Text(f"! {warning}", "yellow") for warning in stream.warnings]
     if stream.unmapped:
         notes.append(Text(f"columns not used: {', '.join(stream.unmapped)}", "dim"))
-    parts = [counts, days, _columns(stream.columns), *([_reasons(stream)] if stream.reasons else []), *notes]
+    tables = [_columns(stream.columns), *([_reasons(stream)] if stream.reasons else [])]
     title = f"[bold]{escape(batch.stream)}[/] from {escape(stream.table)} ({escape(batch.files)})"
-    return Panel(Group(*(part for part in parts if not isinstance(part, Text) or part.plain)), title=title, title_align="left")
+    return Panel(Group(counts, *days, *tables, *notes), title=title, title_align="left")
 
 
 def _columns(columns: tuple[ColumnReport, ...]) -> Table:

@@ -16,7 +16,7 @@ sums as (
         sum(visits) as visits,
         max(event_date) as event_date
     from features.user_day
-    where event_date <= (select max(event_date) from features.user_state)
+    where event_date <= (select max(event_date) from meta.materializations where table_name = 'features.user_state')
     group by user_id
 )
 

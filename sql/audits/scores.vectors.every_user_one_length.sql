@@ -14,19 +14,21 @@ lengths as (
 
 seen as (
     select
-        lengths.event_date,
+        written.event_date,
         count(distinct state.user_id) as user_count
-    from lengths
-    left join features.user_state as state on state.event_date <= lengths.event_date
-    group by lengths.event_date
+    from meta.materializations as written
+    left join features.user_state as state on written.event_date >= state.event_date
+    where written.table_name = 'scores.vectors'
+    group by written.event_date
 )
 
 select
-    lengths.event_date::varchar as event_date,
-    'lengths ' || lengths.shortest || ' to ' || lengths.longest || ', ' || lengths.user_count || ' of ' || seen.user_count || ' users' as problem
-from lengths
-inner join seen on lengths.event_date = seen.event_date
-where lengths.shortest != lengths.longest or lengths.user_count != seen.user_count
+    seen.event_date::varchar as event_date,
+    'lengths ' || coalesce(lengths.shortest, 0) || ' to ' || coalesce(lengths.longest, 0) || ', '
+    || coalesce(lengths.user_count, 0) || ' of ' || seen.user_count || ' users' as problem
+from seen
+left join lengths on seen.event_date = lengths.event_date
+where lengths.shortest is distinct from lengths.longest or seen.user_count != coalesce(lengths.user_count, 0)
 union all
 select
     event_date::varchar,

@@ -23,6 +23,12 @@ def test_rotation_is_its_own_inverse_and_keeps_distances():
     assert np.linalg.norm(rotate(x), axis=1) == pytest.approx(np.linalg.norm(x, axis=1))
 
 
+def test_every_number_carries_an_even_mixture_so_that_standardising_changes_little():
+    strong_and_weak = np.random.default_rng(2).normal(size=(4000, LENGTH)) * np.geomspace(10, 0.01, LENGTH)
+    spread = rotate(strong_and_weak).std(0)
+    assert spread.max() / spread.min() < 1.5
+
+
 def test_each_block_has_its_share_of_the_variance(inputs):
     blocks = unfold(fit_fusion(inputs).vectors(inputs).astype(np.float64))
     for name, (_, share) in BLOCKS.items():

@@ -73,6 +73,10 @@ def test_labels_start_at_the_as_of_and_end_before_the_horizon(history):
 
 
 def test_only_users_seen_strictly_before_are_seen(history):
+    first_at_midnight = [visit_row("cat", at(11), ["i3"], ["fish"])]
+    alone = history_from(visits_of(first_at_midnight), make_items(), date(2024, 2, 1), "purchase")
+    assert alone.seen_before(AS_OF).tolist() == [] and alone.seen_before(date(2024, 1, 12)).tolist() == [0]
+    assert alone.popular("item", AS_OF, 60, 5) == [] and alone.popular("item", date(2024, 1, 12), 60, 5) == ["i3"]
     assert history.seen_before(date(2024, 1, 10)).tolist() == [0]
     assert history.seen_before(AS_OF).tolist() == [0, 1]
 

@@ -1,0 +1,174 @@
+"""A world small enough to check by eye: a hand-made shop, landed by a real mapping into a real DuckDB warehouse.
+
+Everything after landing is done by the functions the assets use; Dagster alone is left out.
+"""
+
+import json
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from portrait_assets import columns as c
+from portrait_assets import sources
+from portrait_assets.assets.daily import stage_features, write_days
+from portrait_assets.bench import path_of
+from portrait_assets.home import Home
+from portrait_assets.packs import load_pack
+from portrait_assets.partitions import Window
+from portrait_assets.resources.session import Session
+from portrait_assets.resources.warehouse import Warehouse
+from portrait_assets.settings import Settings
+from portrait_assets.tables import Table
+
+FIRST_DAY, LAST_DAY = date(2024, 1, 1), date(2024, 3, 31)
+NOW = datetime(2026, 1, 1)
+
+MAPPING = """\
+name = "corner_shop"
+time_zone = "America/New_York"
+times = "utc"
+start = {start}
+end = {end}
+
+[tables.events]
+files = "events*.ndjson"
+numbers = ["quantity", "amount", "discount", "coupon", "rating", "version"]
+
+[tables.items]
+files = "items*.ndjson"
+
+[tables.users]
+files = "users*.ndjson"
+
+[[events]]
+from = "events"
+key = "id"
+event_time = "time"
+user_id = "user_id"
+event_type = "type"
+item_id = "item"
+session_id = "session"
+quantity = "quantity"
+amount = "amount"
+discount = "discount"
+coupon = "coupon"
+rating = "rating"
+campaign_id = "campaign"
+version = "version"
+is_deletion = "deleted"
+ingested_at = "told"
+
+[items]
+from = "items"
+item_id = "item"
+department = "department"
+category = "category"
+brand = "brand"
+name = "name"
+
+[users]
+from = "users"
+user_id = "user_id"
+age = "age"
+income = "income"
+"""
+
+EVENT = dict.fromkeys(
+    ("id", "time", "user_id", "type", "item", "session", "quantity", "amount", "discount", "coupon", "rating", "campaign",
+     "version", "deleted", "told")
+)  # fmt: skip
+ITEM = dict.fromkeys(("item", "department", "category", "brand", "name"))
+USER = dict.fromkeys(("user_id", "age", "income"))
+
+ITEMS = (
+    {"item": "milk", "department": "food", "category": "dairy", "brand": "own", "name": "Milk"},
+    {"item": "cheese", "department": "food", "category": "dairy", "brand": "alm", "name": "Cheese"},
+    {"item": "bread", "department": "food", "category": "bakery", "brand": "own", "name": "Bread"},
+    {"item": "soap", "department": "home", "category": "care", "brand": "pure", "name": "Soap"},
+)
+USERS = ({"user_id": "ann", "age": "35-44", "income": None}, {"user_id": "bob", "age": None, "income": "50-74K"})
+
+
+def event(number: int | str, user: str, time: str, kind: str = "purchase", item: str | None = "milk", **fields: Any) -> dict:
+    """One line of an event file; purchases cost 2.00 and are one piece unless said otherwise."""
+    priced = {"quantity": 1, "amount": 2.0} if kind == "purchase" else {}
+    return {**EVENT, "id": str(number), "user_id": user, "time": time, "type": kind, "item": item, **priced, **fields}
+
+
+def write_mapping(folder: Path, start: date = FIRST_DAY, end: date = LAST_DAY) -> Path:
+    """The mapping in `folder`, with one file each of items, users and (no) events, as an empty shop would have."""
+    folder.mkdir(parents=True, exist_ok=True)
+    mapping = folder / "corner_shop.toml"
+    mapping.write_text(MAPPING.format(start=start, end=end))
+    write_lines(folder / "items.ndjson", [{**ITEM, **item} for item in ITEMS])
+    write_lines(folder / "users.ndjson", [{**USER, **user} for user in USERS])
+    return mapping
+
+
+def write_lines(file: Path, rows: Iterable[dict]) -> Path:
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return file
+
+
+class World:
+    """A shop's folder and its home. Inside `open`, `session` is the warehouse."""
+
+    session: Session
+
+    def __init__(self, folder: Path, start: date = FIRST_DAY, end: date = LAST_DAY) -> None:
+        self.shop = folder / "shop"
+        mapping = write_mapping(self.shop, start, end)
+        settings = Settings(home=folder / "home")
+        self.home = Home(settings, sources.load(str(mapping)), load_pack(), Window(start, end))
+        self.files = 0
+
+    @contextmanager
+    def open(self) -> Iterator["World"]:
+        with Warehouse(database=str(self.home.settings.warehouse_file), threads=1).open("test") as self.session:
+            sources.land(self.session.connection, self.home.source, NOW, [self.shop / "items.ndjson", self.shop / "users.ndjson"])
+            yield self
+
+    def land(self, *events: dict) -> sources.Batch:
+        """Land one file of events."""
+        self.files += 1
+        file = write_lines(self.shop / f"events-{self.files}.ndjson", events)
+        [batch] = sources.land(self.session.connection, self.home.source, NOW, [file])
+        return batch
+
+    def describe(self, *items: dict) -> None:
+        """Land one file of items."""
+        self.files += 1
+        file = write_lines(self.shop / f"items-{self.files}.ndjson", [{**ITEM, **item} for item in items])
+        sources.land(self.session.connection, self.home.source, NOW, [file])
+
+    def build(self, start: date | None = None, end: date | None = None) -> "World":
+        """Clean, features, snapshots and changes of the days from `start` through `end`."""
+        path_of(self.session, self.home, Window(start or self.home.days.start, end or self.home.days.end))
+        return self
+
+    def recommend(self, day: date) -> None:
+        write_days(self.session, self.home, c.RECOMMENDATIONS_TOP, Window(day, day))
+
+    def features(self, as_of: date) -> dict[str, dict[str, Any]]:
+        """User -> what is known of them at `as_of`, derived now."""
+        stage_features(self.session, [as_of - timedelta(days=1)])
+        return {row["user_id"]: row for row in self.rows("from as_of_features")}
+
+    def rows(self, sql: str, **parameters: Any) -> list[dict[str, Any]]:
+        return self.session.frame(sql, **parameters).to_dicts()
+
+    def row(self, table: Table, **where: Any) -> dict[str, Any]:
+        """The one row of `table` where these columns have these values."""
+        condition = " and ".join(f'"{name}" = ${name}' for name in where)
+        [row] = self.rows(f"select * from {table.name} where {condition}", **where)
+        return row
+
+    def table(self, table: Table, without: tuple[str, ...] = (), through: date | None = None) -> pl.DataFrame:
+        """All of a table, in a total order, up to a day."""
+        until = f"where {table.partition} <= $through" if through and table.partition else ""
+        names = ", ".join(f'"{name}"' for name in table.column_names if name not in without)
+        return self.session.frame(f"select {names} from {table.name} {until} order by all", through=through)

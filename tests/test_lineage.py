@@ -1,0 +1,108 @@
+"""What is stale, told by the ledger: exactly the days that can have changed."""
+
+from datetime import date, timedelta
+
+import duckdb
+import pytest
+
+from portrait_assets import columns as c
+from portrait_assets.lineage import expected_versions, models_in_force, stale_days
+from portrait_assets.partitions import Window
+from tests.small_world import FIRST_DAY, LAST_DAY, World, event
+
+BUILT = {
+    "clean.events", "features.visit", "features.user_day", "features.user_day_interest", "features.user_state",
+    "features.interests", "features.cut_points", "portraits.snapshots", "portraits.changes",
+}  # fmt: skip
+
+
+def first_stale(world: World) -> dict[str, date | None]:
+    """Built table -> first stale day; all days after it are stale too, or the assertion says."""
+    stale = stale_days(world.session, world.home, world.home.days)
+    for days in stale.values():
+        assert not days or days == list(Window(days[0], LAST_DAY))
+    return {table: days[0] if days else None for table, days in stale.items() if table in BUILT}
+
+
+def test_nothing_written_is_all_stale_and_all_written_is_none(world: World):
+    world.land(event(1, "ann", "2024-01-10 12:00"))
+    assert first_stale(world) == dict.fromkeys(BUILT, FIRST_DAY)
+    world.build()
+    assert first_stale(world) == dict.fromkeys(BUILT, None)
+
+
+def test_late_event_makes_its_day_and_later_ones_stale(world: World):
+    world.land(event(1, "ann", "2024-01-10 12:00"))
+    world.build()
+    world.land(event(2, "bob", "2024-02-03 23:59:59.999999"))
+    assert first_stale(world) == dict.fromkeys(BUILT, date(2024, 2, 3))
+
+
+def test_correction_to_a_later_day_makes_the_day_it_leaves_stale(world: World):
+    world.land(event(1, "ann", "2024-01-10 12:00"))
+    world.build()
+    world.land(event(1, "ann", "2024-01-20 12:00", version=2))
+    assert first_stale(world) == dict.fromkeys(BUILT, date(2024, 1, 10))
+
+
+def test_described_items_make_every_day_stale(world: World):
+    world.land(event(1, "ann", "2024-01-10 12:00"))
+    world.build()
+    world.describe({"item": "tea", "category": "drinks"})
+    assert first_stale(world) == dict.fromkeys(BUILT, FIRST_DAY)
+
+
+def test_a_file_that_tells_nothing_new_makes_nothing_stale(world: World):
+    world.land(event(1, "ann", "2024-01-10 12:00"), event(2, "bob", "2024-01-11 12:00"))
+    world.build()
+    assert world.land(event(1, "ann", "2024-01-10 12:00")).rows_duplicate == 1
+    assert world.land(event(3, None, "2024-01-10 12:00")).rows_rejected == 1
+    assert first_stale(world) == dict.fromkeys(BUILT, None)
+
+
+def champion(world: World, version: str, through: date, status: str = "champion") -> None:
+    world.session.execute(
+        "insert into models.registry by name select $version as version, $through as trained_through, $status as status",
+        version=version, through=through, status=status,
+    )  # fmt: skip
+
+
+def test_a_model_is_in_force_from_the_day_whose_as_of_it_was_trained_for(world: World):
+    champion(world, "old", date(2024, 2, 1))
+    champion(world, "new", date(2024, 3, 1))
+    champion(world, "worse", date(2024, 2, 15), status="rejected")
+    force = models_in_force(world.session, world.home.days)
+    assert force[date(2024, 1, 30)] is None
+    assert force[date(2024, 1, 31)] == "old"  # as-of 1 February
+    assert force[date(2024, 2, 28)] == "old"
+    assert force[date(2024, 2, 29)] == "new"
+    assert force[date(2024, 3, 31)] == "new"
+
+
+def test_a_new_model_makes_stale_what_it_feeds_and_nothing_before_it(world: World):
+    world.land(event(1, "ann", "2024-01-10 12:00"))
+    world.build()
+    champion(world, "new", date(2024, 3, 1))
+    stale = first_stale(world)
+    fed = {"portraits.snapshots", "portraits.changes"}
+    assert stale == {table: date(2024, 2, 29) if table in fed else None for table in BUILT}
+
+
+def test_what_a_day_depends_on_reaches_every_table_below(world: World):
+    before = expected_versions(world.session, world.home, world.home.days)
+    world.land(event(1, "ann", "2024-01-10 12:00"))
+    after = expected_versions(world.session, world.home, world.home.days)
+    day = date(2024, 1, 10)
+    for table in before:
+        assert before[table][day - timedelta(days=1)] == after[table][day - timedelta(days=1)]
+        assert before[table][day] != after[table][day]
+
+
+def test_an_interrupted_window_is_as_it_was(world: World):
+    world.land(event(1, "ann", "2024-01-10 12:00"))
+    world.build()
+    kept = world.table(c.CLEAN_EVENTS)
+    with pytest.raises(duckdb.Error, match="killed"):
+        world.session.replace(c.CLEAN_EVENTS, world.home.days, "select error('killed') as event_date", {})
+    assert world.table(c.CLEAN_EVENTS).equals(kept)
+    assert first_stale(world) == dict.fromkeys(BUILT, None)
