@@ -163,6 +163,27 @@ def status(source: SourceOption = None, as_json: JsonOption = False) -> None:
         summary.show_status(console, facts)
 
 
+@app.command()
+def ui(
+    source: SourceOption = None,
+    dagster_port: Annotated[int, typer.Option("--dagster-port", help="Dagster's port.")] = 3000,
+    mlflow_port: Annotated[int, typer.Option("--mlflow-port", help="MLflow's port.")] = 5000,
+    explorer_port: Annotated[int, typer.Option("--explorer-port", help="The explorer's port.")] = 2718,
+) -> None:
+    """Dagster, MLflow and the explorer in the browser, on 127.0.0.1, until Ctrl-C."""
+    from portrait_assets.home import open_home
+    from portrait_assets.ui import Service, serve
+
+    def say(services: list[Service]) -> None:
+        for service in services:
+            console.print(f"  {service.name:10s} [bold]{service.address}[/bold]   {service.shows}")
+        console.print(f"They show {home.settings.home_dir}. Ctrl-C stops all three.")
+
+    home = open_home(source=source)
+    progress.print("Starting Dagster, MLflow and the explorer ...")
+    serve(home.settings, {"Dagster": dagster_port, "MLflow": mlflow_port, "Explorer": explorer_port}, say)
+
+
 @sources_app.command("check")
 def sources_check(
     mapping: Annotated[str, typer.Argument(help="A mapping file, or a shipped source's name.")],

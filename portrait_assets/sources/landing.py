@@ -218,9 +218,11 @@ def _identity(work: Work, path: Path) -> dict[str, Any]:
 
 
 def _ledger(con: duckdb.DuckDBPyConnection, batch_id: str, is_new: bool) -> Batch | None:
-    columns = ", ".join(field.name for field in fields(Batch) if field.name != "is_new")
-    rows = con.execute(f"select {columns} from raw.batches where batch_id = $batch_id", {"batch_id": batch_id}).fetchall()
-    return Batch(*rows[0], is_new=is_new) if rows else None
+    names = [field.name for field in fields(Batch) if field.name != "is_new"]
+    rows = con.execute(
+        f"select {', '.join(names)} from raw.batches where batch_id = $batch_id", {"batch_id": batch_id}
+    ).fetchall()
+    return Batch(**dict(zip(names, rows[0], strict=True)), is_new=is_new) if rows else None
 
 
 def _refuse_changed_declaration(con: duckdb.DuckDBPyConnection, work: Work, declaration: str) -> None:

@@ -131,17 +131,12 @@ class Relation:
     def _advice(self, field_: str, sql: str, error: str) -> str:
         if " TRY " in error:
             return ROW_WISE
-        read = [column for lookup, column in self.use(field_, sql) if not lookup]
-        texts = [
-            c
-            for c in read
-            if is_text(self.base.types[c]) and named(c, [*self.base.table.numbers, *self.base.table.times]) is None
-        ]
-        return (
-            f"text can't be calculated with: declare numbers or times in [tables.{self.base.name}], here {' or '.join(texts)}"
-            if texts
-            else "mend it"
-        )
+        declared = [*self.base.table.numbers, *self.base.table.times]
+        read = [column for lookup, column in self.use(field_, sql) if not lookup and named(column, declared) is None]
+        texts = " or ".join(column for column in read if is_text(self.base.types[column]))
+        if not texts:
+            return "mend the expression"
+        return f"text can't be calculated with: declare numbers or times in [tables.{self.base.name}], here {texts}"
 
     def _meant(self, names: tuple[str, ...], field_: str) -> list[tuple[str, str]]:
         first, *rest = names
