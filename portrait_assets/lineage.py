@@ -125,8 +125,8 @@ def history_start(session: Session, home: Home) -> date:
 def begin_history(session: Session, day: date) -> None:
     """Let the kept history begin at `day`, if it does not begin earlier already."""
     with session.transaction():
-        session.execute("insert into meta.history select $day", day=day)
-        session.execute("delete from meta.history where first_date > (select min(first_date) from meta.history)")
+        session.execute("delete from meta.history where first_date > $day", day=day)
+        session.execute("insert into meta.history select $day where not exists (select 1 from meta.history)", day=day)
 
 
 def models_in_force(session: Session, window: Window) -> dict[date, str | None]:

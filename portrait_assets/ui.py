@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from urllib.error import URLError
 from urllib.request import Request, urlopen
@@ -82,7 +83,9 @@ def services(settings: Settings, ports: dict[str, int] | None = None) -> list[Se
         "Explorer": ("/health", "portraits of users and groups of them"),
     }
     return [
-        Service(name, at[name], *facts[name], (sys.executable, "-m", *command), settings.home_dir / "logs" / f"{name.lower()}.log")
+        Service(
+            name, at[name], *facts[name], (sys.executable, "-m", *command), settings.home_dir / "logs" / f"{name.lower()}.log"
+        )
         for name, command in commands.items()
     ]
 
@@ -100,6 +103,7 @@ def serve(settings: Settings, ports: dict[str, int], say: Callable[[list[Service
 @contextmanager
 def running(settings: Settings, wanted: list[Service]) -> Iterator[list[subprocess.Popen[bytes]]]:
     """The services as processes, all stopped at the end, however it comes."""
+    _refuse_without_marimo()
     for service in wanted:
         _refuse_taken(service)
     prepare_dagster(settings)
@@ -112,6 +116,7 @@ def running(settings: Settings, wanted: list[Service]) -> Iterator[list[subproce
         "DAGSTER_HOME": str(settings.dagster_dir),
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]),
     }
+    environment.pop("PORTRAIT_SOURCE", None)  # the home has recorded its source, with a full path
     processes: list[subprocess.Popen[bytes]] = []
     with _terminated_as_interrupted():
         try:
@@ -127,6 +132,11 @@ def running(settings: Settings, wanted: list[Service]) -> Iterator[list[subproce
             yield processes
         finally:
             _stop(processes)
+
+
+def _refuse_without_marimo() -> None:
+    if find_spec("marimo") is None:
+        raise PortraitError("the explorer needs marimo, which is not installed; `make ui` installs it and starts everything")
 
 
 def _refuse_taken(service: Service) -> None:
@@ -166,7 +176,9 @@ def _refuse_dead(wanted: list[Service], processes: list[subprocess.Popen[bytes]]
         if process.poll() is not None:
             lines = service.log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
             last = lines[-1].strip() if lines else "it said nothing"
-            raise PortraitError(f"{service.name} stopped (exit code {process.returncode}): {last[:300]}; its log is {service.log}")
+            raise PortraitError(
+                f"{service.name} stopped (exit code {process.returncode}): {last[:300]}; its log is {service.log}"
+            )
 
 
 def _keep_watch(settings: Settings, wanted: list[Service], processes: list[subprocess.Popen[bytes]]) -> None:

@@ -3,6 +3,7 @@
 import os
 import shutil
 import tempfile
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -14,9 +15,9 @@ for name in ("PORTRAIT_SOURCE", "PORTRAIT_MODEL_SIZE", "PORTRAIT_THREADS", "PORT
     os.environ.pop(name, None)
 
 from portrait_assets.home import open_home  # noqa: E402
-from tests.small_world import World, write_mapping  # noqa: E402
+from tests.small_world import FIRST_DAY, World, write_mapping  # noqa: E402
 
-open_home(source=str(write_mapping(HOME / "shop")))
+open_home(source=str(write_mapping(HOME / "shop", FIRST_DAY, date(2024, 1, 31))))  # days are what a Dagster run costs
 
 
 def pytest_unconfigure() -> None:

@@ -6,7 +6,7 @@ import duckdb
 import pytest
 
 from portrait_assets import columns as c
-from portrait_assets.lineage import expected_versions, models_in_force, stale_days
+from portrait_assets.lineage import begin_history, expected_versions, history_start, models_in_force, stale_days
 from portrait_assets.partitions import Window
 from tests.small_world import FIRST_DAY, LAST_DAY, World, event
 
@@ -106,3 +106,11 @@ def test_an_interrupted_window_is_as_it_was(world: World):
         world.session.replace(c.CLEAN_EVENTS, world.home.days, "select error('killed') as event_date", {})
     assert world.table(c.CLEAN_EVENTS).equals(kept)
     assert first_stale(world) == dict.fromkeys(BUILT, None)
+
+
+def test_the_kept_history_only_ever_begins_earlier(world: World):
+    assert history_start(world.session, world.home) == FIRST_DAY
+    for day, begins in ((20, 20), (25, 20), (10, 10), (10, 10)):
+        begin_history(world.session, date(2024, 2, day))
+        assert world.rows("from meta.history") == [{"first_date": date(2024, 2, begins)}]
+    assert history_start(world.session, world.home) == date(2024, 2, 10)

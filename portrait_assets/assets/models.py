@@ -17,10 +17,10 @@ from portrait_assets.assets.common import (
     shown,
     window_of,
 )
+from portrait_assets.assets.modelling import fit_and_judge, record
 from portrait_assets.assets.scoring import blocks_at, portrait_rows, purchase_rows, scored_days, vector_rows, write_scores
 from portrait_assets.assets.training import frames_at, sampled, training_days
 from portrait_assets.lineage import models_in_force
-from portrait_assets.modelling import fit_and_judge, record
 from portrait_assets.partitions import Window, partition_of
 from portrait_assets.resources.tracking import Tracking
 from portrait_assets.resources.warehouse import Warehouse

@@ -7,7 +7,7 @@ from pathlib import Path
 import duckdb
 
 from portrait_assets.errors import PortraitError
-from portrait_assets.sources.compiling import REQUIRED, Compiled
+from portrait_assets.sources.compiling import REQUIRED, Compiled, row_wise
 from portrait_assets.sources.expressions import literal, quoted
 from portrait_assets.sources.landing import Batch, create_raw_tables, latest, stage_and_compile, stage_lookups, write
 from portrait_assets.sources.mapping import EventStream, Source
@@ -59,7 +59,7 @@ class Report:
 def check(source: Source, rows: int = 10_000, now: datetime | None = None) -> Report:
     """Land the first `rows` rows of each stream's first file in a database that is thrown away, and tell what happened."""
     now = now or datetime.now(UTC).replace(tzinfo=None)
-    with duckdb.connect() as con:
+    with duckdb.connect() as con, row_wise(con):
         create_raw_tables(con)
         works = work_of(con, source)
         used: dict[str, set[str]] = {}
@@ -74,7 +74,7 @@ def survey(source: Source) -> tuple[date, date]:
     if source.start and source.end:
         return source.start, source.end
     days: list[date] = []
-    with duckdb.connect() as con:
+    with duckdb.connect() as con, row_wise(con):
         for work in (work for work in work_of(con, source) if isinstance(work.stream, EventStream)):
             bare = {c: None for c in work.stream.canonical() if c not in REQUIRED}
             stream = work.stream.model_copy(update={**bare, "key": (), "corrects": None})

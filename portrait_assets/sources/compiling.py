@@ -5,7 +5,8 @@ able to abort), `judged` (canonical values, and what is wrong with each) and `ma
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import duckdb
@@ -36,6 +37,17 @@ class Compiled:
     declared: Mapping[str, str]
     reads: Mapping[str, list[tuple[str, str]]]
     used: Mapping[str, set[str]]
+
+
+@contextmanager
+def row_wise(con: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """A block in which `try` holds: DuckDB 2.0 moves what two expressions share out of their `try`, where it aborts."""
+    [(before,)] = con.execute("select current_setting('disabled_optimizers')").fetchall()
+    con.execute(f"set disabled_optimizers = {literal(','.join(filter(None, [before, 'common_subexpressions'])))}")
+    try:
+        yield
+    finally:
+        con.execute(f"set disabled_optimizers = {literal(before)}")
 
 
 def compiled(con: duckdb.DuckDBPyConnection, source: Source, stream: Stream, staged: Mapping[str, Staged]) -> Compiled:

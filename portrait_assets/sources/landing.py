@@ -19,7 +19,7 @@ import duckdb
 
 from portrait_assets.columns import RAW_ATTRIBUTES, RAW_BATCHES, RAW_EVENTS, RAW_ITEMS, RAW_QUARANTINE
 from portrait_assets.errors import PortraitError
-from portrait_assets.sources.compiling import Compiled, compiled
+from portrait_assets.sources.compiling import Compiled, compiled, row_wise
 from portrait_assets.sources.expressions import first_line, quoted
 from portrait_assets.sources.files import sha256
 from portrait_assets.sources.mapping import EventStream, Source
@@ -147,7 +147,8 @@ def write(
 
 def _write(con: duckdb.DuckDBPyConnection, work: Work, plan: Compiled, parameters: dict[str, Any]) -> None:
     try:
-        con.execute(f"create or replace temp table mapped as {plan.mapped}", _used(plan.mapped, latest(parameters["now"])))
+        with row_wise(con):
+            con.execute(f"create or replace temp table mapped as {plan.mapped}", _used(plan.mapped, latest(parameters["now"])))
     except duckdb.Error as error:
         raise PortraitError(f"{work.place}: {first_line(error)}; `portrait sources check` shows each expression") from None
     tables = ["items" if work.stream.identity == "item_id" else "attributes"]

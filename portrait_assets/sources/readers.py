@@ -64,9 +64,14 @@ def _stage_csv(
     con: duckdb.DuckDBPyConnection, table: SourceTable, path: Path, name: str, rows: int | None, delimiter: str
 ) -> None:
     columns = _header(table, path, delimiter)
-    with _utf8(path, table.encoding) as readable:
-        options = {"header": table.header, "delim": delimiter, "quote": table.quote, "escape": table.quote, "skip": table.skip}
-        _read(con, readable, columns, options, rows)
+    options = {"header": table.header, "delim": delimiter, "quote": table.quote, "escape": table.quote, "skip": table.skip}
+    try:
+        with _utf8(path, table.encoding) as readable:
+            _read(con, readable, columns, options, rows)
+    except duckdb.InvalidInputException:
+        # DuckDB gives up on a file whose lines end in different ways.
+        with _utf8(path, table.encoding, plain=True) as readable:
+            _read(con, readable, columns, options, rows)
     con.execute(
         f"create temp table {name} as select rowid + 1 as {ROW}, {WELL_FORMED}, * from __good union all by name "
         f"select (select count(*) from __good) + number as {ROW}, problem as {PROBLEM}, line as {LINE} from __bad order by {ROW}"
@@ -163,24 +168,31 @@ def _header(table: SourceTable, path: Path, delimiter: str) -> list[str]:
 
 
 @contextmanager
-def _utf8(path: Path, encoding: str) -> Iterator[Path]:
-    """The file itself if it is UTF-8, else a copy of it in UTF-8 that lives as long as the block."""
-    if _codec(path, encoding) == "utf-8":
+def _utf8(path: Path, encoding: str, plain: bool = False) -> Iterator[Path]:
+    """The file itself if it is UTF-8, else a copy of it in UTF-8 that lives as long as the block.
+
+    A `plain` one is always a copy, whose lines all end alike.
+    """
+    if _codec(path, encoding) == "utf-8" and not plain:
         yield path
         return
+    errors = "surrogateescape" if plain else "strict"
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / "utf8.txt"
-        with _opened(path, encoding) as file, copy.open("w", encoding="utf-8", newline="") as out:
+        with (
+            _opened(path, encoding, errors, None if plain else "") as file,
+            copy.open("w", encoding="utf-8", newline="") as out,
+        ):
             shutil.copyfileobj(file, out)
         yield copy
 
 
 @contextmanager
-def _opened(path: Path, encoding: str, errors: str = "strict") -> Iterator[IO[str]]:
+def _opened(path: Path, encoding: str, errors: str = "strict", newline: str | None = "") -> Iterator[IO[str]]:
     codec = _codec(path, encoding)
     opener = gzip.open if path.suffix == ".gz" else open
     try:
-        with opener(path, "rt", encoding="utf-8-sig" if codec == "utf-8" else codec, newline="", errors=errors) as file:
+        with opener(path, "rt", encoding="utf-8-sig" if codec == "utf-8" else codec, newline=newline, errors=errors) as file:
             yield file
     except UnicodeError as error:
         raise PortraitError(f"{path}: is not {encoding}: {error}; set encoding in its table of the mapping") from None

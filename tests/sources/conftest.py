@@ -16,9 +16,9 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 class Home:
     """A folder with a mapping and its files, and a warehouse beside it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, in_memory: bool = False) -> None:
         self.folder = folder
-        self.con = duckdb.connect(str(folder / "warehouse.duckdb"))
+        self.con = duckdb.connect(":memory:" if in_memory else str(folder / "warehouse.duckdb"))
 
     def write(self, name: str, content: str | bytes) -> Path:
         path = self.folder / name
