@@ -1,12 +1,20 @@
 """Jobs, the daily and weekly schedules, and the sensor that watches the landing folder."""
 
 import hashlib
+import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import dagster as dg
 
-from portrait_assets.assets.common import DAILY, HOME, WEEKLY
+from portrait_assets.assets.common import DAILY, HOME, WEEKLY, warehouse_for
+from portrait_assets.home import open_home
+from portrait_assets.lineage import FEATURE_TABLES, PORTRAIT_TABLES, covering, history_start, stale_days
+from portrait_assets.partitions import Window, as_of_of
+from portrait_assets.publishing import is_current, knowledge
+from portrait_assets.resources.lock import is_held
 
+LANDED = dg.AssetSelection.keys(["raw", "batches"], ["raw", "items"], ["raw", "attributes"], ["raw", "quarantine"])
 RAW_TO_FEATURES = dg.AssetSelection.groups("raw", "clean", "features")
 MODELS = dg.AssetSelection.groups("models")
 PORTRAITS = dg.AssetSelection.keys(["scores", "predictions"]) | dg.AssetSelection.groups("portraits")
@@ -16,6 +24,19 @@ PUBLISHED = dg.AssetSelection.keys(["scores", "vectors"], ["scores", "next_purch
 
 LANDING_SUFFIXES = (".parquet", ".csv", ".tsv", ".ndjson", ".jsonl", ".json", ".txt")
 QUIET_SECONDS = 2.0
+UNDER_WAY = [
+    dg.DagsterRunStatus.QUEUED,
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.CANCELING,
+]
+
+land = dg.define_asset_job(
+    "land",
+    LANDED,
+    description="Land files: those named in the configuration, or the source's own. Nothing else is brought up to date.",
+)
 
 ingest = dg.define_asset_job(
     "ingest",
@@ -38,7 +59,7 @@ refresh = dg.define_asset_job(
     partitions_def=DAILY,
     description="From landed files to portraits, for the days they touch.",
 )
-JOBS = [ingest, train, portraits, publish, refresh]
+JOBS = [land, ingest, train, portraits, publish, refresh]
 
 daily = dg.build_schedule_from_partitioned_job(
     refresh, name="daily", hour_of_day=3, description="Every night: yesterday, from what was landed to portraits."
@@ -49,30 +70,66 @@ weekly = dg.build_schedule_from_partitioned_job(
 SCHEDULES = [daily, weekly]
 
 
-@dg.sensor(job=refresh, minimum_interval_seconds=10, default_status=dg.DefaultSensorStatus.STOPPED)
+@dg.sensor(
+    jobs=[land, ingest, portraits, publish],
+    minimum_interval_seconds=10,
+    default_status=dg.DefaultSensorStatus.STOPPED,
+    description="Lands new files of the landing folder, then brings what they made stale up to date and publishes it. "
+    "A file still being written (changed within the last two seconds, or hidden) is left for the next look.",
+)
 def landing_folder(context: dg.SensorEvaluationContext):
-    """Sees new files in the landing folder, once each by their content's name and size, and refreshes what they touch.
-
-    A file still being written (changed within the last two seconds, or hidden) is left for the next look.
-    """
+    """One step a look: land, then features, then portraits, then the export, each only where the ledger says it is due."""
     files = settled_files(HOME.settings.landing_dir)
-    if not files:
-        return dg.SkipReason(f"nothing in {HOME.settings.landing_dir}")
-    fingerprint = hashlib.sha256("\n".join(f"{file.name} {file.stat().st_size}" for file in files).encode()).hexdigest()[:16]
-    return dg.RunRequest(
-        run_key=fingerprint,
-        run_config={"ops": {"landing": {"config": {"files": [str(file) for file in files]}}}},
-        tags={
-            "dagster/asset_partition_range_start": str(HOME.days.start),
-            "dagster/asset_partition_range_end": str(HOME.days.end),
-        },
-    )
+    seen = _fingerprint(files)
+    if files and seen != context.cursor:
+        context.update_cursor(seen)
+        config = {"ops": {"landing": {"config": {"files": [str(file) for file in files]}}}}
+        return dg.RunRequest(run_key=f"land {seen}", job_name=land.name, run_config=config)
+    if (days := open_home(HOME.settings).days) != HOME.days:
+        return dg.SkipReason(
+            f"the home now covers {days}: waiting for the definitions to be loaded again (`portrait ui` does it)"
+        )
+    if _run_under_way(context.instance) or is_held(HOME.settings.warehouse_file.with_suffix(".lock")):
+        return dg.SkipReason("a run is under way; looking again when it is done")
+    return _due() or dg.SkipReason(f"nothing new in {HOME.settings.landing_dir}, and nothing is stale")
+
+
+def _due() -> dg.RunRequest | dg.SkipReason | None:
+    """The first step that the ledger finds stale, over the days it is stale for; its key lets it be asked for once."""
+    last = Window(HOME.days.end, HOME.days.end)
+    with warehouse_for(HOME).open("look for stale days") as session:
+        if not session.scalar("select count(*) from raw.batches"):
+            return dg.SkipReason("nothing was landed yet; run the job `ingest`, or `portrait run`")
+        stale = stale_days(session, HOME, HOME.days)
+        kept = {table: [day for day in days if day >= history_start(session, HOME)] for table, days in stale.items()}
+        known = knowledge(session, HOME, last.end)
+        generations = HOME.settings.published_dir.glob(f"{as_of_of(last.end)}-*")
+        published = any(is_current(folder, session, HOME, last.end) for folder in generations)
+    if window := covering(stale, FEATURE_TABLES):
+        return _request(ingest.name, window, known)
+    if window := covering(kept, PORTRAIT_TABLES):
+        return _request(portraits.name, window, known)
+    return None if published else _request(publish.name, last, known)
+
+
+def _request(job: str, window: Window, known: str) -> dg.RunRequest:
+    bounds = {"dagster/asset_partition_range_start": str(window.start), "dagster/asset_partition_range_end": str(window.end)}
+    return dg.RunRequest(run_key=f"{job} {window} {known}", job_name=job, tags=bounds)
+
+
+def _run_under_way(instance: dg.DagsterInstance) -> bool:
+    """Whether a run is waiting or working. One older than half a day was killed without a word, and does not count."""
+    since = datetime.now(UTC) - timedelta(hours=12)
+    return bool(instance.get_runs(dg.RunsFilter(statuses=UNDER_WAY, created_after=since), limit=1))
+
+
+def _fingerprint(files: list[Path]) -> str:
+    told = "\n".join(f"{file.name} {file.stat().st_size} {file.stat().st_mtime_ns}" for file in files)
+    return hashlib.sha256(told.encode()).hexdigest()[:16]
 
 
 def settled_files(folder: Path) -> list[Path]:
     """Data files of the landing folder that nobody is writing any more, by name."""
-    import time
-
     if not folder.exists():
         return []
     now = time.time()

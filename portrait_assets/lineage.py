@@ -76,6 +76,11 @@ DAILY_TABLES: tuple[Daily, ...] = (
 )
 
 
+PORTRAIT_TABLES = {c.SCORES_PREDICTIONS.name, c.PORTRAITS_SNAPSHOTS.name, c.PORTRAITS_CHANGES.name}
+ON_DEMAND_TABLES = {daily.table.name for daily in DAILY_TABLES if daily.on_demand}
+FEATURE_TABLES = {daily.table.name for daily in DAILY_TABLES} - PORTRAIT_TABLES - ON_DEMAND_TABLES
+
+
 def expected_versions(session: Session, home: Home, window: Window) -> dict[str, dict[date, str]]:
     """Table name -> day -> the version the day should have been written with, given what is landed and trained."""
     landed = _landed_versions(session, window)
@@ -127,6 +132,11 @@ def begin_history(session: Session, day: date) -> None:
     with session.transaction():
         session.execute("delete from meta.history where first_date > $day", day=day)
         session.execute("insert into meta.history select $day where not exists (select 1 from meta.history)", day=day)
+
+
+def covering(stale: dict[str, list[date]], tables: set[str]) -> Window | None:
+    """The smallest window that holds every stale day of `tables`; None where nothing is stale."""
+    return Window.covering(day for table, days in stale.items() if table in tables for day in days)
 
 
 def models_in_force(session: Session, window: Window) -> dict[date, str | None]:

@@ -14,11 +14,19 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from portrait_assets import columns as c
 from portrait_assets import sources
 from portrait_assets.errors import PortraitError
 from portrait_assets.home import Home, extend
-from portrait_assets.lineage import DAILY_TABLES, begin_history, history_start, models_in_force, stale_days
+from portrait_assets.lineage import (
+    FEATURE_TABLES,
+    ON_DEMAND_TABLES,
+    PORTRAIT_TABLES,
+    begin_history,
+    covering,
+    history_start,
+    models_in_force,
+    stale_days,
+)
 from portrait_assets.partitions import DAY, Window, as_of_of, partition_of
 from portrait_assets.publishing import is_current, publish, write_export
 from portrait_assets.resources.session import Session
@@ -27,9 +35,6 @@ from portrait_assets.settings import PROJECT_DIR, Settings
 
 logger = logging.getLogger("portrait")
 
-PORTRAIT_TABLES = {c.SCORES_PREDICTIONS.name, c.PORTRAITS_SNAPSHOTS.name, c.PORTRAITS_CHANGES.name}
-ON_DEMAND_TABLES = {daily.table.name for daily in DAILY_TABLES if daily.on_demand}
-FEATURE_TABLES = {daily.table.name for daily in DAILY_TABLES} - PORTRAIT_TABLES - ON_DEMAND_TABLES
 MODEL_LEAD = timedelta(days=13)
 DAILY_PORTRAITS_KEPT = 2_500_000
 
@@ -115,7 +120,7 @@ def _features(home: Home, day: date, source_files: bool) -> list[str]:
     days = Window(home.days.start, day)
     with warehouse(home).open("look for stale days") as session:
         pending = source_files and sources.pending(session.connection, home.source)
-        stale = _covering(stale_days(session, home, days), FEATURE_TABLES)
+        stale = covering(stale_days(session, home, days), FEATURE_TABLES)
     window = days if pending else stale
     return [] if window is None else [execute(home, "ingest", window)]
 
@@ -138,7 +143,7 @@ def _portraits(home: Home, day: date, first: date | None = None) -> list[str]:
     with warehouse(home).open("look for stale portraits") as session:
         begin_history(session, first or _affordable_start(session, home, day))
         kept = Window(history_start(session, home), day)
-        window = _covering(stale_days(session, home, kept), PORTRAIT_TABLES)
+        window = covering(stale_days(session, home, kept), PORTRAIT_TABLES)
     return [] if window is None else [execute(home, "portraits", window)]
 
 
@@ -157,7 +162,7 @@ def _affordable_start(session: Session, home: Home, day: date) -> date:
 def _published(home: Home, day: date) -> list[str]:
     current = home.settings.published_dir
     with warehouse(home).open("look at the export") as session:
-        stale = _covering(stale_days(session, home, Window(day, day)), ON_DEMAND_TABLES)
+        stale = covering(stale_days(session, home, Window(day, day)), ON_DEMAND_TABLES)
         done = any(is_current(folder, session, home, day) for folder in current.glob(f"{as_of_of(day)}-*"))
     return [] if stale is None and done else [execute(home, "publish", Window(day, day))]
 
@@ -165,10 +170,6 @@ def _published(home: Home, day: date) -> list[str]:
 def _model_in_force(home: Home, day: date) -> str | None:
     with warehouse(home).open("look for the model") as session:
         return models_in_force(session, Window(day, day))[day]
-
-
-def _covering(stale: dict[str, list[date]], tables: set[str]) -> Window | None:
-    return Window.covering(day for table, days in stale.items() if table in tables for day in days)
 
 
 def execute(home: Home, job: str, partitions: Window | str, config: dict[str, Any] | None = None) -> str:

@@ -118,7 +118,7 @@ def running(settings: Settings, wanted: list[Service]) -> Iterator[list[subproce
     }
     environment.pop("PORTRAIT_SOURCE", None)  # the home has recorded its source, with a full path
     processes: list[subprocess.Popen[bytes]] = []
-    with _terminated_as_interrupted():
+    with _stoppable():
         try:
             for service in wanted:
                 service.log.parent.mkdir(parents=True, exist_ok=True)
@@ -222,13 +222,14 @@ def _stop(processes: list[subprocess.Popen[bytes]]) -> None:
 
 
 @contextmanager
-def _terminated_as_interrupted() -> Iterator[None]:
-    """SIGTERM stops as tidily as Ctrl-C."""
+def _stoppable() -> Iterator[None]:
+    """Ctrl-C and SIGTERM both stop us tidily, in the background too, where a shell has children ignore Ctrl-C."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    before = {number: signal.signal(number, signal.default_int_handler) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)

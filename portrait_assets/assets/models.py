@@ -21,7 +21,7 @@ from portrait_assets.assets.modelling import fit_and_judge, record
 from portrait_assets.assets.scoring import blocks_at, portrait_rows, purchase_rows, scored_days, vector_rows, write_scores
 from portrait_assets.assets.training import frames_at, sampled, training_days
 from portrait_assets.lineage import models_in_force
-from portrait_assets.partitions import Window, partition_of
+from portrait_assets.partitions import Window, as_of_of, partition_of
 from portrait_assets.resources.tracking import Tracking
 from portrait_assets.resources.warehouse import Warehouse
 from portrait_assets.tables import Table
@@ -31,7 +31,7 @@ class Training(dg.Config):
     """When to train for, and with which configuration."""
 
     trained_through: str | None = None
-    """An as-of inside the partition's week; by default the Monday that ends it."""
+    """An as-of inside the partition's week; by default the Monday that ends it, or the last day of data where that is earlier."""
 
 
 def _spec(key: list[str], group: str, description: str, metadata: dict, kinds: set[str]) -> dg.AssetSpec:
@@ -82,9 +82,8 @@ def _spec(key: list[str], group: str, description: str, metadata: dict, kinds: s
 )
 def behaviour(context: dg.AssetExecutionContext, config: Training, warehouse: Warehouse, tracking: Tracking):
     """Train, judge, record. The warehouse is held to read and to record, never while training."""
-    trained_through = (
-        date.fromisoformat(config.trained_through) if config.trained_through else context.partition_time_window.end.date()
-    )
+    week_end = min(context.partition_time_window.end.date(), as_of_of(HOME.days.end))
+    trained_through = date.fromisoformat(config.trained_through) if config.trained_through else week_end
     with warehouse.open("read for training") as session:
         frames = sampled(frames_at(session, trained_through, training_days(HOME, trained_through)))
         day = partition_of(trained_through)

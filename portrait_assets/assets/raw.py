@@ -16,6 +16,7 @@ from portrait_assets.assets.common import (
     shown,
     window_of,
 )
+from portrait_assets.home import extend
 from portrait_assets.resources.warehouse import Warehouse
 from portrait_assets.tables import Table
 
@@ -47,10 +48,12 @@ def _spec(table: Table, description: str) -> dg.AssetSpec:
 )
 def landing(context: dg.AssetExecutionContext, config: Landing, warehouse: Warehouse):
     """Land what the source holds and the ledger does not know yet; one transaction per batch."""
+    now = datetime.now(UTC).replace(tzinfo=None)
     with warehouse.open("landing") as session:
-        files = config.files or None
-        for batch in sources.land(session.connection, HOME.source, datetime.now(UTC).replace(tzinfo=None), files):
+        for batch in sources.land(session.connection, HOME.source, now, config.files or None):
             context.log.info("%s %s", "landed" if batch.is_new else "known", batch)
+        if config.files and (last := session.scalar("select max(last_date) from raw.batches")):
+            extend(HOME, min(last, now.date()))
         reasons = session.frame(
             "select reason, count(*) as row_count from raw.quarantine group by reason order by row_count desc, reason limit 12"
         )

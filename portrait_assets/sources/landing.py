@@ -132,9 +132,10 @@ def write(
         "now": now,
         "is_historical": is_historical,
     }
+    _map(con, work, plan, now)
     con.begin()
     try:
-        _write(con, work, plan, parameters)
+        _write(con, work, parameters)
         con.commit()
     except BaseException:
         con.rollback()
@@ -145,12 +146,16 @@ def write(
     return batch
 
 
-def _write(con: duckdb.DuckDBPyConnection, work: Work, plan: Compiled, parameters: dict[str, Any]) -> None:
+def _map(con: duckdb.DuckDBPyConnection, work: Work, plan: Compiled, now: datetime) -> None:
+    """Make the temporary table `mapped`: the stream's rows in canonical columns, each with its reason if it is rejected."""
     try:
         with row_wise(con):
-            con.execute(f"create or replace temp table mapped as {plan.mapped}", _used(plan.mapped, latest(parameters["now"])))
+            con.execute(f"create or replace temp table mapped as {plan.mapped}", _used(plan.mapped, latest(now)))
     except duckdb.Error as error:
         raise PortraitError(f"{work.place}: {first_line(error)}; `portrait sources check` shows each expression") from None
+
+
+def _write(con: duckdb.DuckDBPyConnection, work: Work, parameters: dict[str, Any]) -> None:
     tables = ["items" if work.stream.identity == "item_id" else "attributes"]
     parameters |= {"is_distinct": False, "first_date": None, "last_date": None}
     if isinstance(work.stream, EventStream):

@@ -181,7 +181,7 @@ def _utf8(path: Path, encoding: str, plain: bool = False) -> Iterator[Path]:
         copy = Path(folder) / "utf8.txt"
         with (
             _opened(path, encoding, errors, None if plain else "") as file,
-            copy.open("w", encoding="utf-8", newline="") as out,
+            copy.open("w", encoding="utf-8", errors=errors, newline="") as out,
         ):
             shutil.copyfileobj(file, out)
         yield copy

@@ -5,6 +5,8 @@ from datetime import datetime
 import pytest
 from conftest import Home, counts
 
+from portrait_assets.errors import PortraitError
+
 SALES = """
 time_zone = "America/New_York"
 {top}
@@ -216,3 +218,46 @@ def test_a_line_in_a_wrong_encoding_is_quarantined_not_fatal(home: Home) -> None
     [batch] = home.land(sales())
     assert counts(batch) == (2, 1, 0, 1)
     assert "encoding" in home.reasons()[0]
+
+
+LOOKUP = """
+[tables.sales]
+files = "sales.csv"
+[tables.goods]
+files = "goods*.csv"
+numbers = ["price"]
+[[events]]
+from = "sales"
+event_time = "at"
+user_id = "who"
+event_type = "purchase"
+amount = "goods.price"
+lookups.goods = { table = "goods", on = { what = "id" } }
+"""
+
+
+def test_a_bad_value_of_a_looked_up_row_rejects_the_rows_that_need_it(home: Home) -> None:
+    home.write("sales.csv", "at,who,what\n2020-06-01,ann,1\n2020-06-02,ann,2\n2020-06-03,ann,9\n")
+    home.write("goods1.csv", "id,price\n1,cheap\n")
+    home.write("goods2.csv", "id,price\n2,3.5\n")
+    [batch] = home.land(LOOKUP)
+    assert counts(batch) == (3, 2, 0, 1)
+    assert home.reasons() == ["price 'cheap' is not a number; expected digits such as 1234.50"]
+    assert home.rows("amount_cents", order="event_time") == [(350,), (None,)]
+
+
+def test_two_expressions_that_share_what_fails_reject_the_row_and_no_other(home: Home) -> None:
+    home.write("sales.csv", "at,who,qty,price\n2020-06-01,x1,1,1\n2020-06-01,2,1,1\n")
+    home.land(sales(more='session_id = "cast(who as integer)"\nplace_id = "cast(who as integer) + 1"'))
+    assert home.rows("session_id, place_id") == [("2", "3")]
+
+
+def test_a_lookup_with_two_rows_for_a_key_is_refused_and_one_without_a_key_is_no_match(home: Home) -> None:
+    home.write("sales.csv", "at,who,what\n2020-06-01,ann,1\n2020-06-02,ann,\n")
+    home.write("goods.csv", "id,price\n1,3\n,4\n,5\n")
+    home.land(LOOKUP)
+    assert home.rows("amount_cents", order="event_time") == [(300,), (None,)]
+    home.write("sales.csv", "at,who,what\n2020-06-03,ann,1\n")
+    home.write("goods.csv", "id,price\n1,3\n1,3\n")
+    with pytest.raises(PortraitError, match="2 rows of goods share id 1, so the join would multiply events"):
+        home.land(LOOKUP)

@@ -72,15 +72,21 @@ def test_same_key_with_other_content_is_a_correction_and_is_appended(home: Home)
     assert home.rows("event_key, item_id") == [("log|1", "jam"), ("log|1", "tea")]
 
 
-@pytest.mark.parametrize(
-    "column", ["version", "is_deletion", "quantity", "amount", "rating", "text", "place_id", "campaign_id"]
-)
+OTHERS = ("version", "is_deletion", "session_id", "quantity", "amount", "discount", "coupon", "rating", "text", "place_id")
+
+
+@pytest.mark.parametrize("column", [*OTHERS, "campaign_id"])
 def test_every_canonical_column_tells_events_of_a_key_apart(home: Home, column: str) -> None:
     mapping = KEYED + f'{column} = "extra"\n'
-    home.write("log.csv", HEADER.replace("\n", ",extra\n") + ANN.replace("\n", ",0\n") + ANN.replace("\n", ",1\n"))
-    assert counts(home.land(mapping)[0]) == (2, 2, 0, 0)
-    home.write("log.csv", HEADER.replace("\n", ",extra\n") + ANN.replace("\n", ",1\n"))
-    assert counts(home.land(mapping)[0]) == (1, 0, 1, 0)
+    header, zero, one = HEADER.replace("\n", ",extra\n"), ANN.replace("\n", ",0\n"), ANN.replace("\n", ",1\n")
+    for content, expected in [(zero, (1, 1, 0, 0)), (one, (1, 1, 0, 0)), (one + zero, (2, 0, 2, 0))]:
+        home.write("log.csv", header + content)
+        assert counts(home.land(mapping)[0]) == expected
+
+
+def test_two_contents_of_a_key_in_one_file_are_both_kept(home: Home) -> None:
+    home.write("log.csv", HEADER + ANN + ANN.replace("tea", "jam") + ANN)
+    assert counts(home.land(KEYED)[0]) == (3, 2, 1, 0)
 
 
 def test_an_event_is_known_only_from_its_own_source(home: Home) -> None:

@@ -1,0 +1,84 @@
+"""recommendations.top: habits first, then what is popular and said to be so; ranks without a gap; nothing after the day."""
+
+from datetime import date
+
+from tests.small_world import World, event
+
+DAY = date(2024, 3, 15)
+
+
+def top(world: World, user: str) -> list[tuple[int, str, str]]:
+    world.clean().derive()
+    world.recommend(DAY)
+    rows = world.rows('select "rank", item_id, reason from recommendations.top where user_id = $user order by "rank"', user=user)
+    return [tuple(row.values()) for row in rows]
+
+
+def test_ones_own_habits_come_before_what_everyone_buys(world: World):
+    world.land(
+        event(1, "ann", "2024-03-01 10:00", item="soap", session="a"),
+        event(2, "ann", "2024-03-13 10:00", item="soap", session="b"),
+        event(3, "ann", "2024-03-14 10:00", "view", item="cheese", session="c"),
+        *(event(f"m{n}", f"u{n}", "2024-03-10 10:00", item="milk") for n in range(9)),
+        *(event(f"b{n}", f"u{n}", "2024-03-10 10:00", item="bread") for n in range(5)),
+    )
+    assert top(world, "ann") == [
+        (1, "soap", "bought on 2 visits, last 2 days ago"),
+        (2, "cheese", "looked at on 1 visit, last 1 day ago"),
+        (3, "milk", "popular with everyone: 9 users in the last 28 days"),
+        (4, "bread", "popular with everyone: 5 users in the last 28 days"),
+    ]
+
+
+def test_a_habit_of_today_says_so_and_lines_of_a_visit_count_once(world: World):
+    world.land(*(event(n, "ann", "2024-03-15 10:00", session="s") for n in range(3)))
+    assert top(world, "ann") == [(1, "milk", "bought on 1 visit, last today")]
+
+
+def test_newer_habits_rank_above_older_and_equal_ones_by_name(world: World):
+    world.land(
+        event(1, "ann", "2024-01-15 10:00", item="milk"),
+        event(2, "ann", "2024-03-01 10:00", item="soap"),
+        event(3, "ann", "2024-03-01 10:00", item="bread"),
+    )
+    assert [item for _, item, _ in top(world, "ann")] == ["bread", "soap", "milk"]
+
+
+def test_twenty_ranks_without_a_gap_each_item_once(world: World):
+    world.land(
+        *(event(f"a{n}", "ann", f"2024-03-{1 + n % 9:02} 10:00", item=f"i{n:02}") for n in range(15)),
+        *(event(f"u{n}-{k}", f"u{n}", "2024-03-10 10:00", item=f"i{k:02}") for n in range(2) for k in range(30)),
+    )
+    ranked = top(world, "ann")
+    assert [rank for rank, _, _ in ranked] == list(range(1, 21))
+    assert len({item for _, item, _ in ranked}) == 20
+    assert {item for _, item, _ in ranked[:15]} == {f"i{n:02}" for n in range(15)}
+    assert [item for _, item, _ in ranked[15:]] == [f"i{n:02}" for n in range(15, 20)]
+
+
+def test_nothing_after_the_day_counts(world: World):
+    world.land(
+        event(1, "ann", "2024-03-15 23:59:59.999999"),
+        event(2, "ann", "2024-03-16 00:00", item="soap"),
+        event(3, "bob", "2024-03-16 00:00", item="soap"),
+    )
+    assert top(world, "ann") == [(1, "milk", "bought on 1 visit, last today")]
+    assert top(world, "bob") == []
+
+
+def test_popular_is_of_the_last_twenty_eight_days(world: World):
+    world.land(
+        event(1, "ann", "2024-02-16 23:59:59"),  # 28 days before the end of the day, out
+        event(2, "bob", "2024-02-17 00:00", item="soap"),
+        event(3, "cat", "2024-03-01 00:00", "exposure", item=None),
+    )
+    assert top(world, "cat") == [(1, "soap", "popular with everyone: 1 users in the last 28 days")]
+
+
+def test_what_was_returned_or_sent_is_no_habit(world: World):
+    world.land(
+        event(1, "ann", "2024-03-01 10:00", item="soap"),
+        event(2, "ann", "2024-03-02 10:00", "return", item="bread"),
+        event(3, "ann", "2024-03-02 10:00", "exposure", item="cheese"),
+    )
+    assert [item for _, item, _ in top(world, "ann")] == ["soap"]

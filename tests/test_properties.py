@@ -1,0 +1,216 @@
+"""What must hold for every world: no future, any order, twice is once, a range is its days, names mean nothing."""
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date, datetime, timedelta
+from pathlib import Path
+
+import polars as pl
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from polars.testing import assert_frame_equal
+
+from portrait_assets import columns as c
+from tests.small_world import World, event
+
+FIRST, LAST = date(2024, 1, 20), date(2024, 2, 12)
+AS_OF = date(2024, 2, 4)
+MIDDLE = date(2024, 1, 30)
+KNOWN = (
+    c.CLEAN_EVENTS, c.FEATURES_VISIT, c.FEATURES_USER_DAY, c.FEATURES_USER_DAY_INTEREST, c.FEATURES_USER_STATE,
+    c.FEATURES_INTERESTS, c.FEATURES_CUT_POINTS, c.PORTRAITS_SNAPSHOTS, c.PORTRAITS_CHANGES,
+)  # fmt: skip
+USERS = ("ann", "bob", "cat", "dan")
+EXAMPLES = settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+
+moments = st.one_of(
+    st.integers(0, 24 * 60 * 24 - 1).map(lambda minute: datetime(2024, 1, 20) + timedelta(minutes=minute)),
+    st.sampled_from([datetime(2024, 2, 4), datetime(2024, 2, 3, 23, 59, 59, 999_999), datetime(2024, 2, 1)]),
+)
+cents = st.integers(0, 60_000).map(lambda amount: amount / 100)
+
+
+@st.composite
+def bodies(draw: st.DrawFn, when: st.SearchStrategy[datetime] = moments) -> dict:
+    """An event without a number."""
+    kind = draw(st.sampled_from(["purchase", "purchase", "purchase", "view", "cart", "return", "exposure", "review", "coupon"]))
+    return {
+        "user": draw(st.sampled_from(USERS)),
+        "time": str(draw(when)),
+        "kind": kind,
+        "item": draw(st.sampled_from(["milk", "cheese", "bread", "soap", "ufo", None])),
+        "session": draw(st.sampled_from([None, "s1", "s2"])),
+        "quantity": draw(st.sampled_from([1, 2, 0.5, None])),
+        "amount": draw(st.one_of(st.none(), cents)),
+        "discount": draw(st.sampled_from([None, 0, 0.5])),
+        "coupon": draw(st.sampled_from([None, None, 1])),
+        "rating": draw(st.sampled_from([None, 4.5])) if kind == "review" else None,
+    }
+
+
+def numbered(listed: list[dict], prefix: str = "") -> list[dict]:
+    return [event(f"{prefix}{n}", **body) for n, body in enumerate(listed)]
+
+
+worlds = st.lists(bodies(), min_size=4, max_size=25).map(numbered)
+versions = st.lists(st.tuples(bodies(), st.integers(0, 4), st.integers(1, 3), st.booleans()), max_size=6).map(
+    lambda told: [event(key, **body, version=version, deleted=gone) for body, key, version, gone in told]
+)
+
+
+@contextmanager
+def made(*files: list[dict]) -> Iterator[World]:
+    """A world of its own with these files landed."""
+    with tempfile.TemporaryDirectory() as folder, World(Path(folder), FIRST, LAST).open() as world:
+        for file in files:
+            if file:
+                world.land(*file)
+        yield world
+
+
+def result(world: World, through: date | None = None) -> dict[str, pl.DataFrame]:
+    return {table.name: world.table(table, through=through) for table in KNOWN}
+
+
+def advice(world: World, day: date) -> pl.DataFrame:
+    world.recommend(day)
+    return world.session.frame("from recommendations.top order by all")
+
+
+def same(left: dict[str, pl.DataFrame], right: dict[str, pl.DataFrame]) -> None:
+    assert left.keys() == right.keys()
+    for name in left:
+        assert_frame_equal(left[name], right[name], check_exact=True, obj=name)
+
+
+@given(worlds, st.lists(bodies(st.one_of(st.just(datetime(2024, 2, 4)), moments.filter(lambda t: t >= datetime(2024, 2, 4)))),
+                        min_size=1, max_size=12))  # fmt: skip
+@EXAMPLES
+def test_events_at_or_after_the_as_of_change_nothing_before_it(events: list[dict], future: list[dict]):
+    day = AS_OF - timedelta(days=1)
+    with made(events) as world:
+        known = result(world.build(), through=day), world.features(AS_OF), advice(world, day)
+    with made(events, numbered(future, "future")) as world:
+        later = result(world.build(), through=day), world.features(AS_OF), advice(world, day)
+    same(known[0], later[0])
+    assert known[1] == later[1]
+    assert_frame_equal(known[2], later[2], check_exact=True)
+
+
+@given(worlds, versions, st.randoms(use_true_random=False), st.integers(1, 4))
+@EXAMPLES
+def test_order_and_files_do_not_matter(events: list[dict], corrections: list[dict], random, count: int):
+    """Versions of a key say which is newest, so any order of landing ends in the same tables."""
+    lines = list({(line["id"], line["version"]): line for line in (*events, *corrections)}.values())
+    with made(lines) as world:
+        expected = result(world.build())
+    random.shuffle(lines)
+    with made(*(lines[n::count] for n in range(count))) as world:
+        same(result(world.build()), expected)
+
+
+@given(worlds, versions)
+@EXAMPLES
+def test_twice_is_once(events: list[dict], corrections: list[dict]):
+    with made(events, corrections) as world:
+        once = result(world.build())
+        same(result(world.build()), once)
+        if events:
+            world.land(*events, *events)  # the same told again, in another file
+        same(result(world.build()), once)
+
+
+@given(worlds)
+@settings(EXAMPLES, max_examples=4)
+def test_a_range_is_its_days_and_its_halves(events: list[dict]):
+    with made(events) as world:
+        whole = result(world.build())
+    with made(events) as world:
+        world.build(FIRST, MIDDLE).build(MIDDLE + timedelta(days=1), LAST)
+        same(result(world), whole)
+    with made(events) as world:
+        for offset in range((LAST - FIRST).days + 1):
+            day = FIRST + timedelta(days=offset)
+            world.build(day, day)
+        same(result(world), whole)
+
+
+@given(worlds, versions)
+@EXAMPLES
+def test_late_events_and_corrections_end_where_a_recomputation_ends(events: list[dict], late: list[dict]):
+    """Refreshing from the first stale day on is enough, whatever came late."""
+    from portrait_assets.lineage import stale_days
+
+    with made(events) as world:
+        world.build()
+        if late:
+            world.land(*late)
+        stale = [day for days in stale_days(world.session, world.home, world.home.days).values() for day in days[:1]]
+        touched = [line["time"][:10] for line in late]
+        built = {"clean.events", "features.user_state", "portraits.snapshots", "portraits.changes"}
+        first = stale_days(world.session, world.home, world.home.days)["clean.events"][:1]
+        assert first or not touched or stale is not None and built
+        if first:
+            world.build(first[0], LAST)
+        refreshed = result(world)
+    with made([*events, *late]) as world:
+        same(refreshed, {**result(world.build())})
+
+
+@given(worlds)
+@EXAMPLES
+def test_state_is_the_sum_of_the_days(events: list[dict]):
+    sums = ", ".join(f"sum(days.{m.name})::bigint as {m.name}" for m in c.DAY_MEASURES)
+    with made(events) as world:
+        world.build()
+        expected = world.session.frame(
+            f"select state.event_date, state.user_id, {sums} from features.user_state as state join features.user_day as days "
+            "on state.user_id = days.user_id and days.event_date <= state.event_date group by all order by all"
+        )
+        stored = world.table(c.FEATURES_USER_STATE)
+    assert_frame_equal(stored.select(expected.columns), expected, check_exact=True)
+
+
+@given(worlds)
+@EXAMPLES
+def test_windows_are_sums_of_days(events: list[dict]):
+    sums = ", ".join(
+        f"coalesce(sum(days.{name}) filter (where days.event_date >= $as_of - {w}), 0)::bigint as {name}_{w}d"
+        for name in c.WINDOWED
+        for w in (7, 14)
+    )
+    with made(events) as world:
+        world.build()
+        known = world.features(AS_OF)
+        expected = world.rows(
+            f"select user_id, {sums} from features.user_day as days where event_date < $as_of group by user_id", as_of=AS_OF
+        )
+    assert {row["user_id"] for row in expected} == set(known)
+    for row in expected:
+        assert row.items() <= known[row["user_id"]].items()
+
+
+@given(worlds, st.permutations(["zed", "yan", "xia", "wim"]))
+@EXAMPLES
+def test_renaming_users_renames_the_result_and_nothing_else(events: list[dict], names: list[str]):
+    """Declared attributes are of ann and bob by name, so they are left out of the comparison."""
+    renamed = dict(zip(USERS, names, strict=True))
+    declared = tuple(f"{name}{part}" for name in c.ATTRIBUTES for part in ("", "_origin", "_probability"))
+    with made(events) as world:
+        world.build()
+        before = {
+            table.name: world.table(table, without=declared).with_columns(pl.col("user_id").replace_strict(renamed))
+            for table in KNOWN
+            if "user_id" in table.column_names
+        }
+        before["advice"] = advice(world, LAST).with_columns(pl.col("user_id").replace_strict(renamed))
+    with made([{**line, "user_id": renamed[line["user_id"]]} for line in events]) as world:
+        world.build()
+        after = {name: world.table(next(t for t in KNOWN if t.name == name), without=declared) for name in before if name != "advice"}
+        after["advice"] = advice(world, LAST)
+    for name, frame in before.items():
+        attribute = ("age", "income")
+        kept = [frame.filter(~pl.col("tag_id").is_in(attribute)) if "tag_id" in frame.columns else frame for frame in (frame, after[name])]
+        keys = [column for column in frame.columns if frame[column].dtype not in (pl.List, pl.Struct)]
+        assert_frame_equal(kept[0].sort(keys), kept[1].sort(keys), check_exact=True, obj=name)
