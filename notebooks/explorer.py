@@ -25,14 +25,18 @@ def _():
 
 @app.cell
 def _(Export, PortraitError, Settings, mo):
-    home = Settings().home_dir
+    current = Settings().published_dir / "current"
+    mo.stop(
+        not current.exists(),
+        mo.md(
+            "### Nothing to show yet\n\nNothing was published in this home. Run `make run`, or in Dagster the jobs "
+            "`ingest`, `train`, `portraits` and `publish` in this order; then load this page again."
+        ),
+    )
     try:
-        export = Export.open((home / "published" / "current").resolve())
+        export = Export.open(current.resolve())
     except PortraitError as problem:
-        mo.stop(
-            True,
-            mo.md(f"### Nothing to show yet\n\nNo finished export in `{home}`. Run `make run`, then load this page again.\n\n{problem}"),
-        )
+        mo.stop(True, mo.callout(mo.plain_text(str(problem)), kind="danger"))
     return (export,)
 
 
@@ -41,7 +45,7 @@ def _(export, pl):
     portraits = export.scan("portraits").collect()
     changes_by_day = (
         export.scan("changes")
-        .filter(pl.col("event_date") > pl.col("event_date").min())
+        .filter(pl.col("event_date") > pl.col("event_date").min(), pl.col("cause") != "model")
         .group_by("event_date")
         .agg(pl.len().alias("size"))
         .collect()
@@ -68,14 +72,18 @@ def _(mo, portraits):
 
 @app.cell
 def _(EVERYBODY, beginning, mo, pl, portraits, segment, stage):
-    MOST_OFFERED = 2000
+    MOST_OFFERED = 5000
     chosen = portraits.filter(pl.col("user_id").str.starts_with(beginning.value.strip()))
     if segment.value != EVERYBODY:
         chosen = chosen.filter(pl.col("segment") == segment.value)
     if stage.value != EVERYBODY:
         chosen = chosen.filter(pl.col("lifecycle") == stage.value)
     ids = chosen.sort(pl.col("user_id").str.len_chars(), "user_id")["user_id"].to_list()
-    user = mo.ui.dropdown(ids[:MOST_OFFERED], value=ids[0] if ids else None, label="User", searchable=True, allow_select_none=False)
+    worth_a_look = chosen.filter(pl.col("user_id").is_in(ids[:MOST_OFFERED])).sort(
+        (pl.col("lifecycle") == "lapsing") & (pl.col("value_tier") == "high"), "active_days", "user_id",
+        descending=[True, True, False], nulls_last=True,
+    )["user_id"].to_list()
+    user = mo.ui.dropdown(ids[:MOST_OFFERED], value=worth_a_look[0] if ids else None, label="User", searchable=True, allow_select_none=False)
     offered = mo.md(f"{len(ids):,} users" + (f", the first {MOST_OFFERED:,} offered" if len(ids) > MOST_OFFERED else ""))
     return offered, user
 

@@ -73,7 +73,7 @@ def card_page(card: Card) -> str:
     left = _behaviour(card) + _recommendations(card) + _social(card)
     right = _preference(card) + _outlook(card) + _changes(card)
     return (
-        f'<div class="pt pt-grid" id="card">{_head(card)}{_key_numbers(card)}<div class="stack c7">{left}</div>'
+        f'<div class="pt pt-grid card">{_head(card)}{_key_numbers(card)}<div class="stack c7">{left}</div>'
         f'<div class="stack c5">{right}</div>{_tags(card)}{_foot(card)}</div>'
     )
 
@@ -204,8 +204,8 @@ def overview_page(portraits: pl.DataFrame, changes: pl.DataFrame) -> str:
              box("Value by lifecycle", _matrix(portraits), "c4"), box("Chance of no purchase in 14 days", _histogram(portraits), "c4"),
              box("Favourite departments", _sizes(portraits, "top_department", most=8), "c4"),
              box("Attributes: declared, inferred, unknown", _coverage(portraits), "c4"),
-             box("Tags that changed, by day, last 90 days", _movement(changes))]  # fmt: skip
-    return '<div class="pt pt-grid" id="overview">' + "".join(parts) + "</div>"
+             box("Tags that changed, by day, last 90 days; new predictions aside", _movement(changes))]  # fmt: skip
+    return '<div class="pt pt-grid overview">' + "".join(parts) + "</div>"
 
 
 def _sizes(portraits: pl.DataFrame, column: str, order: tuple[str, ...] = (), most: int = 12) -> str:
@@ -246,7 +246,7 @@ def _coverage(portraits: pl.DataFrame) -> str:
             f'<span class="track"><i class="one" style="width:{100 * shares[0]:.1f}%"></i><i class="two" style="width:{100 * shares[1]:.1f}%"></i></span>'
             f'<span class="n">{percent(sum(shares))}</span></div>'
         )
-    return out
+    return out + '<p class="pt-soft pt-small">Dark: declared. Light: inferred by the model. The rest is unknown.</p>'
 
 
 def _movement(changes: pl.DataFrame) -> str:

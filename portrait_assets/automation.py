@@ -42,16 +42,23 @@ ingest = dg.define_asset_job(
     "ingest",
     RAW_TO_FEATURES,
     partitions_def=DAILY,
-    description="Land what is new and bring clean tables and features up to it.",
+    description="Land what is new and bring clean tables and features up to it. The first of four: ingest, train, portraits, publish.",
 )
 train = dg.define_asset_job(
-    "train", MODELS, partitions_def=WEEKLY, description="Train the behaviour model of a week and put it through the gate."
+    "train",
+    MODELS,
+    partitions_def=WEEKLY,
+    description="Train the behaviour model of a week, on what happened before the week's end, and put it through the gate. Portraits "
+    "of later days use it: one week is enough, and it need not be the latest.",
 )
 portraits = dg.define_asset_job(
     "portraits", PORTRAITS, partitions_def=DAILY, description="Predictions, snapshots and tag history of a range of days."
 )
 publish = dg.define_asset_job(
-    "publish", PUBLISHED, partitions_def=DAILY, description="Vectors, recommendations and the export of one day."
+    "publish",
+    PUBLISHED,
+    partitions_def=DAILY,
+    description="Vectors, recommendations and the export of one day: what the explorer and `portrait show` read.",
 )
 refresh = dg.define_asset_job(
     "refresh",

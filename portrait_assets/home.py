@@ -9,7 +9,7 @@ from pathlib import Path
 from portrait_assets import sources
 from portrait_assets.errors import PortraitError
 from portrait_assets.packs import Pack, load_pack
-from portrait_assets.partitions import DAY, Window
+from portrait_assets.partitions import DAY, Window, as_of_of
 from portrait_assets.settings import Settings
 from portrait_assets.sources import Source
 
@@ -51,9 +51,14 @@ def open_home(settings: Settings | None = None, source: str | None = None, throu
     days = Window(*map(date.fromisoformat, recorded["days"])) if recorded else _first_days(loaded)
     if through is not None:
         if through < days.start:
-            raise PortraitError(f"{through} is before the first event of '{loaded.name}' ({days.start}); choose a later day")
+            raise PortraitError(
+                f"day {through} (--as-of {as_of_of(through)}) is before the first event of '{loaded.name}' ({days.start}); "
+                "choose a later one"
+            )
         if through > datetime.now(UTC).date():
-            raise PortraitError(f"{through} has not happened yet; the last day a portrait can be made for is today")
+            raise PortraitError(
+                f"day {through} (--as-of {as_of_of(through)}) has not happened yet; the last day a portrait can be made for is today"
+            )
         days = Window(days.start, max(days.end, through))
     _write(file, {"layout": 1, "source": reference, "days": [str(days.start), str(days.end)]})
     return Home(settings, loaded, load_pack(), days)

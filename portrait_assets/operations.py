@@ -50,8 +50,9 @@ class Outcome:
 def run(home: Home, first: date | None = None, through: date | None = None) -> Outcome:
     """Bring the whole path up to date through a day: landing, features, a model, portraits of `first` on, the export."""
     day = through or home.days.end
+    start = first and max(Window(first, day).start, home.days.start)
     runs = [*_features(home, day, source_files=True), *_model(home, model_date(Window(home.days.start, day)))]
-    return Outcome(day, (*runs, *_portraits(home, day, first and max(first, home.days.start)), *_published(home, day)))
+    return Outcome(day, (*runs, *_portraits(home, day, start), *_published(home, day)))
 
 
 def refresh(home: Home) -> tuple[Home, Outcome]:

@@ -147,7 +147,7 @@ def _refuse_taken(service: Service) -> None:
         except OSError as error:
             option = f"--{service.name.lower()}-port"
             raise PortraitError(
-                f"{service.name} can't use port {service.port} ({error.strerror.lower()}); stop what uses it, "
+                f"{service.name} can't use port {service.port} ({(error.strerror or str(error)).lower()}); stop what uses it, "
                 f"perhaps another `make ui`, or choose another: portrait ui {option} {service.port + 1}"
             ) from None
 

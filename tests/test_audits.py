@@ -91,7 +91,7 @@ DAMAGE = {
         "delete from portraits.changes where from_value is null",
     ],
     "recommendations.top.ranks": [
-        "update recommendations.top set \"rank\" = \"rank\" + 1 where user_id = 'ann'",
+        'update recommendations.top set "rank" = "rank" + 1 where user_id = \'ann\'',
         "delete from recommendations.top where \"rank\" = 2 and user_id = 'ann'",
         "update recommendations.top set item_id = 'milk' where user_id = 'ann'",
         "update recommendations.top set reason = '' where user_id = 'ann'",

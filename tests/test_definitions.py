@@ -85,7 +85,9 @@ def test_a_night_of_the_schedule_asks_for_the_day_that_ended():
     schedule = defs.resolve_schedule_def("daily")
     with dg.DagsterInstance.ephemeral() as instance:
         context = dg.build_schedule_context(
-            instance=instance, scheduled_execution_time=datetime(2024, 1, 16, 3, tzinfo=UTC), repository_def=defs.get_repository_def()
+            instance=instance,
+            scheduled_execution_time=datetime(2024, 1, 16, 3, tzinfo=UTC),
+            repository_def=defs.get_repository_def(),
         )
         requests = schedule.evaluate_tick(context).run_requests
     assert [request.partition_key for request in requests or []] == ["2024-01-15"]

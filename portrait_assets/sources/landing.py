@@ -156,13 +156,21 @@ def _map(con: duckdb.DuckDBPyConnection, work: Work, plan: Compiled, now: dateti
 
 
 def _write(con: duckdb.DuckDBPyConnection, work: Work, parameters: dict[str, Any]) -> None:
-    tables = ["items" if work.stream.identity == "item_id" else "attributes"]
-    parameters |= {"is_distinct": False, "first_date": None, "last_date": None}
+    """The mapped rows into the raw tables; the temporary table `accepted` tells the ledger which of them said something new."""
+    parameters["is_keyed"] = bool(getattr(work.stream, "key", ()))
     if isinstance(work.stream, EventStream):
-        tables = ["events"]
+        table, told = "events", "select row_number, event_date, event_key from candidates where not is_known and not is_repeat"
         parameters |= _days(con) | {"is_distinct": work.stream.duplicates == "distinct"}
         con.execute(f"create or replace temp table candidates as {_sql('candidates')}", _used(_sql("candidates"), parameters))
-    for table in [*tables, "quarantine", "batches"]:
+    else:
+        table = "items" if work.stream.identity == "item_id" else "attributes"
+        told = (
+            f"select distinct row_number, null::date as event_date, null::varchar as event_key from raw.{table} "
+            "where batch_id = $batch_id"
+        )
+    con.execute(f"insert into raw.{table} by name {_sql(table)}", _used(_sql(table), parameters))
+    con.execute(f"create or replace temp table accepted as {told}", _used(told, parameters))
+    for table in ("quarantine", "batches"):
         con.execute(f"insert into raw.{table} by name {_sql(table)}", _used(_sql(table), parameters))
 
 

@@ -1,39 +1,18 @@
 -- raw.batches
 -- Grain:    one landed batch: one file of one stream.
--- Inputs:   mapped, received, and what was accepted of them in raw.events, raw.items or raw.attributes.
+-- Inputs:   received (the rows of the file), mapped (those of the stream), accepted (those of them that told something new),
+--           raw.events.
 -- Promise:  rows_in = rows_accepted + rows_duplicate + rows_rejected; a row is a duplicate if it was read, was fine, and
 --           told nothing new. Rows outside the stream's `where` are skipped: counted, but not read. first_date is the first
 --           day the batch can change: a correction that moves an event to a later day also changes the day it leaves.
 with
 
-accepted as (
-    select
-        row_number,
-        event_date,
-        event_key
-    from raw.events
-    where batch_id = $batch_id and event_date between $first_date and $last_date
-    union all
-    select distinct
-        row_number,
-        null as event_date,
-        null as event_key
-    from raw.items
-    where batch_id = $batch_id
-    union all
-    select distinct
-        row_number,
-        null as event_date,
-        null as event_key
-    from raw.attributes
-    where batch_id = $batch_id
-),
-
+-- Only a declared key ($is_keyed) is shared by events that differ.
 replaced as (
     select events.event_date
     from raw.events as events
     semi join accepted on events.event_key = accepted.event_key
-    where events.source = $source and events.batch_id != $batch_id
+    where $is_keyed and events.source = $source and events.batch_id != $batch_id
 ),
 
 counts as (

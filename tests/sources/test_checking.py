@@ -4,11 +4,11 @@ from datetime import date
 from io import StringIO
 
 import pytest
-from conftest import EXAMPLES, Home
 from rich.console import Console
 
 from portrait_assets.errors import PortraitError
 from portrait_assets.sources import check, load, render, survey
+from tests.sources.conftest import EXAMPLES, Home
 
 
 def test_check_shows_values_in_and_out_and_why_rows_are_rejected() -> None:

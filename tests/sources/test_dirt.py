@@ -3,9 +3,9 @@
 from datetime import datetime
 
 import pytest
-from conftest import Home, counts
 
 from portrait_assets.errors import PortraitError
+from tests.sources.conftest import Home, counts
 
 SALES = """
 time_zone = "America/New_York"

@@ -5,9 +5,9 @@ from importlib.util import find_spec
 
 import duckdb
 import pytest
-from conftest import EXAMPLES, NOW, counts
 
 from portrait_assets.sources import Batch, land, load, survey
+from tests.sources.conftest import EXAMPLES, NOW, counts
 
 
 def query(con: duckdb.DuckDBPyConnection, sql: str) -> list[tuple]:

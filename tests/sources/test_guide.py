@@ -4,11 +4,11 @@ import re
 from pathlib import Path
 
 import pytest
-from conftest import EXAMPLES, NOW, Home
 
 from portrait_assets.columns import EVENT_TYPES
 from portrait_assets.sources import land, load
 from portrait_assets.sources.mapping import EventStream, ItemStream, Lookup, Source, SourceTable, UserStream
+from tests.sources.conftest import EXAMPLES, NOW, Home
 
 GUIDE = (Path(__file__).parents[2] / "docs" / "mapping.md").read_text()
 BLOCKS = re.findall(r"```toml\n(.*?)```", GUIDE, re.DOTALL)

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from conftest import NOW, Home, counts
 
 from portrait_assets.errors import PortraitError
 from portrait_assets.sources import land, landing
+from tests.sources.conftest import NOW, Home, counts
 
 KEYLESS = """
 [tables.log]
@@ -73,6 +73,14 @@ def test_same_key_with_other_content_is_a_correction_and_is_appended(home: Home)
 
 
 OTHERS = ("version", "is_deletion", "session_id", "quantity", "amount", "discount", "coupon", "rating", "text", "place_id")
+
+
+def test_a_correction_that_moves_an_event_names_the_day_it_leaves_too(home: Home) -> None:
+    home.write("log.csv", HEADER + ANN + BOB)
+    home.land(KEYED)
+    home.write("log.csv", HEADER + ANN.replace("2020-06-01", "2020-06-05"))
+    [batch] = home.land(KEYED)
+    assert (batch.first_date, batch.last_date) == (date(2020, 6, 1), date(2020, 6, 5))
 
 
 @pytest.mark.parametrize("column", [*OTHERS, "campaign_id"])

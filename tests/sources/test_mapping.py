@@ -4,12 +4,12 @@ import re
 from pathlib import Path
 
 import pytest
-from conftest import EXAMPLES, NOW, Home
 
 from portrait_assets.columns import ATTRIBUTES, EVENT_BODY, RAW_ITEMS
 from portrait_assets.errors import PortraitError
 from portrait_assets.sources import land, load
 from portrait_assets.sources.mapping import EventStream, ItemStream, UserStream
+from tests.sources.conftest import EXAMPLES, NOW, Home
 
 SHOP = (EXAMPLES / "online_shop.toml").read_text()
 MARKET = (EXAMPLES / "marketplace.toml").read_text()

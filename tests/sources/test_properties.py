@@ -3,9 +3,10 @@
 import tempfile
 from pathlib import Path
 
-from conftest import Home
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
+from tests.sources.conftest import Home
 
 FEW = settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 

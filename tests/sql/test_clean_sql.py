@@ -122,7 +122,10 @@ def test_hour_and_weekday_are_the_wall_clocks_and_the_day_is_utc(world: World):
         event(3, "ann", "2024-03-10 15:00"),  # Sunday 11:00, summer time began
     )
     world.clean()
-    told = {row["event_key"]: (row["event_date"], row["local_hour"], row["local_weekday"]) for row in world.rows("from clean.events")}
+    told = {
+        row["event_key"]: (row["event_date"], row["local_hour"], row["local_weekday"])
+        for row in world.rows("from clean.events")
+    }
     assert told == {
         "events|1": (date(2024, 1, 8), 22, 7),
         "events|2": (date(2024, 3, 9), 10, 6),

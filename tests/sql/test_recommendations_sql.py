@@ -10,7 +10,9 @@ DAY = date(2024, 3, 15)
 def top(world: World, user: str) -> list[tuple[int, str, str]]:
     world.clean().derive()
     world.recommend(DAY)
-    rows = world.rows('select "rank", item_id, reason from recommendations.top where user_id = $user order by "rank"', user=user)
+    rows = world.rows(
+        'select "rank", item_id, reason from recommendations.top where user_id = $user order by "rank"', user=user
+    )
     return [tuple(row.values()) for row in rows]
 
 

@@ -71,11 +71,7 @@ def test_who_only_got_letters_is_a_prospect(world: World):
 def five_users(world: World) -> None:
     """u1 to u5 spend 10 to 50 and come on 1 to 5 days of January; then only u5 comes back."""
     world.land(
-        *(
-            event(f"{n}-{k}", f"u{n}", f"2024-01-{10 + k:02} 10:00", amount=10)
-            for n in range(1, 6)
-            for k in range(n)
-        ),
+        *(event(f"{n}-{k}", f"u{n}", f"2024-01-{10 + k:02} 10:00", amount=10) for n in range(1, 6) for k in range(n)),
         event("back", "u5", "2024-03-28 10:00"),
     )
     world.build()
@@ -186,7 +182,9 @@ def test_changes_say_from_to_and_why(world: World):
         (date(2024, 3, 2), "active", "lapsing", "clock"),
         (date(2024, 3, 5), "lapsing", "active", "event"),
     ]
-    intervals = world.rows("select value, valid_from, valid_to from portraits.tags where tag_id = 'lifecycle' order by valid_from")
+    intervals = world.rows(
+        "select value, valid_from, valid_to from portraits.tags where tag_id = 'lifecycle' order by valid_from"
+    )
     assert [(row["value"], row["valid_to"]) for row in intervals] == [
         ("new", date(2024, 1, 31)), ("active", date(2024, 3, 2)), ("lapsing", date(2024, 3, 5)), ("active", None),
     ]  # fmt: skip

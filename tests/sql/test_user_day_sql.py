@@ -92,7 +92,9 @@ def test_a_visit_over_midnight_is_one_row_a_day(world: World):
 
 def test_interest_partials_count_the_packs_points(world: World):
     a_day(world)
-    rows = world.rows("select category, price_band, points, purchases, spend_cents from features.user_day_interest order by all")
+    rows = world.rows(
+        "select category, price_band, points, purchases, spend_cents from features.user_day_interest order by all"
+    )
     told = {(row["category"], row["price_band"]): (row["points"], row["purchases"], row["spend_cents"]) for row in rows}
     assert told == {
         ("bakery", 2): (5, 1, 200),

@@ -1,0 +1,109 @@
+"""Takes the pictures of docs/images from a running `portrait ui`: python -m tests.browser.pictures [FOLDER].
+
+Not a test: run it after `portrait run` and `portrait ui` on the whole Complete Journey when the pages have changed.
+"""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import sync_playwright
+
+from portrait_assets.ui import HOST, PORTS
+from tests.browser.test_ui import CHROMIUM, FLAGS
+
+AT = {name: f"http://{HOST}:{port}" for name, port in PORTS.items()}
+SETTLE_MS = 2500
+
+
+def asset_graph(page: Any) -> None:
+    """All layers, folded, from left to right."""
+    _graph(page, 1400, 560)
+
+
+def asset_graph_tables(page: Any) -> None:
+    """All layers, every table shown."""
+    _graph(page, 2000, 1600, expanded=True)
+
+
+def _graph(page: Any, width: int, height: int, expanded: bool = False) -> None:
+    """The lineage page with its side panels folded, loaded again so that the graph fits what is left."""
+    page.set_viewport_size({"width": width, "height": height})
+    page.goto(f"{AT['Dagster']}/asset-groups")
+    page.get_by_text("recommendations", exact=True).last.wait_for()
+    page.get_by_text("Hide navigation").click()
+    page.locator("input[placeholder='Jump to…']").locator("xpath=following::button[1]").click()
+    if expanded:
+        page.keyboard.press("Alt+e")
+    page.wait_for_timeout(SETTLE_MS)
+    page.reload()
+    page.get_by_text("export" if expanded else "recommendations", exact=True).last.wait_for()
+
+
+def asset_metadata(page: Any) -> None:
+    """The snapshots' page: status, checks, columns with their meaning."""
+    page.goto(f"{AT['Dagster']}/assets/portraits/snapshots?view=overview")
+    page.get_by_text("Column name").first.wait_for()
+
+
+def asset_plot(page: Any) -> None:
+    """What a materialization shows: row count, preview and plot."""
+    page.goto(f"{AT['Dagster']}/assets/portraits/snapshots?view=events")
+    page.get_by_text("Show Markdown").last.click()
+    page.locator("img[alt='plot']").wait_for()
+
+
+def partitions(page: Any) -> None:
+    """Every day of the year, materialized."""
+    page.goto(f"{AT['Dagster']}/assets/portraits/snapshots?view=partitions")
+    page.get_by_text("2017-12-31").first.click()
+    page.get_by_text("Row count").or_(page.get_by_text("dagster/row_count")).first.wait_for()
+
+
+def mlflow_run(page: Any) -> None:
+    """The newest run of the behaviour model: its metrics as charts."""
+    page.goto(f"{AT['MLflow']}/#/experiments/1/runs")
+    page.get_by_role("link", name="behaviour 20").first.click()
+    page.get_by_text("Model metrics").first.click()
+    page.wait_for_timeout(2 * SETTLE_MS)
+
+
+def explorer(page: Any) -> None:
+    """The card of a user."""
+    page.set_viewport_size({"width": 1400, "height": 1250})
+    page.goto(AT["Explorer"])
+    page.get_by_role("tabpanel", name="One user").locator(".card").wait_for()
+
+
+def explorer_everybody(page: Any) -> None:
+    """Everybody at once."""
+    page.set_viewport_size({"width": 1400, "height": 1080})
+    page.goto(AT["Explorer"])
+    page.get_by_role("tab", name="Everybody").click()
+    page.get_by_role("tabpanel", name="Everybody").locator(".overview").wait_for()
+
+
+PICTURES: tuple[Callable[[Any], None], ...] = (
+    asset_graph, asset_graph_tables, asset_metadata, asset_plot, partitions, mlflow_run, explorer, explorer_everybody,
+)  # fmt: skip
+
+
+def main(folder: Path, names: list[str]) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        for picture in PICTURES:
+            if names and picture.__name__ not in names:
+                continue
+            page = browser.new_page(viewport={"width": 1400, "height": 900})
+            picture(page)
+            page.wait_for_timeout(SETTLE_MS)
+            page.screenshot(path=folder / f"{picture.__name__}.png")
+            page.close()
+            print(folder / f"{picture.__name__}.png")
+        browser.close()
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1] if len(sys.argv) > 1 else "docs/images"), sys.argv[2:])

@@ -1,0 +1,105 @@
+"""The warehouse: windows replaced whole or not at all, one process at a time, files of other layouts refused."""
+
+import subprocess
+import sys
+import time
+from datetime import date
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from portrait_assets import columns as c
+from portrait_assets.errors import PortraitError
+from portrait_assets.partitions import Window
+from portrait_assets.resources.lock import exclusive
+from portrait_assets.resources.sql import text_version, used_parameters
+from portrait_assets.resources.warehouse import TABLES, Warehouse
+
+DAYS = Window(date(2024, 1, 1), date(2024, 1, 3))
+VERSIONS = dict.fromkeys(DAYS, "v1")
+
+
+@pytest.fixture
+def warehouse(tmp_path: Path) -> Warehouse:
+    return Warehouse(database=str(tmp_path / "home" / "warehouse.duckdb"), threads=1)
+
+
+def test_every_declared_table_is_there_with_its_columns(warehouse: Warehouse):
+    with warehouse.open("test") as session:
+        for table in TABLES:
+            assert [row[0] for row in session.rows(f"describe {table.name}")] == table.column_names
+        assert session.rows("from portraits.tags") == []
+
+
+def test_replace_writes_its_window_and_leaves_other_days(warehouse: Warehouse):
+    days = "select unnest(range($start, $end + 1, interval 1 day))::date as event_date, $user as user_id"
+    with warehouse.open("test") as session:
+        assert session.replace(c.FEATURES_USER_DAY, DAYS, days, VERSIONS, user="old") == 3
+        middle = Window(date(2024, 1, 2), date(2024, 1, 2))
+        assert session.replace(c.FEATURES_USER_DAY, middle, days, {date(2024, 1, 2): "v2"}, user="new") == 1
+        stored = session.rows("select event_date, user_id from features.user_day order by all")
+        assert [user for _, user in stored] == ["old", "new", "old"]
+        ledger = session.rows("select event_date, version from meta.materializations order by all")
+        assert [version for _, version in ledger] == ["v1", "v2", "v1"]
+
+
+def test_a_failing_replace_changes_nothing(warehouse: Warehouse):
+    days = "select unnest(range($start, $end + 1, interval 1 day))::date as event_date, 'ann' as user_id"
+    with warehouse.open("test") as session:
+        session.replace(c.FEATURES_USER_DAY, DAYS, days, VERSIONS)
+        for broken in ("select error('no') as event_date", "select null::date as event_date, 'x' as user_id"):
+            with pytest.raises((duckdb.Error, ValueError)):
+                session.replace(c.FEATURES_USER_DAY, DAYS, broken, VERSIONS)
+        with pytest.raises(KeyError):
+            session.replace(c.FEATURES_USER_DAY, DAYS, "select date '2024-01-01' as event_date", {})
+        assert session.count(c.FEATURES_USER_DAY) == 3
+        assert session.scalar("select count(*) from meta.materializations where version = 'v1'") == 3
+
+
+def test_the_session_speaks_utc(warehouse: Warehouse):
+    with warehouse.open("test") as session:
+        assert session.scalar("select current_setting('timezone')") == "UTC"
+
+
+def test_another_layout_is_refused_in_one_line(warehouse: Warehouse):
+    with warehouse.open("test") as session:
+        session.execute("update meta.layout set version = 99")
+    with pytest.raises(PortraitError, match="layout 99.*PORTRAIT_HOME") as told, warehouse.open("test"):
+        pass
+    assert "\n" not in str(told.value)
+
+
+def test_a_file_that_is_no_warehouse_is_refused_in_one_line(warehouse: Warehouse):
+    file = Path(warehouse.database)
+    file.parent.mkdir()
+    file.write_bytes(b"not a database" * 1000)
+    with pytest.raises(PortraitError, match="not a readable DuckDB file"), warehouse.open("test"):
+        pass
+
+
+def test_a_second_process_waits_its_turn_and_a_dead_ones_lock_is_free(tmp_path: Path):
+    lock = tmp_path / "warehouse.lock"
+    holder = "from portrait_assets.resources.lock import exclusive; import sys, time; from pathlib import Path\n"
+    holder += "with exclusive(Path(sys.argv[1]), 'hold'): print('held', flush=True); time.sleep(60)"
+    process = subprocess.Popen([sys.executable, "-c", holder, str(lock)], stdout=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout is not None and process.stdout.readline() == "held\n"
+        assert "hold" in lock.read_text()
+        killer = subprocess.Popen(["sh", "-c", f"sleep 0.7; kill -9 {process.pid}"])
+        began = time.monotonic()
+        with exclusive(lock, "wait"):
+            assert time.monotonic() - began > 0.4
+        killer.wait()
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_comments_do_not_change_the_version_of_sql_and_code_does():
+    plain = text_version("select a from b")
+    assert plain == text_version("-- why\nselect a\n    from b -- here") != text_version("select b from a")
+
+
+def test_only_named_parameters_are_given():
+    assert used_parameters("select $a -- $b", {"a": 1, "b": 2, "c": 3}) == {"a": 1}
