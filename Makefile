@@ -10,8 +10,9 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c const
 run: .venv/ready
 	$(BIN)/portrait run
 
+# Real Dagster runs, browser and end-to-end tests take minutes: `make test-slow`.
 test: .venv/ready-dev
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --ignore=tests/assets --ignore=tests/browser --ignore=tests/end_to_end
 
 test-slow: .venv/ready-dev
 	$(BIN)/python -m pytest -m ""

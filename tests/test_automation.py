@@ -1,14 +1,18 @@
-"""The sensor of the landing folder: each file once, and none that is still being written."""
+"""The sensor of the landing folder: each file once, none that is still being written, then what became stale, step by step."""
 
 import os
 import time
+from datetime import date
 from pathlib import Path
 
 import dagster as dg
 import pytest
 
+from portrait_assets import automation
 from portrait_assets.assets.common import HOME
 from portrait_assets.automation import landing_folder, settled_files
+from portrait_assets.resources.lock import exclusive, is_held
+from tests.small_world import World, event
 
 
 @pytest.fixture
@@ -35,7 +39,7 @@ def test_settled_files_are_data_files_nobody_writes_any_more(folder: Path):
     assert settled_files(folder / "missing") == []
 
 
-def test_the_sensor_asks_once_for_the_same_files_and_again_for_other_content():
+def test_the_sensor_lands_once_for_the_same_files_and_again_for_other_content():
     landing = HOME.settings.landing_dir
     with dg.DagsterInstance.ephemeral() as instance:
         context = dg.build_sensor_context(instance=instance)
@@ -47,7 +51,39 @@ def test_the_sensor_asks_once_for_the_same_files_and_again_for_other_content():
             third = landing_folder(context)
         finally:
             file.unlink()
-    assert first.run_key == second.run_key != third.run_key
+    assert isinstance(second, dg.SkipReason)
+    assert first.job_name == third.job_name == "land" and first.run_key != third.run_key
     assert first.run_config["ops"]["landing"]["config"]["files"] == [str(file)]
-    assert first.tags["dagster/asset_partition_range_start"] == str(HOME.days.start)
-    assert first.tags["dagster/asset_partition_range_end"] == str(HOME.days.end)
+
+
+def test_after_landing_the_sensor_asks_for_the_first_stale_step_over_the_days_it_is_stale_for(tmp_path, monkeypatch):
+    world = World(tmp_path, date(2024, 1, 1), date(2024, 1, 10))
+    monkeypatch.setattr(automation, "HOME", world.home)
+    assert isinstance(automation._due(), dg.SkipReason)  # nothing was landed yet
+    with world.open():
+        world.land(event(1, "ann", "2024-01-03 10:00:00"))
+    assert asked(automation._due()) == ("ingest", "2024-01-01", "2024-01-10")
+    with world.open():
+        world.build()
+    assert asked(automation._due())[0] == "publish"
+    with world.open():
+        world.land(event(2, "ann", "2024-01-08 10:00:00"))
+    again = automation._due()
+    assert asked(again) == ("ingest", "2024-01-08", "2024-01-10")
+    assert again.run_key == automation._due().run_key
+
+
+def test_the_sensor_waits_while_the_warehouse_is_held(tmp_path):
+    lock = tmp_path / "warehouse.lock"
+    assert not is_held(lock)
+    with exclusive(lock, "a test"):
+        assert is_held(lock)
+    assert not is_held(lock)
+
+
+def asked(request: dg.RunRequest) -> tuple[str, str, str]:
+    return (
+        request.job_name,
+        request.tags["dagster/asset_partition_range_start"],
+        request.tags["dagster/asset_partition_range_end"],
+    )

@@ -19,26 +19,29 @@ SETTLE_MS = 2500
 
 def asset_graph(page: Any) -> None:
     """All layers, folded, from left to right."""
-    _graph(page, 1400, 560)
+    _graph(page, 1400, 480)
 
 
 def asset_graph_tables(page: Any) -> None:
     """All layers, every table shown."""
-    _graph(page, 2000, 1600, expanded=True)
+    _graph(page, 2200, 1800, expanded=True)
 
 
 def _graph(page: Any, width: int, height: int, expanded: bool = False) -> None:
-    """The lineage page with its side panels folded, loaded again so that the graph fits what is left."""
+    """The lineage page with its navigation folded, loaded again so that the graph fits what is left."""
     page.set_viewport_size({"width": width, "height": height})
     page.goto(f"{AT['Dagster']}/asset-groups")
     page.get_by_text("recommendations", exact=True).last.wait_for()
     page.get_by_text("Hide navigation").click()
-    page.locator("input[placeholder='Jump to…']").locator("xpath=following::button[1]").click()
     if expanded:
         page.keyboard.press("Alt+e")
     page.wait_for_timeout(SETTLE_MS)
     page.reload()
     page.get_by_text("export" if expanded else "recommendations", exact=True).last.wait_for()
+    page.wait_for_timeout(SETTLE_MS)
+    for _ in range(1):
+        page.mouse.click(width - 27, height - 149)  # zoom out
+        page.wait_for_timeout(300)
 
 
 def asset_metadata(page: Any) -> None:

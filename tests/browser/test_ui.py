@@ -106,4 +106,6 @@ def test_the_explorer_shows_the_card_of_a_chosen_user(pages: dict[str, str], pag
 def test_the_explorer_answers_a_question_in_sql(pages: dict[str, str], page):
     page.goto(pages["Explorer"])
     page.get_by_role("tab", name="Ask in SQL").click()
-    page.get_by_role("tabpanel", name="Ask in SQL").get_by_text("0 rows").first.wait_for()  # nobody in this home is lapsing and worth a lot
+    page.get_by_role("tabpanel", name="Ask in SQL").get_by_text(
+        "0 rows"
+    ).first.wait_for()  # nobody in this home is lapsing and worth a lot

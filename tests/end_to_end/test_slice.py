@@ -1,7 +1,6 @@
 """The real thing, small: the command line in processes of its own, Dagster, training, MLflow, exports, on 120 households."""
 
 import json
-import os
 import re
 import sqlite3
 from datetime import date, timedelta
