@@ -178,6 +178,11 @@ def ui(
         for service in services:
             console.print(f"  {service.name:10s} [bold]{service.address}[/bold]   {service.shows}")
         console.print(f"They show {home.settings.home_dir}. Ctrl-C stops all three.")
+        if not (home.settings.published_dir / "current").exists():
+            console.print(
+                "Nothing is published yet. In another terminal: `portrait run`. Or in Dagster, under Jobs, materialize in this order: "
+                "ingest and portraits (all days), train between them (one week), then publish (one day)."
+            )
 
     home = open_home(source=source)
     progress.print("Starting Dagster, MLflow and the explorer ...")
