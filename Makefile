@@ -12,7 +12,7 @@ run: .venv/ready
 
 # Real Dagster runs, browser and end-to-end tests take minutes: `make test-slow`.
 test: .venv/ready-dev
-	$(BIN)/python -m pytest --ignore=tests/assets --ignore=tests/browser --ignore=tests/end_to_end
+	$(BIN)/python -m pytest tests/packs tests/reading tests/kernels tests/sources tests/test_audits.py tests/test_lineage.py
 
 test-slow: .venv/ready-dev
 	$(BIN)/python -m pytest -m ""

@@ -93,11 +93,10 @@ def services(settings: Settings, ports: dict[str, int] | None = None) -> list[Se
 def serve(settings: Settings, ports: dict[str, int], say: Callable[[list[Service]], None]) -> None:
     """Run everything until Ctrl-C; `say` is told once all answer. PortraitError where a port is taken or a program stops."""
     wanted = services(settings, ports)
-    with running(settings, wanted) as watched:
+    with suppress(KeyboardInterrupt), running(settings, wanted) as watched:
         _await_answers(wanted, watched)
         say(wanted)
-        with suppress(KeyboardInterrupt):
-            _keep_watch(settings, wanted, watched)
+        _keep_watch(settings, wanted, watched)
 
 
 @contextmanager

@@ -3,11 +3,13 @@
 Not a test: run it after `portrait run` and `portrait ui` on the whole Complete Journey when the pages have changed.
 """
 
+import io
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from PIL import Image
 from playwright.sync_api import sync_playwright
 
 from portrait_assets.ui import HOST, PORTS
@@ -24,7 +26,7 @@ def asset_graph(page: Any) -> None:
 
 def asset_graph_tables(page: Any) -> None:
     """All layers, every table shown."""
-    _graph(page, 2200, 1800, expanded=True)
+    _graph(page, 2200, 2150, expanded=True)
 
 
 def _graph(page: Any, width: int, height: int, expanded: bool = False) -> None:
@@ -65,11 +67,18 @@ def partitions(page: Any) -> None:
 
 
 def mlflow_run(page: Any) -> None:
-    """The newest run of the behaviour model: its metrics as charts."""
+    """The newest run of the behaviour model: what it logged, and its heads beside the windowed counts."""
+    page.set_viewport_size({"width": 1400, "height": 760})
     page.goto(f"{AT['MLflow']}/#/experiments/1/runs")
     page.get_by_role("link", name="behaviour 20").first.click()
-    page.get_by_text("Model metrics").first.click()
-    page.wait_for_timeout(2 * SETTLE_MS)
+    page.get_by_text("Model training").click()
+    assistant = page.get_by_text("MLflow Assistant").locator("xpath=following::button[3]")
+    if assistant.count():
+        assistant.click()
+    page.get_by_text("Artifacts").first.click()
+    page.get_by_text("tables", exact=True).click()
+    page.get_by_text("plots", exact=True).click()
+    page.get_by_text("heads_against_windowed_counts.png").click()
 
 
 def explorer(page: Any) -> None:
@@ -92,6 +101,14 @@ PICTURES: tuple[Callable[[Any], None], ...] = (
 )  # fmt: skip
 
 
+def shrink(png: bytes, file: Path) -> None:
+    """At most 1,400 pixels wide and 300 kB."""
+    image = Image.open(io.BytesIO(png)).convert("RGB")
+    if image.width > 1400:
+        image = image.resize((1400, image.height * 1400 // image.width), Image.Resampling.LANCZOS)
+    image.quantize(128, dither=Image.Dither.NONE).save(file, optimize=True)
+
+
 def main(folder: Path, names: list[str]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     with sync_playwright() as playwright:
@@ -102,7 +119,7 @@ def main(folder: Path, names: list[str]) -> None:
             page = browser.new_page(viewport={"width": 1400, "height": 900})
             picture(page)
             page.wait_for_timeout(SETTLE_MS)
-            page.screenshot(path=folder / f"{picture.__name__}.png")
+            shrink(page.screenshot(), folder / f"{picture.__name__}.png")
             page.close()
             print(folder / f"{picture.__name__}.png")
         browser.close()
