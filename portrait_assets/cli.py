@@ -166,9 +166,9 @@ def status(source: SourceOption = None, as_json: JsonOption = False) -> None:
 @app.command()
 def ui(
     source: SourceOption = None,
-    dagster_port: Annotated[int, typer.Option("--dagster-port", help="Dagster's port.")] = 3000,
-    mlflow_port: Annotated[int, typer.Option("--mlflow-port", help="MLflow's port.")] = 5000,
-    explorer_port: Annotated[int, typer.Option("--explorer-port", help="The explorer's port.")] = 2718,
+    dagster_port: Annotated[int, typer.Option("--dagster-port", min=1, max=65535, help="Dagster's port.")] = 3000,
+    mlflow_port: Annotated[int, typer.Option("--mlflow-port", min=1, max=65535, help="MLflow's port.")] = 5000,
+    explorer_port: Annotated[int, typer.Option("--explorer-port", min=1, max=65535, help="The explorer's port.")] = 2718,
 ) -> None:
     """Dagster, MLflow and the explorer in the browser, on 127.0.0.1, until Ctrl-C."""
     from portrait_assets.home import open_home

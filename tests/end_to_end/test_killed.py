@@ -11,12 +11,12 @@ import pytest
 from portrait_assets.publishing import file_hash
 from tests.end_to_end.slice import Shell, write_slice
 
-THROUGH = date(2017, 2, 14)
+THROUGH = date(2017, 1, 31)
 
 
 @pytest.fixture(scope="module")
 def mapping(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_slice(tmp_path_factory.mktemp("killed") / "source", date(2017, 2, 15), households=40)
+    return write_slice(tmp_path_factory.mktemp("killed") / "source", date(2017, 2, 1), households=40)
 
 
 def published(shell: Shell) -> dict[str, str]:
