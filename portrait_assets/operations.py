@@ -36,6 +36,7 @@ from portrait_assets.settings import PROJECT_DIR, Settings
 logger = logging.getLogger("portrait")
 
 MODEL_LEAD = timedelta(days=13)
+LEAST_HISTORY = timedelta(days=42)  # three as-ofs a horizon of 14 days apart, each with events before it
 DAILY_PORTRAITS_KEPT = 2_500_000
 
 
@@ -127,10 +128,17 @@ def _features(home: Home, day: date, source_files: bool) -> list[str]:
 
 
 def _model(home: Home, trained_through: date) -> list[str]:
-    """Train for `trained_through` unless that was done before, whatever the gate then said."""
+    """Train for `trained_through` unless that was done before, whatever the gate then said, or there is too little to learn from."""
     with warehouse(home).open("look for the model") as session:
         known = session.scalar("select count(*) from models.registry where trained_through = $day", day=trained_through)
+        first = session.scalar("select min(event_date) from features.user_day") or trained_through
     if known:
+        return []
+    if trained_through - first <= LEAST_HISTORY:
+        logger.info(
+            "no model: %d days of events before %s, a first model needs more than %d; model fields stay empty",
+            max((trained_through - first).days, 0), trained_through, LEAST_HISTORY.days,
+        )  # fmt: skip
         return []
     from portrait_assets.assets.common import WEEKLY
 

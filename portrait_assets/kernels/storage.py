@@ -29,7 +29,7 @@ from portrait_assets.kernels.parts import Parts
 from portrait_assets.kernels.selection import OUTCOME_SCHEMA, Selection
 from portrait_assets.kernels.trained import TrainedModel
 
-FORMAT = "portrait-behaviour-model/1"
+FORMAT = "portrait-behaviour-model/2"
 TENSORS = "tensors.safetensors"
 STAGES = ("served", "rehearsal")
 BOOSTER = re.compile(r"boosters/\w+\.\w+\.txt")
