@@ -35,8 +35,11 @@ messy_files = st.lists(st.one_of(tidy_lines, messy_lines), max_size=12).map(
 unquoted = st.lists(st.text(alphabet="ab1-:,. ", min_size=1, max_size=12).filter(str.strip), max_size=12)
 
 
+HOMES = tempfile.TemporaryDirectory(prefix="portrait-sources-")  # one an example, all gone with the process
+
+
 def fresh_home() -> Home:
-    return Home(Path(tempfile.mkdtemp()), in_memory=True)
+    return Home(Path(tempfile.mkdtemp(dir=HOMES.name)), in_memory=True)
 
 
 @FEW
