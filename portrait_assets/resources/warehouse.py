@@ -18,7 +18,7 @@ from portrait_assets.tables import Table
 
 logger = logging.getLogger("portrait")
 
-LAYOUT_VERSION = 1
+LAYOUT_VERSION = 2
 TABLES: tuple[Table, ...] = tuple(value for value in vars(columns).values() if isinstance(value, Table))
 
 

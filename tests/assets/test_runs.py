@@ -134,6 +134,18 @@ def test_a_run_of_a_few_days_leaves_the_other_days_alone(landing: dict):
     assert in_warehouse("select distinct views from features.user_day where event_date = date '2024-01-05'") == [(99,)]
 
 
+def test_cut_points_of_a_month_are_of_the_state_before_it(landing: dict):
+    """The first of January is the first day there is, so January has none, whatever happens on that day."""
+    first = write_lines(HOME.settings.home_dir / "shop" / "events-first.ndjson", [event(5, "ann", "2024-01-01 10:00")])
+    landing["ops"]["landing"]["config"]["files"].append(str(first))
+    try:
+        assert run("ingest", HOME.days, landing).success
+    finally:
+        first.unlink()
+    assert in_warehouse("select count(*) from features.user_state where event_date = date '2024-01-01'") == [(1,)]
+    assert in_warehouse("select count(*) from features.cut_points") == [(0,)]
+
+
 def test_the_portrait_job_before_any_model_has_portraits_and_no_model_fields(landing: dict):
     assert run("ingest", HOME.days, landing).success
     result = run("portraits", HOME.days)

@@ -11,12 +11,10 @@ import pytest
 from portrait_assets.publishing import file_hash
 from tests.end_to_end.slice import Shell, write_slice
 
-THROUGH = date(2017, 1, 31)
-
 
 @pytest.fixture(scope="module")
 def mapping(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_slice(tmp_path_factory.mktemp("killed") / "source", date(2017, 2, 1), households=40)
+    return write_slice(tmp_path_factory.mktemp("killed") / "source", date(2017, 3, 1), households=40)
 
 
 def published(shell: Shell) -> dict[str, str]:
@@ -41,12 +39,23 @@ def kill_after(shell: Shell, said: str, seconds: float, *arguments: object) -> N
             process.wait()
 
 
-def test_a_run_killed_twice_ends_like_one_nobody_killed(tmp_path: Path, mapping: Path):
-    arguments = ("run", "--source", mapping, "--through", THROUGH)
+@pytest.mark.parametrize(
+    ("through", "moments"),
+    [
+        (date(2017, 1, 31), ("ingest 2017", "portraits 2017")),  # too short to learn from: no training
+        pytest.param(
+            date(2017, 2, 28), ("ingest 2017", "train 2017", "portraits 2017", "publish 2017"), marks=pytest.mark.slow
+        ),
+    ],
+)
+def test_a_run_killed_again_and_again_ends_like_one_nobody_killed(
+    tmp_path: Path, mapping: Path, through: date, moments: tuple[str, ...]
+):
+    arguments = ("run", "--source", mapping, "--through", through)
     whole, killed = Shell(tmp_path / "whole"), Shell(tmp_path / "killed")
     whole.run(*arguments)
     dice = random.Random()
-    for said in ("ingest 2017", "portraits 2017"):
+    for said in moments:
         seconds = dice.uniform(0, 3)
         print(f"killed {seconds:.2f} s after '{said}'")
         kill_after(killed, said, seconds, *arguments)

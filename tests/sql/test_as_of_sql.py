@@ -120,6 +120,23 @@ def test_more_but_older_attention_ranks_below_newer(world: World):
     assert [entry["value"] for entry in world.features(date(2024, 3, 2))["ann"]["categories"]] == ["care", "bakery"]
 
 
+def test_attention_adds_up_over_days_and_each_day_has_its_own_state(world: World):
+    """Bread today and tomorrow outweighs a review of soap; on the first evening it was bread 5 against soap 4."""
+    world.land(
+        event(1, "ann", "2024-02-10 10:00", item="bread"),
+        event(2, "ann", "2024-02-10 10:00", "review", item="soap"),
+        event(3, "ann", "2024-02-11 10:00", item="bread"),
+        event(4, "ann", "2024-02-13 10:00", "review", item="soap"),
+    )
+    world.derive()
+    told = [
+        {entry["value"]: entry["share_milli"] for entry in row["categories"]}
+        for row in world.rows("select categories from features.interests order by event_date")
+    ]
+    # Points doubled every 60 days: 5 : 4, then about 10 : 4, then about 10 : 8.
+    assert told == [{"bakery": 555, "care": 444}, {"bakery": 715, "care": 284}, {"bakery": 552, "care": 447}]
+
+
 def test_only_the_five_strongest_are_kept(world: World):
     world.describe(*({"item": f"i{n}", "category": f"c{n}"} for n in range(7)))
     world.land(*(event(f"{n}-{k}", "ann", "2024-02-10 10:00", "view", item=f"i{n}") for n in range(7) for k in range(n + 1)))

@@ -15,6 +15,7 @@ def clean(world: World, number: int | str) -> list[dict]:
 def test_the_same_event_told_twice_is_one(world: World):
     batch = world.land(event(1, "ann", "2024-01-05 10:00"), event(1, "ann", "2024-01-05 10:00"))
     assert (batch.rows_in, batch.rows_accepted, batch.rows_duplicate) == (2, 1, 1)
+    assert world.session.count(c.RAW_EVENTS) == 1
     assert world.land(event(1, "ann", "2024-01-05 10:00"), event(2, "ann", "2024-01-05 10:00")).rows_duplicate == 1
     world.clean()
     assert [row["event_key"] for row in world.rows("from clean.events order by all")] == ["events|1", "events|2"]
