@@ -13,6 +13,7 @@ from pydantic import Field
 from portrait_assets import columns
 from portrait_assets.errors import PortraitError
 from portrait_assets.resources.lock import exclusive
+from portrait_assets.resources.scope import scope_to_all
 from portrait_assets.resources.session import Session
 from portrait_assets.tables import Table
 
@@ -41,6 +42,7 @@ class Warehouse(DuckDBResource):
                 connection.execute(f"set threads = {int(self.threads)}")
                 connection.execute("set memory_limit = $limit", {"limit": self.memory_limit})
                 _prepare(connection, path)
+                scope_to_all(connection)
                 yield Session(connection)
             finally:
                 connection.close()

@@ -1,6 +1,6 @@
 -- features at the as-of (not stored: what moves with the clock is derived when asked for)
 -- Grain:    user x day of `wanted_days(event_date)`; the state at the end of that day.
--- Inputs:   features.user_state, features.interests, wanted_days.
+-- Inputs:   scoped_user_state, scoped_interests, wanted_days.
 -- Promise:  reads rows of the day or before, never after; a window of w days is the running total less the one w days ago.
 with
 
@@ -8,7 +8,7 @@ first_seen as (
     select
         user_id,
         min(event_date) as first_date
-    from features.user_state
+    from scoped_user_state
     group by user_id
 ),
 
@@ -26,7 +26,7 @@ now as (
         grid.event_date,
         state.* exclude (user_id, event_date)
     from grid
-    asof inner join features.user_state as state
+    asof inner join scoped_user_state as state
         on grid.user_id = state.user_id and grid.event_date >= state.event_date
 ),
 
@@ -46,7 +46,7 @@ before_7 as (
         coalesce(state.coupon_purchases, 0) as coupon_purchases,
         coalesce(state.coupons, 0) as coupons
     from grid
-    asof left join features.user_state as state
+    asof left join scoped_user_state as state
         on grid.user_id = state.user_id and grid.event_date - 7 >= state.event_date
 ),
 
@@ -66,7 +66,7 @@ before_14 as (
         coalesce(state.coupon_purchases, 0) as coupon_purchases,
         coalesce(state.coupons, 0) as coupons
     from grid
-    asof left join features.user_state as state
+    asof left join scoped_user_state as state
         on grid.user_id = state.user_id and grid.event_date - 14 >= state.event_date
 ),
 
@@ -86,7 +86,7 @@ before_30 as (
         coalesce(state.coupon_purchases, 0) as coupon_purchases,
         coalesce(state.coupons, 0) as coupons
     from grid
-    asof left join features.user_state as state
+    asof left join scoped_user_state as state
         on grid.user_id = state.user_id and grid.event_date - 30 >= state.event_date
 ),
 
@@ -106,7 +106,7 @@ before_60 as (
         coalesce(state.coupon_purchases, 0) as coupon_purchases,
         coalesce(state.coupons, 0) as coupons
     from grid
-    asof left join features.user_state as state
+    asof left join scoped_user_state as state
         on grid.user_id = state.user_id and grid.event_date - 60 >= state.event_date
 ),
 
@@ -126,7 +126,7 @@ before_90 as (
         coalesce(state.coupon_purchases, 0) as coupon_purchases,
         coalesce(state.coupons, 0) as coupons
     from grid
-    asof left join features.user_state as state
+    asof left join scoped_user_state as state
         on grid.user_id = state.user_id and grid.event_date - 90 >= state.event_date
 ),
 
@@ -146,7 +146,7 @@ before_365 as (
         coalesce(state.coupon_purchases, 0) as coupon_purchases,
         coalesce(state.coupons, 0) as coupons
     from grid
-    asof left join features.user_state as state
+    asof left join scoped_user_state as state
         on grid.user_id = state.user_id and grid.event_date - 365 >= state.event_date
 ),
 
@@ -156,7 +156,7 @@ interests as (
         grid.event_date,
         interests.* exclude (user_id, event_date)
     from grid
-    asof left join features.interests as interests
+    asof left join scoped_interests as interests
         on grid.user_id = interests.user_id and grid.event_date >= interests.event_date
 )
 

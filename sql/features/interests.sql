@@ -1,6 +1,6 @@
 -- features.interests
 -- Grain:    user x active UTC day.
--- Inputs:   features.user_day_interest; $landmark and $half_life_days of the forward decay.
+-- Inputs:   scoped_interest_days; $landmark and $half_life_days of the forward decay.
 -- Promise:  shares of decayed attention, which only events change: under one common decay an order does not move with the
 --           clock. Sums are whole numbers (forward decay in fixed point: Cormode et al., ICDE 2009), ties go by name.
 with
@@ -9,7 +9,7 @@ active as (
     select distinct
         user_id,
         event_date
-    from features.user_day_interest
+    from scoped_interest_days
     where event_date between $start and $end
 ),
 
@@ -22,7 +22,7 @@ partials as (
         days.brand,
         days.price_band::varchar as price_band,
         days.points::hugeint * round(1048576 * pow(2.0, (days.event_date - $landmark) / $half_life_days))::hugeint as mass
-    from features.user_day_interest as days
+    from scoped_interest_days as days
     semi join active on days.user_id = active.user_id
     where days.event_date <= $end
 ),

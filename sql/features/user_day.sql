@@ -1,6 +1,6 @@
 -- features.user_day
 -- Grain:    user x UTC day.
--- Inputs:   clean.events, features.visit.
+-- Inputs:   scoped_events, scoped_visits.
 -- Promise:  whole-number partials: any range of days is the sum of its days. Exposures alone make no activity.
 with
 
@@ -16,7 +16,7 @@ events as (
         coupon_cents,
         rating_milli,
         is_outlier
-    from clean.events
+    from scoped_events
     where event_date between $start and $end
 ),
 
@@ -30,7 +30,7 @@ visits as (
         count(*) filter (where local_hour between 12 and 17) as afternoon_visits,
         count(*) filter (where local_hour between 18 and 23) as evening_visits,
         count(*) filter (where local_weekday >= 6) as weekend_visits
-    from features.visit
+    from scoped_visits
     where event_date between $start and $end
     group by event_date, user_id
 ),

@@ -1,6 +1,6 @@
 -- features.user_day_interest
 -- Grain:    user x UTC day x department x category x brand x price band.
--- Inputs:   clean.events; $point_types and $point_values give the attention points of an event type.
+-- Inputs:   scoped_events; $point_types and $point_values give the attention points of an event type.
 -- Promise:  whole-number partials: any range of days is the sum of its days. Event types without points leave no row.
 with
 
@@ -15,7 +15,7 @@ events as (
         event_type,
         amount_cents,
         map($point_types, $point_values)[event_type] as points
-    from clean.events
+    from scoped_events
     where event_date between $start and $end and item_id is not null
 )
 

@@ -1,19 +1,19 @@
 -- features.user_state
 -- Grain:    user x active UTC day.
--- Inputs:   features.user_day.
+-- Inputs:   scoped_user_day.
 -- Promise:  running totals of whole numbers through the day, from the first day on: the same whatever window writes them.
 with
 
 window_users as (
     select distinct user_id
-    from features.user_day
+    from scoped_user_day
     where event_date between $start and $end
 ),
 
 days as (
-    select user_day.*
-    from features.user_day
-    semi join window_users on user_day.user_id = window_users.user_id
+    select scoped_user_day.*
+    from scoped_user_day
+    semi join window_users on scoped_user_day.user_id = window_users.user_id
     where event_date <= $end
 ),
 

@@ -1,6 +1,6 @@
 -- features.visit
 -- Grain:    user x visit x UTC day.
--- Inputs:   clean.events.
+-- Inputs:   scoped_events.
 -- Promise:  each event of the window once, in a total order. A visit over midnight is one row a day, so a day stands alone.
 with
 
@@ -21,7 +21,7 @@ events as (
         amount_cents,
         discount_cents,
         coupon_cents
-    from clean.events
+    from scoped_events
     where event_date between $start and $end and event_type != 'exposure'
 )
 
