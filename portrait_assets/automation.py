@@ -9,9 +9,17 @@ import dagster as dg
 
 from portrait_assets.assets.common import DAILY, HOME, WEEKLY, warehouse_for
 from portrait_assets.home import open_home
-from portrait_assets.lineage import FEATURE_TABLES, PORTRAIT_TABLES, covering, history_start, stale_days
+from portrait_assets.lineage import (
+    FEATURE_TABLES,
+    PORTRAIT_TABLES,
+    REFRESH_TAG,
+    covering,
+    history_start,
+    knowledge,
+    stale_days,
+)
 from portrait_assets.partitions import Window, as_of_of
-from portrait_assets.publishing import is_current, knowledge
+from portrait_assets.publishing import is_current
 from portrait_assets.resources.lock import is_held
 
 LANDED = dg.AssetSelection.keys(["raw", "batches"], ["raw", "items"], ["raw", "attributes"], ["raw", "quarantine"])
@@ -121,7 +129,7 @@ def _due() -> dg.RunRequest | dg.SkipReason | None:
 
 def _request(job: str, window: Window, known: str) -> dg.RunRequest:
     bounds = {"dagster/asset_partition_range_start": str(window.start), "dagster/asset_partition_range_end": str(window.end)}
-    return dg.RunRequest(run_key=f"{job} {window} {known}", job_name=job, tags=bounds)
+    return dg.RunRequest(run_key=f"{job} {window} {known}", job_name=job, tags={**bounds, REFRESH_TAG: "true"})
 
 
 def _run_under_way(instance: dg.DagsterInstance) -> bool:

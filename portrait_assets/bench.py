@@ -10,7 +10,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 import duckdb
@@ -19,13 +19,10 @@ from rich.table import Table as RichTable
 
 from portrait_assets import columns as c
 from portrait_assets import sources
-from portrait_assets.assets.daily import stage_features, write_days
-from portrait_assets.assets.tags import stage_tag_values
+from portrait_assets.assets.daily import write_path
 from portrait_assets.home import Home, open_home
-from portrait_assets.packs.tag_sql import tag_changes
 from portrait_assets.partitions import DAY, Window
 from portrait_assets.resources.session import Session
-from portrait_assets.resources.sql import read_sql
 from portrait_assets.resources.warehouse import Warehouse
 from portrait_assets.settings import PROJECT_DIR, Settings
 
@@ -34,14 +31,6 @@ RAW_PASS = """
 create or replace temp table raw_pass as
 select user_id, event_date, category, count(*) as events, sum(amount_cents) as amount_cents from clean.events group by all
 """
-DAILY = (
-    c.CLEAN_EVENTS,
-    c.FEATURES_VISIT,
-    c.FEATURES_USER_DAY,
-    c.FEATURES_USER_DAY_INTEREST,
-    c.FEATURES_USER_STATE,
-    c.FEATURES_INTERESTS,
-)
 
 
 def main() -> None:
@@ -64,10 +53,10 @@ def main() -> None:
 def measure(session: Session, home: Home) -> dict[str, float | int | str]:
     """Seconds of each step and their ratios to R."""
     landing = seconds(lambda: sources.land(session.connection, home.source, datetime.now(UTC).replace(tzinfo=None)))
-    full = seconds(lambda: path_of(session, home, home.days))
+    full = seconds(lambda: write_path(session, home, home.days))
     one_raw_pass = statistics.median(seconds(lambda: session.execute(RAW_PASS)) for _ in range(5))
     last = Window(home.days.end - DAY, home.days.end - DAY)
-    one_day = statistics.median(seconds(lambda: path_of(session, home, last)) for _ in range(3))
+    one_day = statistics.median(seconds(lambda: write_path(session, home, last)) for _ in range(3))
     return {
         "events": session.count(c.CLEAN_EVENTS),
         "raw_pass_seconds": round(one_raw_pass, 3),
@@ -76,25 +65,6 @@ def measure(session: Session, home: Home) -> dict[str, float | int | str]:
         "one_day_over_raw": round(one_day / one_raw_pass, 1),
         "one_day_over_all_days": round(one_day / full, 3),
     }
-
-
-def path_of(session: Session, home: Home, window: Window) -> None:
-    """Clean tables to portraits and tag changes of every day of the window; training not included."""
-    for table in (c.CLEAN_IDENTITIES, c.CLEAN_ITEMS, c.CLEAN_USERS):
-        session.rebuild(table, read_sql(table.name.replace(".", "/") + ".sql"))
-    for table in DAILY:
-        write_days(session, home, table, window)
-    stage_features(session, month_ends(window))
-    write_days(session, home, c.FEATURES_CUT_POINTS, window)
-    stage_features(session, list(window))
-    write_days(session, home, c.PORTRAITS_SNAPSHOTS, window)
-    stage_tag_values(session, home, window)
-    write_days(session, home, c.PORTRAITS_CHANGES, window, tag_changes(home.pack.tags))
-
-
-def month_ends(window: Window) -> list[date]:
-    """The days before the first of each month in the window: where cut points are taken."""
-    return [day - DAY for day in window if day.day == 1]
 
 
 def seconds(work: Callable[[], object]) -> float:

@@ -42,7 +42,9 @@ RAW_EVENTS = Table(
         Column("event_date", "date", "UTC day of event_time: the partition"),
         Column("ingested_at", "timestamp", "when we learnt it, UTC"),
         Column("batch_id", "varchar", "the landed batch that brought it"),
+        Column("batch_seq", "bigint", "its place in the order of landing: what is new since a refresh lies at the end"),
         Column("row_number", "bigint", "row within the batch, from 1"),
+        Column("is_first", "boolean", "nothing was told of this key before; later rows of a key correct it, or take it back"),
     ),
     partition="event_date",
 )
@@ -82,7 +84,7 @@ RAW_BATCHES = Table(
         Column(
             "first_date", "date", "earliest day of the accepted rows, and of what they correct: the first day that can change"
         ),
-        Column("last_date", "date", "latest event day of the accepted rows"),
+        Column("last_date", "date", "latest such day: the last day whose own events can change"),
         Column("landed_at", "timestamp", "wall clock of the landing, UTC"),
     ),
 )
@@ -499,7 +501,10 @@ META_MATERIALIZATIONS = Table(
     (
         Column("table_name", "varchar", "the table"),
         Column("event_date", "date", "the day"),
-        Column("version", "varchar", "hash of code, pack and inputs"),
+        Column("version", "varchar", "hash of code, pack and model"),
+        Column(
+            "through_seq", "bigint", "newest batch it holds, of those in order of landing; -1 where a day before it was missing"
+        ),
         Column("written_at", "timestamp", "wall clock, UTC"),
     ),
 )

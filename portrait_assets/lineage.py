@@ -1,19 +1,21 @@
-"""Which daily table is made from what, and so which of its days are stale.
+"""Which daily table is made from what, and so which of its days, and of whose rows in them, are due.
 
-A day of a table is known by a version: a hash of the code that makes it, the pack's data, the landed batches that
-can have touched it, and, downstream of a model, the model in force. The ledger `meta.materializations` remembers the version
-each day was written with. Staleness is a difference of the two, never a comparison of clocks.
+The ledger `meta.materializations` remembers two things of each day of a table. Its version is a hash of the code, the pack's
+data and the model that wrote it: another version makes the whole day due. Its `through_seq` is the newest landed batch it
+holds: later batches make due the users they tell of, from the first day they touch. Nothing is ever found by clocks.
 """
 
 import hashlib
+from bisect import bisect_right
 from dataclasses import dataclass
 from datetime import date
-from functools import cache
+from functools import cache, cached_property
+from itertools import accumulate
 from pathlib import Path
 
 from portrait_assets import columns as c
 from portrait_assets.home import Home
-from portrait_assets.partitions import Window, as_of_of
+from portrait_assets.partitions import DAY, Window, as_of_of
 from portrait_assets.resources.session import Session
 from portrait_assets.resources.sql import sql_version
 from portrait_assets.tables import Table
@@ -21,85 +23,192 @@ from portrait_assets.tables import Table
 
 @dataclass(frozen=True)
 class Daily:
-    """A daily table, the `.sql` files that make it and the daily tables it reads."""
+    """A daily table, the `.sql` files that make it and the daily tables it reads: of the same day, or of all days up to it."""
 
     table: Table
     sql: tuple[str, ...]
     inputs: tuple[Table, ...] = ()
+    accumulates: tuple[Table, ...] = ()
+    by_user: bool = True
+    """A user's rows depend on that user's events only, so a touched user can be refreshed alone."""
     uses_model: bool = False
     on_demand: bool = False
     """Kept for the published days only, not for every day."""
 
+    @property
+    def is_running(self) -> bool:
+        """An event changes the days after its own too."""
+        return bool(self.accumulates) or any(BY_NAME[table.name].is_running for table in self.inputs)
+
 
 CLEAN_SQL = ("clean/identities.sql", "clean/items.sql", "clean/users.sql")
+STATE = (c.FEATURES_USER_STATE, c.FEATURES_INTERESTS)
+AS_OF = "features/as_of.sql"
+
+
+def _scored(table: Table, on_demand: bool) -> Daily:
+    reads = (*STATE, c.FEATURES_VISIT)
+    return Daily(table, (AS_OF,), accumulates=reads, by_user=False, uses_model=True, on_demand=on_demand)
+
 
 DAILY_TABLES: tuple[Daily, ...] = (
     Daily(c.CLEAN_EVENTS, ("clean/events.sql", *CLEAN_SQL)),
     Daily(c.FEATURES_VISIT, ("features/visit.sql",), (c.CLEAN_EVENTS,)),
     Daily(c.FEATURES_USER_DAY, ("features/user_day.sql",), (c.CLEAN_EVENTS, c.FEATURES_VISIT)),
     Daily(c.FEATURES_USER_DAY_INTEREST, ("features/user_day_interest.sql",), (c.CLEAN_EVENTS,)),
-    Daily(c.FEATURES_USER_STATE, ("features/user_state.sql",), (c.FEATURES_USER_DAY,)),
-    Daily(c.FEATURES_INTERESTS, ("features/interests.sql",), (c.FEATURES_USER_DAY_INTEREST,)),
-    Daily(
-        c.FEATURES_CUT_POINTS,
-        ("features/cut_points.sql", "features/as_of.sql"),
-        (c.FEATURES_USER_STATE, c.FEATURES_INTERESTS),
-    ),
-    Daily(
-        c.SCORES_PREDICTIONS,
-        ("features/as_of.sql",),
-        (c.FEATURES_USER_STATE, c.FEATURES_INTERESTS, c.FEATURES_VISIT),
-        uses_model=True,
-    ),
-    Daily(c.PORTRAITS_SNAPSHOTS, ("portraits/snapshots.sql",), (c.FEATURES_CUT_POINTS, c.SCORES_PREDICTIONS)),
-    Daily(c.PORTRAITS_CHANGES, (), (c.PORTRAITS_SNAPSHOTS,)),
-    Daily(
-        c.SCORES_VECTORS,
-        ("features/as_of.sql",),
-        (c.FEATURES_USER_STATE, c.FEATURES_INTERESTS, c.FEATURES_VISIT),
-        uses_model=True,
-        on_demand=True,
-    ),
-    Daily(
-        c.SCORES_NEXT_PURCHASES,
-        ("features/as_of.sql",),
-        (c.FEATURES_USER_STATE, c.FEATURES_INTERESTS, c.FEATURES_VISIT),
-        uses_model=True,
-        on_demand=True,
-    ),
+    Daily(c.FEATURES_USER_STATE, ("features/user_state.sql",), accumulates=(c.FEATURES_USER_DAY,)),
+    Daily(c.FEATURES_INTERESTS, ("features/interests.sql",), accumulates=(c.FEATURES_USER_DAY_INTEREST,)),
+    Daily(c.FEATURES_CUT_POINTS, ("features/cut_points.sql", AS_OF), accumulates=STATE, by_user=False),
+    _scored(c.SCORES_PREDICTIONS, on_demand=False),
+    Daily(c.PORTRAITS_SNAPSHOTS, ("portraits/snapshots.sql", AS_OF), (c.SCORES_PREDICTIONS,), STATE),
+    Daily(c.PORTRAITS_CHANGES, (), (c.PORTRAITS_SNAPSHOTS, c.FEATURES_USER_DAY)),
+    _scored(c.SCORES_VECTORS, on_demand=True),
+    _scored(c.SCORES_NEXT_PURCHASES, on_demand=True),
     Daily(
         c.RECOMMENDATIONS_TOP,
         ("recommendations/top.sql",),
-        (c.CLEAN_EVENTS, c.FEATURES_USER_STATE),
+        accumulates=(c.CLEAN_EVENTS, c.FEATURES_USER_STATE),
+        by_user=False,
         on_demand=True,
     ),
 )
-
+BY_NAME = {daily.table.name: daily for daily in DAILY_TABLES}
 
 PORTRAIT_TABLES = {c.SCORES_PREDICTIONS.name, c.PORTRAITS_SNAPSHOTS.name, c.PORTRAITS_CHANGES.name}
 ON_DEMAND_TABLES = {daily.table.name for daily in DAILY_TABLES if daily.on_demand}
 FEATURE_TABLES = {daily.table.name for daily in DAILY_TABLES} - PORTRAIT_TABLES - ON_DEMAND_TABLES
 
+NEVER = -1
 
-def expected_versions(session: Session, home: Home, window: Window) -> dict[str, dict[date, str]]:
-    """Table name -> day -> the version the day should have been written with, given what is landed and trained."""
-    landed = _landed_versions(session, window)
-    models = {day: version or "none" for day, version in models_in_force(session, window).items()}
-    begins = history_start(session, home)
-    expected: dict[str, dict[date, str]] = {}
-    for daily in DAILY_TABLES:
-        code = sql_version(*daily.sql) + home.pack.version + (kernel_version() if daily.uses_model else "")
-        expected[daily.table.name] = {
-            day: _digest(
-                code,
-                *(expected[table.name][day] for table in daily.inputs),
-                models[day] if daily.uses_model else "",
-                "first" if daily.table is c.PORTRAITS_CHANGES and day == begins else "",
-                landed[day],
+# A run with this tag writes what is due of its window; without it, the whole window, as somebody asked for.
+REFRESH_TAG = "portrait/refresh"
+
+# A month's cut points are taken this long before its first day, so that what comes up to a fortnight late is in them.
+CUT_LEAD = 16 * DAY
+
+
+@dataclass(frozen=True)
+class Due:
+    """The days of a table that are due: whole, or for the users touched by batches after `since`."""
+
+    whole: tuple[date, ...]
+    touched: tuple[date, ...]
+    since: int
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What the ledger says of one day of a table."""
+
+    version: str
+    through_seq: int
+
+
+class Ledger:
+    """What is landed and what is written, read once, and the questions asked of it."""
+
+    def __init__(self, session: Session, home: Home):
+        self.session, self.home = session, home
+        self.newest_seq = int(session.scalar("select coalesce(max(batch_seq), 0) from raw.batches"))
+        self.batches: list[tuple[int, date | None, date | None]] = session.rows(
+            "select batch_seq, first_date, last_date from raw.batches where rows_accepted > 0 order by batch_seq"
+        )
+        self.entries = {
+            (table, day): Entry(version, through)
+            for table, day, version, through in session.rows(
+                "select table_name, event_date, version, through_seq from meta.materializations"
             )
-            for day in window
         }
-    return expected
+        self.history_start = history_start(session, home)
+
+    @cached_property
+    def models(self) -> dict[date, str | None]:
+        """Day -> the model in force."""
+        return models_in_force(self.session, self.home.days)
+
+    @cached_property
+    def versions(self) -> dict[str, dict[date, str]]:
+        """Table name -> day -> the version the day should have been written with, given code, pack and models."""
+        # Cut points matter by what they are, not by when they were taken: a late event seldom moves one.
+        cuts = dict(self.session.rows("select event_date, string_agg(measure || cuts::varchar order by measure) "
+                                      "from features.cut_points group by event_date"))  # fmt: skip
+        expected: dict[str, dict[date, str]] = {}
+        for daily in DAILY_TABLES:
+            code = sql_version(*daily.sql) + self.home.pack.version + (kernel_version() if daily.uses_model else "")
+            is_changes, is_snapshots = daily.table is c.PORTRAITS_CHANGES, daily.table is c.PORTRAITS_SNAPSHOTS
+            expected[daily.table.name] = {
+                day: _digest(
+                    code,
+                    *(expected[table.name][day] for table in (*daily.inputs, *daily.accumulates)),
+                    (self.models[day] or "none") if daily.uses_model else "",
+                    "first" if is_changes and day == self.history_start else "",
+                    cuts.get(day.replace(day=1), "") if is_snapshots else "",
+                )
+                for day in self.home.days
+            }
+        return expected
+
+    def due(self, table: Table, window: Window) -> Due:
+        """What of the window is due."""
+        daily = BY_NAME[table.name]
+        whole: list[date] = []
+        touched: list[date] = []
+        since = self.newest_seq
+        for day in window:
+            held = self.held(table, day)
+            if held == NEVER:
+                whole.append(day)
+            elif self.newest_batch(daily, day) > held:
+                # A day is scored whole, and the last bits of a score may depend on who is scored together.
+                is_scored = daily.table.name in PORTRAIT_TABLES and self.models[day] is not None
+                (touched if daily.by_user and not is_scored else whole).append(day)
+                since = min(since, held)
+        return Due(tuple(whole), tuple(touched), since)
+
+    def held(self, table: Table, day: date) -> int:
+        """The newest batch that a day of the table holds; NEVER where it is missing or was written by another version."""
+        entry = self.entries.get((table.name, day))
+        return NEVER if entry is None or entry.version != self.versions[table.name].get(day) else entry.through_seq
+
+    def newest_batch(self, daily: Daily, day: date) -> int:
+        """The newest batch that can have changed the day; undated ones (items, attributes) can have changed any."""
+        if daily.table is c.FEATURES_CUT_POINTS:
+            day = day.replace(day=1) - CUT_LEAD
+        if not daily.is_running:
+            return max(self._newest_undated, self._newest_of_day.get(day, 0))
+        place = bisect_right(self._newest_up_to, day, key=lambda entry: entry[0])
+        return max(self._newest_undated, self._newest_up_to[place - 1][1] if place else 0)
+
+    @cached_property
+    def _newest_undated(self) -> int:
+        return max((seq for seq, first, _ in self.batches if first is None), default=0)
+
+    @cached_property
+    def _newest_of_day(self) -> dict[date, int]:
+        return {day: seq for seq, first, last in self.batches if first and last for day in Window(first, last)}
+
+    @cached_property
+    def _newest_up_to(self) -> list[tuple[date, int]]:
+        """In order of days: a first day, and the newest batch among those that begin then or earlier."""
+        ordered = sorted((first, seq) for seq, first, _ in self.batches if first)
+        newest = accumulate((seq for _, seq in ordered), max)
+        return [(first, seq) for (first, _), seq in zip(ordered, newest, strict=True)]
+
+    def through(self, table: Table, window: Window) -> dict[date, int]:
+        """Day -> the newest batch that what is written for it now will hold, given its inputs; NEVER where one is missing."""
+        daily, so_far = BY_NAME[table.name], self.newest_seq
+        first = min(self.home.days.start, window.start) if daily.accumulates else window.start
+        held = {}
+        for day in Window(first, window.end):
+            so_far = min((so_far, *(self._reached(source, day) for source in daily.accumulates)))
+            held[day] = min((so_far, *(self._reached(source, day) for source in daily.inputs)))
+        return {day: held[day] for day in window}
+
+    def _reached(self, table: Table, day: date) -> int:
+        """The newest batch of which a day of the table misses nothing."""
+        held = self.held(table, day)
+        misses_nothing = held != NEVER and self.newest_batch(BY_NAME[table.name], day) <= held
+        return self.newest_seq if misses_nothing else held
 
 
 @cache
@@ -111,15 +220,20 @@ def kernel_version() -> str:
 
 
 def stale_days(session: Session, home: Home, window: Window) -> dict[str, list[date]]:
-    """Table name -> the days of the window whose ledger entry is missing or of another version."""
-    written = {
-        (table, day): version
-        for table, day, version in session.rows("select table_name, event_date, version from meta.materializations")
-    }
-    return {
-        table: [day for day, version in versions.items() if written.get((table, day)) != version]
-        for table, versions in expected_versions(session, home, window).items()
-    }
+    """Table name -> the days of the window of which anything is due."""
+    ledger = Ledger(session, home)
+    dues = {daily.table.name: ledger.due(daily.table, window) for daily in DAILY_TABLES}
+    return {name: sorted((*due.whole, *due.touched)) for name, due in dues.items()}
+
+
+def knowledge(session: Session, home: Home, day: date) -> str:
+    """A hash of everything an export of `day` is made from: equal knowledge, equal export."""
+    versions = Ledger(session, home).versions
+    batches = session.rows(
+        "select batch_id from raw.batches where rows_accepted > 0 and (first_date is null or first_date <= $day) order by batch_id",
+        day=day,
+    )
+    return _digest(*(f"{table} {days[day]}" for table, days in versions.items()), *(batch for (batch,) in batches))
 
 
 def history_start(session: Session, home: Home) -> date:
@@ -148,12 +262,6 @@ def models_in_force(session: Session, window: Window) -> dict[date, str | None]:
     return {
         day: next((version for through, version in reversed(champions) if through <= as_of_of(day)), None) for day in window
     }
-
-
-def _landed_versions(session: Session, window: Window) -> dict[date, str]:
-    """Day -> hash of the batches that told something of the day or before, or something undated (items, attributes)."""
-    batches = session.rows("select batch_id, first_date from raw.batches where rows_accepted > 0 order by batch_id")
-    return {day: _digest(*(batch for batch, first in batches if first is None or first <= day)) for day in window}
 
 
 def _digest(*parts: str) -> str:

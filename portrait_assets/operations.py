@@ -21,6 +21,7 @@ from portrait_assets.lineage import (
     FEATURE_TABLES,
     ON_DEMAND_TABLES,
     PORTRAIT_TABLES,
+    REFRESH_TAG,
     begin_history,
     covering,
     history_start,
@@ -206,6 +207,7 @@ def _partition_tags(partitions: Window | str) -> dict[str, str]:
     return {
         "dagster/asset_partition_range_start": str(partitions.start),
         "dagster/asset_partition_range_end": str(partitions.end),
+        REFRESH_TAG: "true",
     }
 
 

@@ -17,7 +17,7 @@ import polars as pl
 from portrait_assets import __version__
 from portrait_assets.errors import PortraitError
 from portrait_assets.home import Home
-from portrait_assets.lineage import expected_versions, models_in_force
+from portrait_assets.lineage import knowledge, models_in_force
 from portrait_assets.packs.tag_sql import tag_export
 from portrait_assets.partitions import Window, as_of_of
 from portrait_assets.resources.session import Session
@@ -95,13 +95,6 @@ def _manifest(session: Session, home: Home, day: date, folder: Path, frames: dic
             "knowledge": knowledge(session, home, day),
         },
     }
-
-
-def knowledge(session: Session, home: Home, day: date) -> str:
-    """A hash of everything an export of `day` is made from: equal knowledge, equal export."""
-    versions = expected_versions(session, home, Window(day, day))
-    text = json.dumps({table: days[day] for table, days in versions.items()}, sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def is_current(folder: Path, session: Session, home: Home, day: date) -> bool:

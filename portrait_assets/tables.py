@@ -32,5 +32,7 @@ class Table:
 
     def ddl(self) -> str:
         """`create table if not exists` for this table."""
-        body = ", ".join(f'"{column.name}" {column.type}' for column in self.columns)
+        body = ", ".join(
+            f'"{column.name}" {column.type}{" not null" if column.name == self.partition else ""}' for column in self.columns
+        )
         return f"create table if not exists {self.name} ({body})"

@@ -13,29 +13,17 @@ from rich.console import Console
 from rich.table import Table as RichTable
 
 from portrait_assets import columns as c
-from portrait_assets.assets.daily import parameters, stage_features
-from portrait_assets.assets.tags import stage_tag_values
+from portrait_assets.assets.daily import FEATURES, PORTRAITS, UNDATED, write_path
 from portrait_assets.home import Home
 from portrait_assets.lineage import history_start
 from portrait_assets.operations import warehouse
-from portrait_assets.packs.tag_sql import tag_changes
-from portrait_assets.partitions import DAY, Window
+from portrait_assets.partitions import Window
 from portrait_assets.resources.session import Session
-from portrait_assets.resources.sql import read_sql
 from portrait_assets.resources.warehouse import Warehouse
 from portrait_assets.tables import Table
 
 GIVEN = (c.RAW_EVENTS, c.RAW_ITEMS, c.RAW_ATTRIBUTES, c.RAW_BATCHES, c.MODELS_REGISTRY, c.SCORES_PREDICTIONS, c.META_HISTORY)
-WHOLE = (c.CLEAN_IDENTITIES, c.CLEAN_ITEMS, c.CLEAN_USERS)
-SIMPLE_DAILY = (
-    c.CLEAN_EVENTS,
-    c.FEATURES_VISIT,
-    c.FEATURES_USER_DAY,
-    c.FEATURES_USER_DAY_INTEREST,
-    c.FEATURES_USER_STATE,
-    c.FEATURES_INTERESTS,
-)
-COMPARED = (*WHOLE, *SIMPLE_DAILY, c.FEATURES_CUT_POINTS, c.PORTRAITS_SNAPSHOTS, c.PORTRAITS_CHANGES)
+COMPARED = (*UNDATED, *FEATURES, *PORTRAITS)
 
 
 @dataclass(frozen=True)
@@ -81,18 +69,7 @@ def _stored_days(stored: Session, home: Home) -> Window:
 def _recompute(session: Session, home: Home, days: Window, folder: str) -> None:
     for table in GIVEN:
         session.execute(f"insert into {table.name} by name select * from '{_file(folder, table)}'")
-    for table in WHOLE:
-        session.rebuild(table, read_sql(table.name.replace(".", "/") + ".sql"))
-    given = {"start": days.start, "end": days.end, **parameters(home)}
-    for table in SIMPLE_DAILY:
-        session.execute(f"insert into {table.name} by name {read_sql(table.name.replace('.', '/') + '.sql')}", **given)
-    stage_features(session, [day - DAY for day in days if day.day == 1])
-    session.execute(f"insert into {c.FEATURES_CUT_POINTS.name} by name {read_sql('features/cut_points.sql')}", **given)
-    kept = Window(history_start(session, home), days.end)
-    stage_features(session, list(kept))
-    session.execute(f"insert into {c.PORTRAITS_SNAPSHOTS.name} by name {read_sql('portraits/snapshots.sql')}", **given)
-    stage_tag_values(session, home, kept)
-    session.execute(f"insert into {c.PORTRAITS_CHANGES.name} by name {tag_changes(home.pack.tags)}", **given)
+    write_path(session, home, days, Window(history_start(session, home), days.end))
 
 
 def _compare(stored: Session, table: Table, folder: str, window: Window) -> Difference:

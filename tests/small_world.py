@@ -14,13 +14,12 @@ import polars as pl
 
 from portrait_assets import columns as c
 from portrait_assets import sources
-from portrait_assets.assets.daily import stage_features, write_days
-from portrait_assets.bench import DAILY, path_of
+from portrait_assets.assets.daily import FEATURES, rebuild_undated, refresh_path, write_days, write_path
+from portrait_assets.assets.derivation import stage_features
 from portrait_assets.home import Home
 from portrait_assets.packs import load_pack
 from portrait_assets.partitions import Window
 from portrait_assets.resources.session import Session
-from portrait_assets.resources.sql import read_sql
 from portrait_assets.resources.warehouse import Warehouse
 from portrait_assets.settings import Settings
 from portrait_assets.tables import Table
@@ -150,21 +149,25 @@ class World:
 
     def clean(self, start: date | None = None, end: date | None = None) -> "World":
         """The clean tables alone."""
-        for table in (c.CLEAN_IDENTITIES, c.CLEAN_ITEMS, c.CLEAN_USERS):
-            self.session.rebuild(table, read_sql(table.name.replace(".", "/") + ".sql"))
+        rebuild_undated(self.session)
         write_days(self.session, self.home, c.CLEAN_EVENTS, self._window(start, end))
         return self
 
     def derive(self, start: date | None = None, end: date | None = None) -> "World":
         """Clean tables and the daily features, without cut points and portraits."""
         self.clean(start, end)
-        for table in DAILY[1:]:
+        for table in FEATURES[1:-1]:
             write_days(self.session, self.home, table, self._window(start, end))
         return self
 
     def build(self, start: date | None = None, end: date | None = None) -> "World":
         """Clean, features, snapshots and changes of the days from `start` through `end`."""
-        path_of(self.session, self.home, self._window(start, end))
+        write_path(self.session, self.home, self._window(start, end))
+        return self
+
+    def refresh(self, start: date | None = None, end: date | None = None) -> "World":
+        """What is due of those days, and nothing else."""
+        refresh_path(self.session, self.home, self._window(start, end))
         return self
 
     def _window(self, start: date | None, end: date | None) -> Window:

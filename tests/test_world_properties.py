@@ -152,18 +152,24 @@ def test_a_range_is_its_days_and_its_halves(events: list[dict]):
         same(result(world), whole)
 
 
-@given(worlds, versions)
+@given(worlds, versions, versions, st.lists(st.sampled_from(["milk", "ufo"]), max_size=1))
 @EXAMPLES
-def test_late_events_and_corrections_end_where_a_recomputation_ends(events: list[dict], late: list[dict]):
-    """Refreshing from the first stale day on is enough, whatever came late."""
+def test_refreshing_ends_where_a_recomputation_ends(
+    events: list[dict], late: list[dict], later: list[dict], described: list[str]
+):
+    """Late events, corrections, retractions and new descriptions, each refreshed for the users they touch alone."""
+    items = [{"item": item, "department": "new", "category": "novelty"} for item in described]
     with made(events) as world:
-        world.build()
-        if late:
-            world.land(*late)
-        if first := stale_days(world.session, world.home, world.home.days)["clean.events"][:1]:
-            world.build(first[0], LAST)
+        world.refresh()
+        for file in (late, later):
+            if file:
+                world.land(*file)
+                world.refresh()
+        if items:
+            world.describe(*items)
+        world.refresh()
         refreshed = result(world)
-    with made([*events, *late]) as world:
+        assert not any(stale_days(world.session, world.home, world.home.days)[table.name] for table in KNOWN)
         same(refreshed, result(world.build()))
 
 

@@ -3,8 +3,7 @@
 import dagster as dg
 
 from portrait_assets import columns as c
-from portrait_assets.assets.common import DAILY, HOME, OWNERS, SINGLE_RUN, definition_metadata, shown, window_of
-from portrait_assets.assets.daily import write_days
+from portrait_assets.assets.common import DAILY, OWNERS, SINGLE_RUN, definition_metadata, shown, window_of, written
 from portrait_assets.resources.sql import read_sql, sql_version
 from portrait_assets.resources.warehouse import Warehouse
 from portrait_assets.tables import Table
@@ -60,7 +59,7 @@ def clean_events(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.
     """Distinct events: newest version of each key, UTC with the wall clock's hour and weekday, outliers flagged."""
     window = window_of(context)
     with warehouse.open("clean/events") as session:
-        rows = write_days(session, HOME, c.CLEAN_EVENTS, window)
+        rows = written(context, session, c.CLEAN_EVENTS)
         facts = session.frame(
             "select count(*) filter (where is_outlier) as outliers, count(*) filter (where not is_known_item) as unknown_items "
             "from clean.events where event_date between $start and $end",

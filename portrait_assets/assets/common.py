@@ -8,7 +8,9 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
+from portrait_assets.assets.daily import refresh_days, runs_of, write_days
 from portrait_assets.home import Home, open_home
+from portrait_assets.lineage import REFRESH_TAG, Ledger
 from portrait_assets.partitions import DAY, Window
 from portrait_assets.resources.session import Session
 from portrait_assets.resources.warehouse import Warehouse
@@ -36,6 +38,22 @@ def window_of(context: dg.AssetExecutionContext) -> Window:
     """The partition days this step is to write."""
     keys = context.partition_key_range
     return Window(date.fromisoformat(keys.start), date.fromisoformat(keys.end))
+
+
+def written(context: dg.AssetExecutionContext, session: Session, table: Table) -> int:
+    """Write the step's window of a daily table, or in a run that refreshes, what is due of it; returns the rows written."""
+    return (refresh_days if refreshes(context) else write_days)(session, HOME, table, window_of(context))
+
+
+def windows_to_score(context: dg.AssetExecutionContext, session: Session, table: Table) -> list[Window]:
+    """The step's window, or in a run that refreshes, the runs of days in it that are due."""
+    window = window_of(context)
+    return runs_of(Ledger(session, HOME).due(table, window).whole) if refreshes(context) else [window]
+
+
+def refreshes(context: dg.AssetExecutionContext) -> bool:
+    """Whether the run writes only what is due."""
+    return context.run.tags.get(REFRESH_TAG) == "true"
 
 
 def column_schema(table: Table) -> dg.TableSchema:

@@ -1,29 +1,108 @@
-"""How one window of a daily table is written: the same few lines for every table made by one `.sql` file."""
+"""How a window of a daily table is written: whole, or for the users that new batches touched. The SQL is the same for both."""
 
+from collections.abc import Iterable
 from datetime import date
-from typing import Any
+from itertools import groupby
 
+from portrait_assets import columns as c
+from portrait_assets.assets.derivation import parameters, selection
+from portrait_assets.assets.touched import stage_due_events, stage_touched
 from portrait_assets.home import Home
-from portrait_assets.lineage import expected_versions
-from portrait_assets.partitions import Window
+from portrait_assets.lineage import Ledger
+from portrait_assets.partitions import DAY, Window
+from portrait_assets.resources.scope import scope_to_all, scope_to_touched
 from portrait_assets.resources.session import Session
 from portrait_assets.resources.sql import read_sql
 from portrait_assets.tables import Table
 
-
-def parameters(home: Home) -> dict[str, Any]:
-    """The named values a `.sql` file may ask for: the pack's, and where the calendar begins."""
-    return {**home.pack.sql_parameters, "landmark": home.landmark}
+UNDATED = (c.CLEAN_IDENTITIES, c.CLEAN_ITEMS, c.CLEAN_USERS)
+FEATURES = (
+    c.CLEAN_EVENTS,
+    c.FEATURES_VISIT,
+    c.FEATURES_USER_DAY,
+    c.FEATURES_USER_DAY_INTEREST,
+    c.FEATURES_USER_STATE,
+    c.FEATURES_INTERESTS,
+    c.FEATURES_CUT_POINTS,
+)
+PORTRAITS = (c.PORTRAITS_SNAPSHOTS, c.PORTRAITS_CHANGES)
 
 
 def write_days(session: Session, home: Home, table: Table, window: Window, select: str | None = None) -> int:
-    """Replace the window of `table` by its `.sql` file (or `select`), and remember the versions; returns the rows written."""
-    select = select or read_sql(table.name.replace(".", "/") + ".sql")
-    versions = expected_versions(session, home, window)[table.name]
-    return session.replace(table, window, select, versions, **parameters(home))
+    """Replace the window of `table` by what is derived now (or by `select`), and enter it in the ledger; returns its rows."""
+    if table is c.CLEAN_EVENTS:
+        stage_due_events(session, window)
+    select = select or selection(session, home, table, window)
+    return session.replace(table, window, select, _marks(session, home, table, window), **parameters(home))
 
 
-def stage_features(session: Session, days: list[date]) -> None:
-    """Derive the features at the end of each of `days` into the temporary table `as_of_features`."""
-    session.stage_days("wanted_days", days)
-    session.stage("as_of_features", "features/as_of.sql")
+def refresh_days(session: Session, home: Home, table: Table, window: Window) -> int:
+    """Bring up to date what is due of the window, and nothing else; returns the rows written.
+
+    Days never written, or written by other code, are written whole. In the others only the rows of users whom batches
+    landed since then touched are, from the first day they touched; of clean events, only the events told of.
+    """
+    due = Ledger(session, home).due(table, window)
+    rows = sum(write_days(session, home, table, run) for run in runs_of(due.whole))
+    return rows + sum(_refresh_touched(session, home, table, run, due.since) for run in runs_of(due.touched))
+
+
+def rebuild_undated(session: Session) -> None:
+    """Rebuild the clean tables without days: identities, items, users."""
+    for table in UNDATED:
+        session.rebuild(table, read_sql(table.name.replace(".", "/") + ".sql"))
+
+
+def write_path(session: Session, home: Home, window: Window, portraits: Window | None = None) -> None:
+    """Write everything that no model makes, from clean tables to tag changes: features of `window`, portraits of `portraits`."""
+    rebuild_undated(session)
+    for table in FEATURES:
+        write_days(session, home, table, window)
+    _write_unscored(session, home, portraits or window)
+    for table in PORTRAITS:
+        write_days(session, home, table, portraits or window)
+
+
+def refresh_path(session: Session, home: Home, window: Window) -> None:
+    """Bring up to date what is due of the window, in everything that no model makes."""
+    rebuild_undated(session)
+    for table in FEATURES:
+        refresh_days(session, home, table, window)
+    _write_unscored(session, home, window)
+    for table in PORTRAITS:
+        refresh_days(session, home, table, window)
+
+
+def _write_unscored(session: Session, home: Home, window: Window) -> None:
+    """Enter in the ledger that days before the first model are scored: there is nothing to score them with."""
+    ledger = Ledger(session, home)
+    due = ledger.due(c.SCORES_PREDICTIONS, window).whole
+    for run in runs_of(day for day in due if ledger.models[day] is None):
+        with session.transaction():
+            session.remember(c.SCORES_PREDICTIONS, _marks(session, home, c.SCORES_PREDICTIONS, run))
+
+
+def _refresh_touched(session: Session, home: Home, table: Table, window: Window, since: int) -> int:
+    marks = _marks(session, home, table, window)
+    if table is c.CLEAN_EVENTS:
+        stage_due_events(session, window, since)
+        return session.revise_events(table, window, selection(session, home, table, window), marks, **parameters(home))
+    stage_touched(session, since, window.end)
+    scope_to_touched(session.connection)
+    try:
+        return session.revise(table, window, selection(session, home, table, window), marks, **parameters(home))
+    finally:
+        scope_to_all(session.connection)
+
+
+def _marks(session: Session, home: Home, table: Table, window: Window) -> dict[date, tuple[str, int]]:
+    """Day -> the version it is written with and the newest batch it then holds."""
+    ledger = Ledger(session, home)
+    through = ledger.through(table, window)
+    return {day: (ledger.versions[table.name][day], through[day]) for day in window}
+
+
+def runs_of(days: Iterable[date]) -> list[Window]:
+    """Windows of consecutive days that together hold just `days`."""
+    runs = [[day for _, day in run] for _, run in groupby(enumerate(sorted(days)), lambda entry: entry[1] - DAY * entry[0])]
+    return [Window(run[0], run[-1]) for run in runs]

@@ -3,10 +3,8 @@
 import dagster as dg
 
 from portrait_assets import columns as c
-from portrait_assets.assets.common import DAILY, HOME, OWNERS, SINGLE_RUN, definition_metadata, shown, window_of
-from portrait_assets.assets.daily import stage_features, write_days
-from portrait_assets.partitions import DAY
-from portrait_assets.resources.sql import read_sql, sql_version
+from portrait_assets.assets.common import DAILY, OWNERS, SINGLE_RUN, definition_metadata, shown, window_of, written
+from portrait_assets.resources.sql import sql_version
 from portrait_assets.resources.warehouse import Warehouse
 from portrait_assets.tables import Table
 
@@ -28,10 +26,9 @@ def _daily(table: Table, deps: list[list[str]], description: str) -> dg.AssetsDe
         metadata=definition_metadata(table),
     )
     def daily(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.MaterializeResult:
-        window = window_of(context)
         with warehouse.open(table.name) as session:
-            rows = write_days(session, HOME, table, window)
-            return shown(session, table, rows, window)
+            rows = written(context, session, table)
+            return shown(session, table, rows, window_of(context))
 
     return daily
 
@@ -73,10 +70,7 @@ interests = _daily(
     metadata=definition_metadata(c.FEATURES_CUT_POINTS),
 )
 def cut_points(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.MaterializeResult:
-    """Quintile cuts for value and segment, frozen on the first of each month from the state before it."""
-    window = window_of(context)
-    month_starts = [day for day in window if day.day == 1]
+    """Quintile cuts for value and segment, frozen on the first of each month from the state a fortnight before it."""
     with warehouse.open("features/cut_points") as session:
-        stage_features(session, [day - DAY for day in month_starts])
-        rows = write_days(session, HOME, c.FEATURES_CUT_POINTS, window, read_sql("features/cut_points.sql"))
-        return shown(session, c.FEATURES_CUT_POINTS, rows, window)
+        rows = written(context, session, c.FEATURES_CUT_POINTS)
+        return shown(session, c.FEATURES_CUT_POINTS, rows, window_of(context))

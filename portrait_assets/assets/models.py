@@ -16,6 +16,7 @@ from portrait_assets.assets.common import (
     picture,
     shown,
     window_of,
+    windows_to_score,
 )
 from portrait_assets.assets.modelling import fit_and_judge, record
 from portrait_assets.assets.scoring import blocks_at, portrait_rows, purchase_rows, scored_days, vector_rows, write_scores
@@ -132,11 +133,12 @@ def _scores_spec(table: Table, description: str) -> dg.AssetSpec:
 )
 def predictions(context: dg.AssetExecutionContext, warehouse: Warehouse):
     """Score each day of the window with the model in force on it."""
-    window = window_of(context)
+    rows = 0
     with warehouse.open("scores/predictions") as session:
-        days = scored_days(session, HOME, window)
-        rows = write_scores(session, HOME, c.SCORES_PREDICTIONS, window, [portrait_rows(day) for day in days])
-        yield shown(session, c.SCORES_PREDICTIONS, rows, window)
+        for window in windows_to_score(context, session, c.SCORES_PREDICTIONS):
+            scored = [portrait_rows(day) for day in scored_days(session, HOME, window)]
+            rows += write_scores(session, HOME, c.SCORES_PREDICTIONS, window, scored)
+        yield shown(session, c.SCORES_PREDICTIONS, rows, window_of(context))
 
 
 @dg.multi_asset(

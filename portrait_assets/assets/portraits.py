@@ -12,12 +12,10 @@ from portrait_assets.assets.common import (
     definition_metadata,
     shown,
     window_of,
+    written,
 )
-from portrait_assets.assets.daily import stage_features, write_days
-from portrait_assets.assets.tags import stage_tag_values
 from portrait_assets.lineage import begin_history, history_start
 from portrait_assets.packs.tag_sql import tag_changes, tag_values
-from portrait_assets.partitions import Window
 from portrait_assets.resources.sql import sql_version, text_version
 from portrait_assets.resources.warehouse import Warehouse
 
@@ -43,8 +41,7 @@ def snapshots(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.Mat
     """The whole portrait of each user at the end of each day: behaviour, preference, social attributes, value, risk."""
     window = window_of(context)
     with warehouse.open("portraits/snapshots") as session:
-        stage_features(session, list(window))
-        rows = write_days(session, HOME, c.PORTRAITS_SNAPSHOTS, window)
+        rows = written(context, session, c.PORTRAITS_SNAPSHOTS)
         lifecycle = session.frame(
             "select lifecycle, count(*) as users from portraits.snapshots where event_date = $end group by all order by all",
             end=window.end,
@@ -70,8 +67,7 @@ def changes(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.Mater
     with warehouse.open("portraits/changes") as session:
         if window.start < history_start(session, HOME):
             begin_history(session, window.start)
-        stage_tag_values(session, HOME, window)
-        rows = write_days(session, HOME, c.PORTRAITS_CHANGES, window, tag_changes(HOME.pack.tags))
+        rows = written(context, session, c.PORTRAITS_CHANGES)
         busiest = session.frame(
             "select tag_id, count(*) as changes from portraits.changes where event_date between $start and $end "
             "group by tag_id order by changes desc, tag_id limit 12",
@@ -97,7 +93,5 @@ def recommendations(context: dg.AssetExecutionContext, warehouse: Warehouse) -> 
     """Twenty items a user with a score and a plain reason, for the days that are published."""
     window = window_of(context)
     with warehouse.open("recommendations/top") as session:
-        rows = 0
-        for day in window:
-            rows += write_days(session, HOME, c.RECOMMENDATIONS_TOP, Window(day, day))
+        rows = written(context, session, c.RECOMMENDATIONS_TOP)
         return shown(session, c.RECOMMENDATIONS_TOP, rows, window)

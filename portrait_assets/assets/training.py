@@ -6,7 +6,7 @@ from datetime import date, timedelta
 
 import polars as pl
 
-from portrait_assets.assets.daily import stage_features
+from portrait_assets.assets.derivation import stage_features
 from portrait_assets.columns import ATTRIBUTES
 from portrait_assets.home import Home
 from portrait_assets.partitions import DAY

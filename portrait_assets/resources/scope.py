@@ -14,6 +14,7 @@ SCOPED_VIEWS = {
     "scoped_interest_days": ("features.user_day_interest", True),
     "scoped_user_state": ("features.user_state", True),
     "scoped_interests": ("features.interests", True),
+    "scoped_snapshots": ("portraits.snapshots", True),
 }
 
 

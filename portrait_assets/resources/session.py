@@ -10,6 +10,9 @@ from portrait_assets.partitions import Window
 from portrait_assets.resources.sql import read_sql, used_parameters
 from portrait_assets.tables import Table
 
+Marks = dict[date, tuple[str, int]]
+"""Day -> the version it is written with, and the newest landed batch it holds."""
+
 
 class Session:
     """A connection inside one write window. Every verb takes values as named parameters, never as text."""
@@ -58,33 +61,67 @@ class Session:
             self.execute(f"insert into {table.name} by name {select}", **parameters)
         return self.count(table)
 
-    def replace(self, table: Table, window: Window, select: str, versions: dict[date, str], **parameters: Any) -> int:
+    def replace(self, table: Table, window: Window, select: str, marks: Marks, **parameters: Any) -> int:
         """Replace one window of a partitioned `table` by the result of `select`; returns the window's rows.
 
-        Delete, insert by name, check, ledger: one transaction, so a window is there whole or as it was. `select` sees
-        `$start` and `$end`; `versions` is what the ledger remembers per day, to know later what has become stale.
+        Delete, insert by name, ledger: one transaction, so a window is there whole or as it was. `select` sees
+        `$start` and `$end`; `marks` is what the ledger remembers per day, to know later what has become due.
         """
         bounds = {"start": window.start, "end": window.end}
         with self.transaction():
             self.execute(f"delete from {table.name} where {table.partition} between $start and $end", **bounds)
-            self.execute(f"insert into {table.name} by name {select}", **bounds, **parameters)
-            stray = self.scalar(f"select count(*) from {table.name} where {table.partition} is null", **bounds)
-            if stray:
-                raise ValueError(f"{table.name}: {stray} rows without {table.partition}; the window {window} was not written")
-            self._remember(table, window, versions)
-        return self.count(table, window)
+            [(rows,)] = self.rows(f"insert into {table.name} by name {select}", **bounds, **parameters)
+            self.remember(table, marks)
+        return int(rows)
 
-    def _remember(self, table: Table, window: Window, versions: dict[date, str]) -> None:
+    def revise(self, table: Table, window: Window, select: str, marks: Marks, **parameters: Any) -> int:
+        """As `replace`, for the rows of the users in the temporary table `touched(user_id, first_date)` from that day on."""
+        bounds = {"start": window.start, "end": window.end}
+        with self.transaction():
+            self.execute(
+                f"delete from {table.name} as stored using touched where stored.{table.partition} between $start and $end "
+                f"and stored.user_id = touched.user_id and stored.{table.partition} >= touched.first_date",
+                **bounds,
+            )
+            affected = (
+                f"select made.* from ({select}) as made semi join touched "
+                f"on made.user_id = touched.user_id and made.{table.partition} >= touched.first_date"
+            )
+            [(rows,)] = self.rows(f"insert into {table.name} by name {affected}", **bounds, **parameters)
+            self.remember(table, marks)
+        return int(rows)
+
+    def revise_events(self, table: Table, window: Window, select: str, marks: Marks, **parameters: Any) -> int:
+        """As `replace`, for the events whose keys the temporary view `due_events` shows."""
+        bounds = {"start": window.start, "end": window.end}
+        with self.transaction():
+            self.execute(
+                f"delete from {table.name} as stored using (select distinct source, event_key from due_events) as due "
+                f"where stored.{table.partition} between $start and $end "
+                "and stored.source = due.source and stored.event_key = due.event_key",
+                **bounds,
+            )
+            [(rows,)] = self.rows(f"insert into {table.name} by name {select}", **bounds, **parameters)
+            self.remember(table, marks)
+        return int(rows)
+
+    def remember(self, table: Table, marks: Marks) -> None:
+        """Enter days of `table` in the ledger as they are now written."""
+        days = list(marks)
         self.execute(
-            "delete from meta.materializations where table_name = $table_name and event_date between $start and $end",
-            table_name=table.name, start=window.start, end=window.end,
-        )  # fmt: skip
-        days = list(window)
+            "delete from meta.materializations where table_name = $table_name and event_date in (select unnest($days::date[]))",
+            table_name=table.name,
+            days=days,
+        )
         self.execute(
-            "insert into meta.materializations select $table_name, unnest($days::date[]), unnest($versions::varchar[]), $now",
-            table_name=table.name, days=days, versions=[versions[day] for day in days],
+            "insert into meta.materializations "
+            "select $table_name, unnest($days::date[]), unnest($versions::varchar[]), unnest($through::bigint[]), $now",
+            table_name=table.name,
+            days=days,
+            versions=[version for version, _ in marks.values()],
+            through=[through for _, through in marks.values()],
             now=datetime.now(UTC).replace(tzinfo=None),
-        )  # fmt: skip
+        )
 
     def count(self, table: Table, window: Window | None = None) -> int:
         """Rows of `table`, or of one window of it."""

@@ -158,14 +158,18 @@ def _map(con: duckdb.DuckDBPyConnection, work: Work, plan: Compiled, now: dateti
 def _write(con: duckdb.DuckDBPyConnection, work: Work, parameters: dict[str, Any]) -> None:
     """The mapped rows into the raw tables; the temporary table `accepted` tells the ledger which of them said something new."""
     parameters["is_keyed"] = bool(getattr(work.stream, "key", ()))
+    [(parameters["batch_seq"],)] = con.execute("select coalesce(max(batch_seq), 0) + 1 from raw.batches").fetchall()
     if isinstance(work.stream, EventStream):
-        table, told = "events", "select row_number, event_date, event_key from candidates where not is_known and not is_repeat"
+        table, told = (
+            "events",
+            "select row_number, event_date, event_key, is_first from candidates where not is_known and not is_repeat",
+        )
         parameters |= _days(con) | {"is_distinct": work.stream.duplicates == "distinct"}
         con.execute(f"create or replace temp table candidates as {_sql('candidates')}", _used(_sql("candidates"), parameters))
     else:
         table = "items" if work.stream.identity == "item_id" else "attributes"
         told = (
-            f"select distinct row_number, null::date as event_date, null::varchar as event_key from raw.{table} "
+            f"select distinct row_number, null::date as event_date, null::varchar as event_key, true as is_first from raw.{table} "
             "where batch_id = $batch_id"
         )
     con.execute(f"insert into raw.{table} by name {_sql(table)}", _used(_sql(table), parameters))

@@ -1,54 +1,59 @@
 -- clean.events
 -- Grain:    one distinct event: the newest version of its key; a key whose newest version is a deletion has none.
--- Inputs:   raw.events, clean.items, clean.identities.
--- Promise:  every row of the window [$start, $end] and no other; unknown items stay, outliers are flagged, nothing is invented.
+-- Inputs:   raw.events, due_events (those of its rows that are to be brought up to date), clean.items, clean.identities.
+-- Promise:  every due row of the window [$start, $end] and no other; unknown items stay, outliers are flagged, nothing is invented.
 with
 
-window_keys as (
+-- Keys told of more than once: nearly none, so nearly all events need no comparison.
+contested_keys as (
     select distinct
         source,
         event_key
     from raw.events
-    where event_date between $start and $end
+    where not is_first
 ),
 
--- A correction can move an event to another day, so all versions of the window's keys compete, whatever their day.
-versions as (
+due_contested_keys as (
+    select contested_keys.*
+    from contested_keys
+    semi join due_events
+        on contested_keys.source = due_events.source and contested_keys.event_key = due_events.event_key
+),
+
+-- A correction can move an event to another day, so all versions of a key compete, whatever their day.
+newest as (
     select events.*
     from raw.events as events
-    semi join window_keys
-        on events.source = window_keys.source and events.event_key = window_keys.event_key
-),
-
-batches as (
-    select
-        batch_id,
-        batch_seq
-    from raw.batches
-),
-
-newest as (
-    select versions.*
-    from versions
-    inner join batches on versions.batch_id = batches.batch_id
+    semi join due_contested_keys
+        on events.source = due_contested_keys.source and events.event_key = due_contested_keys.event_key
     qualify row_number() over (
-        partition by versions.source, versions.event_key
+        partition by events.source, events.event_key
         order by
-            versions.event_version desc,
-            versions.ingested_at desc,
-            batches.batch_seq desc,
-            versions.row_number desc
+            events.event_version desc,
+            events.ingested_at desc,
+            events.batch_seq desc,
+            events.row_number desc
     ) = 1
+),
+
+current_events as (
+    select *
+    from newest
+    union all by name
+    select due_events.*
+    from due_events
+    anti join contested_keys
+        on due_events.source = contested_keys.source and due_events.event_key = contested_keys.event_key
 ),
 
 kept as (
     select
-        newest.*,
+        *,
         case
             when amount_cents is not null and quantity_milli > 0
                 then (amount_cents + coalesce(discount_cents, 0) + coalesce(coupon_cents, 0)) * 1000 // quantity_milli
         end as unit_price_cents
-    from newest
+    from current_events
     where not is_deletion and event_date between $start and $end
 ),
 

@@ -1,13 +1,13 @@
 -- features.cut_points
 -- Grain:    calendar month x measure.
--- Inputs:   as_of_features staged for the last day before each month.
--- Promise:  quintiles frozen by the calendar: a month's cuts come from the state before its first day, so a late event or a
+-- Inputs:   as_of_features staged for the day $cut_lead_days before each month.
+-- Promise:  quintiles frozen by the calendar: a month's cuts come from the state a fortnight before it, so a late event or a
 --           new day never moves everybody's class. Users active in the 365 days before count; whole numbers only.
 with
 
 measures as (
     select
-        event_date + 1 as event_date,
+        event_date + $cut_lead_days as event_date,
         unnest([
             {'measure': 'recency_days', 'amount': recency_days},
             {'measure': 'active_days_365d', 'amount': active_days_365d},

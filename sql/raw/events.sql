@@ -25,7 +25,9 @@ select
     event_date,
     coalesce(ingested_at, case when $is_historical then event_time else $now end) as ingested_at,
     $batch_id as batch_id,
-    row_number
+    $batch_seq as batch_seq,
+    row_number,
+    is_first
 from candidates
 where not is_known and not is_repeat
 order by event_date, row_number

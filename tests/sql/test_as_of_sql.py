@@ -146,10 +146,10 @@ def test_only_the_five_strongest_are_kept(world: World):
     assert ann["category_count"] == 7
 
 
-def test_cut_points_come_from_the_state_before_the_month_and_hold_all_month(world: World):
+def test_cut_points_come_from_the_state_a_fortnight_before_the_month_and_hold_all_month(world: World):
     for n in range(1, 6):
-        world.land(event(n, f"u{n}", "2024-01-31 12:00", amount=n * 10))
-    world.land(event(9, "u9", "2024-02-01 00:00", amount=9999))
+        world.land(event(n, f"u{n}", "2024-01-16 12:00", amount=n * 10))
+    world.land(event(9, "u9", "2024-01-17 00:00", amount=9999))  # a fortnight before February is over by then
     world.build()
     cuts = {(row["event_date"], row["measure"]): row for row in world.rows("from features.cut_points")}
     assert {day for day, _ in cuts} == {date(2024, 2, 1), date(2024, 3, 1)}  # nothing was known before January
@@ -162,7 +162,7 @@ def test_cut_points_come_from_the_state_before_the_month_and_hold_all_month(worl
 
 def test_users_silent_for_a_year_do_not_move_the_cuts(tmp_path: Path):
     with World(tmp_path, date(2023, 1, 1), date(2024, 3, 31)).open() as world:
-        world.land(event(1, "old", "2023-01-05 12:00", amount=1), event(2, "ann", "2024-01-20 12:00", amount=10))
+        world.land(event(1, "old", "2023-01-05 12:00", amount=1), event(2, "ann", "2024-01-10 12:00", amount=10))
         world.build(date(2023, 1, 1), date(2023, 1, 31))
         world.build(date(2024, 1, 1), date(2024, 2, 1))
         row = world.row(c.FEATURES_CUT_POINTS, event_date=date(2024, 2, 1), measure="spend_cents_365d")

@@ -84,9 +84,14 @@ def test_scores_are_fifths_and_value_follows_the_money(world: World):
     assert [row["monetary_score"] for row in rows] == [1, 2, 3, 4, 5]
     assert [row["value_tier"] for row in rows] == ["low", "low", "medium", "medium", "high"]
     assert [row["frequency_score"] for row in rows] == [1, 2, 3, 4, 5]
-    # Cuts of recency on 1 February: 21, 20 ... 17 days ago, so that 5 is the most recent fifth.
-    assert [row["recency_days"] for row in rows] == [22, 21, 20, 19, 18]
-    assert [row["recency_score"] for row in rows] == [1, 1, 2, 3, 4]
+    # February's cuts of recency are of 16 January, when the five had come 6, 5 ... 2 days before; 5 is the most recent fifth.
+    assert [row["recency_score"] for row in rows] == [1] * 5
+    world.land(event("mid", "mid", "2024-01-28 10:00"))
+    world.build()
+    mid = portrait(world, "mid", date(2024, 2, 1))
+    assert (mid["recency_days"], mid["recency_score"]) == (4, 3)
+    assert portrait(world, "mid", date(2024, 1, 31))["recency_score"] is None
+    assert portrait(world, "u5", date(2024, 3, 28))["recency_score"] == 5
 
 
 def test_scores_and_segments_wait_for_the_first_cut_points(world: World):

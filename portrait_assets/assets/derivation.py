@@ -1,0 +1,70 @@
+"""The SQL that selects a window of each daily table, with what it reads staged: said once, for writing, refreshing and verifying."""
+
+from collections.abc import Callable
+from datetime import date, timedelta
+from typing import Any
+
+from portrait_assets import columns as c
+from portrait_assets.home import Home
+from portrait_assets.lineage import CUT_LEAD, history_start
+from portrait_assets.packs.tag_sql import tag_changes, tag_values
+from portrait_assets.partitions import DAY, Window
+from portrait_assets.resources.session import Session
+from portrait_assets.resources.sql import read_sql
+from portrait_assets.tables import Table
+
+
+def parameters(home: Home) -> dict[str, Any]:
+    """The named values a `.sql` file may ask for: the pack's, and where the calendar begins."""
+    return {**home.pack.sql_parameters, "landmark": home.landmark, "cut_lead_days": CUT_LEAD // timedelta(days=1)}
+
+
+def selection(session: Session, home: Home, table: Table, window: Window) -> str:
+    """A query for the rows of `table` in the window, of the users in scope; `$start` and `$end` are its bounds."""
+    prepare = PREPARED.get(table.name)
+    return prepare(session, home, window) if prepare else read_sql(table.name.replace(".", "/") + ".sql")
+
+
+def stage_features(session: Session, days: list[date]) -> None:
+    """Derive the features at the end of each of `days` into the temporary table `as_of_features`."""
+    session.stage_days("wanted_days", days)
+    session.stage("as_of_features", "features/as_of.sql")
+
+
+def stage_tag_values(session: Session, home: Home, window: Window) -> None:
+    """Stage `tag_values` for the window and the day before it.
+
+    The day before is derived from state, not read from a stored snapshot, so that changes do not depend on which
+    snapshots exist. On the first day of the kept history there is no day before.
+    """
+    session.execute(
+        "create or replace temp table snapshot_rows as select * from scoped_snapshots where event_date between $start and $end",
+        start=window.start,
+        end=window.end,
+    )
+    if window.start > history_start(session, home):
+        stage_features(session, [window.start - DAY])
+        session.execute(f"insert into snapshot_rows by name {read_sql('portraits/snapshots.sql')}", **parameters(home))
+    session.execute(f"create or replace temp table tag_values as {tag_values(home.pack.tags)}")
+
+
+def _cut_points(session: Session, home: Home, window: Window) -> str:
+    stage_features(session, [day - CUT_LEAD for day in window if day.day == 1])
+    return read_sql("features/cut_points.sql")
+
+
+def _snapshots(session: Session, home: Home, window: Window) -> str:
+    stage_features(session, list(window))
+    return read_sql("portraits/snapshots.sql")
+
+
+def _changes(session: Session, home: Home, window: Window) -> str:
+    stage_tag_values(session, home, window)
+    return tag_changes(home.pack.tags)
+
+
+PREPARED: dict[str, Callable[[Session, Home, Window], str]] = {
+    c.FEATURES_CUT_POINTS.name: _cut_points,
+    c.PORTRAITS_SNAPSHOTS.name: _snapshots,
+    c.PORTRAITS_CHANGES.name: _changes,
+}
