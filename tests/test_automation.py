@@ -65,7 +65,7 @@ def test_after_landing_the_sensor_asks_for_the_first_stale_step_over_the_days_it
     assert asked(automation._due()) == ("ingest", "2024-01-01", "2024-01-10")
     with world.open():
         world.build()
-    assert asked(automation._due())[0] == "portraits"
+    assert asked(automation._due()) == ("publish", "2024-01-10", "2024-01-10")
     with world.open():
         world.land(event(2, "ann", "2024-01-08 10:00:00"))
     again = automation._due()

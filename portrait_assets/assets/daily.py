@@ -79,7 +79,7 @@ def _write_unscored(session: Session, home: Home, window: Window) -> None:
     due = ledger.due(c.SCORES_PREDICTIONS, window).whole
     for run in runs_of(day for day in due if ledger.models[day] is None):
         with session.transaction():
-            session.remember(c.SCORES_PREDICTIONS, _marks(session, home, c.SCORES_PREDICTIONS, run))
+            session.remember(c.SCORES_PREDICTIONS, run, _marks(session, home, c.SCORES_PREDICTIONS, run))
 
 
 def _refresh_touched(session: Session, home: Home, table: Table, window: Window, since: int) -> int:

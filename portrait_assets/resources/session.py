@@ -71,7 +71,7 @@ class Session:
         with self.transaction():
             self.execute(f"delete from {table.name} where {table.partition} between $start and $end", **bounds)
             [(rows,)] = self.rows(f"insert into {table.name} by name {select}", **bounds, **parameters)
-            self.remember(table, marks)
+            self.remember(table, window, marks)
         return int(rows)
 
     def revise(self, table: Table, window: Window, select: str, marks: Marks, **parameters: Any) -> int:
@@ -88,7 +88,7 @@ class Session:
                 f"on made.user_id = touched.user_id and made.{table.partition} >= touched.first_date"
             )
             [(rows,)] = self.rows(f"insert into {table.name} by name {affected}", **bounds, **parameters)
-            self.remember(table, marks)
+            self.remember(table, window, marks)
         return int(rows)
 
     def revise_events(self, table: Table, window: Window, select: str, marks: Marks, **parameters: Any) -> int:
@@ -102,26 +102,22 @@ class Session:
                 **bounds,
             )
             [(rows,)] = self.rows(f"insert into {table.name} by name {select}", **bounds, **parameters)
-            self.remember(table, marks)
+            self.remember(table, window, marks)
         return int(rows)
 
-    def remember(self, table: Table, marks: Marks) -> None:
-        """Enter days of `table` in the ledger as they are now written."""
-        days = list(marks)
+    def remember(self, table: Table, window: Window, marks: Marks) -> None:
+        """Enter the days of the window in the ledger as they are now written."""
+        days = list(window)
         self.execute(
-            "delete from meta.materializations where table_name = $table_name and event_date in (select unnest($days::date[]))",
-            table_name=table.name,
-            days=days,
-        )
+            "delete from meta.materializations where table_name = $table_name and event_date between $start and $end",
+            table_name=table.name, start=window.start, end=window.end,
+        )  # fmt: skip
         self.execute(
             "insert into meta.materializations "
             "select $table_name, unnest($days::date[]), unnest($versions::varchar[]), unnest($through::bigint[]), $now",
-            table_name=table.name,
-            days=days,
-            versions=[version for version, _ in marks.values()],
-            through=[through for _, through in marks.values()],
-            now=datetime.now(UTC).replace(tzinfo=None),
-        )
+            table_name=table.name, days=days, versions=[marks[day][0] for day in days],
+            through=[marks[day][1] for day in days], now=datetime.now(UTC).replace(tzinfo=None),
+        )  # fmt: skip
 
     def count(self, table: Table, window: Window | None = None) -> int:
         """Rows of `table`, or of one window of it."""

@@ -111,14 +111,14 @@ def test_an_event_filed_under_another_day_stops_what_reads_it(landing: dict):
 
 def test_lost_clean_events_stop_the_features(landing: dict, monkeypatch: pytest.MonkeyPatch):
     """A `clean/events.sql` that forgets rows: the check says so before anything is made of them."""
-    import portrait_assets.assets.clean as clean
+    import portrait_assets.assets.common as common
 
     def forgetful(session: Session, home, table, window: Window) -> int:
         rows = write_days(session, home, table, window)
         session.execute("delete from clean.events where user_id = 'bob'")
         return rows
 
-    monkeypatch.setattr(clean, "write_days", forgetful)
+    monkeypatch.setattr(common, "write_days", forgetful)
     result = run("ingest", HOME.days, landing)
     assert not result.success and failed_checks(result) == {"clean.events.nothing_lost"}
     assert not FEATURES & materialized(result)
