@@ -8,7 +8,7 @@ from pathlib import Path
 import dagster as dg
 
 from portrait_assets.assets.common import DAILY, HOME, WEEKLY, warehouse_for
-from portrait_assets.home import open_home
+from portrait_assets.home import Home, open_home
 from portrait_assets.lineage import (
     FEATURE_TABLES,
     PORTRAIT_TABLES,
@@ -100,26 +100,27 @@ def landing_folder(context: dg.SensorEvaluationContext):
         context.update_cursor(seen)
         config = {"ops": {"landing": {"config": {"files": [str(file) for file in files]}}}}
         return dg.RunRequest(run_key=f"land {seen}", job_name=land.name, run_config=config)
-    if (days := open_home(HOME.settings).days) != HOME.days:
+    home = open_home(HOME.settings)
+    if home.days.end > HOME.calendar.end:
         return dg.SkipReason(
-            f"the home now covers {days}: waiting for the definitions to be loaded again (`portrait ui` does it)"
+            f"the home now covers {home.days}: waiting for the definitions to be loaded again (`portrait ui` does it)"
         )
     if _run_under_way(context.instance) or is_held(HOME.settings.warehouse_file.with_suffix(".lock")):
         return dg.SkipReason("a run is under way; looking again when it is done")
-    return _due() or dg.SkipReason(f"nothing new in {HOME.settings.landing_dir}, and nothing is stale")
+    return _due(home) or dg.SkipReason(f"nothing new in {HOME.settings.landing_dir}, and nothing is stale")
 
 
-def _due() -> dg.RunRequest | dg.SkipReason | None:
+def _due(home: Home) -> dg.RunRequest | dg.SkipReason | None:
     """The first step that the ledger finds stale, over the days it is stale for; its key lets it be asked for once."""
-    last = Window(HOME.days.end, HOME.days.end)
-    with warehouse_for(HOME).open("look for stale days") as session:
+    last = Window(home.days.end, home.days.end)
+    with warehouse_for(home).open("look for stale days") as session:
         if not session.scalar("select count(*) from raw.batches"):
             return dg.SkipReason("nothing was landed yet; run the job `ingest`, or `portrait run`")
-        stale = stale_days(session, HOME, HOME.days)
-        kept = {table: [day for day in days if day >= history_start(session, HOME)] for table, days in stale.items()}
-        known = knowledge(session, HOME, last.end)
-        generations = HOME.settings.published_dir.glob(f"{as_of_of(last.end)}-*")
-        published = any(is_current(folder, session, HOME, last.end) for folder in generations)
+        stale = stale_days(session, home, home.days)
+        kept = {table: [day for day in days if day >= history_start(session, home)] for table, days in stale.items()}
+        known = knowledge(session, home, last.end)
+        generations = home.settings.published_dir.glob(f"{as_of_of(last.end)}-*")
+        published = any(is_current(folder, session, home, last.end) for folder in generations)
     if window := covering(stale, FEATURE_TABLES):
         return _request(ingest.name, window, known)
     if window := covering(kept, PORTRAIT_TABLES):

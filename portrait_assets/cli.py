@@ -85,6 +85,40 @@ def refresh(source: SourceOption = None) -> None:
 
 
 @app.command()
+def replay(
+    first: Annotated[
+        Optional[str], typer.Option("--from", help="First day to deliver, in an empty home; earlier events are landed at once.")
+    ] = None,
+    through: Annotated[Optional[str], typer.Option("--through", help="Last day, included; default: the source's last.")] = None,
+    to: Annotated[
+        str, typer.Option("--to", help="'landing', the home's landing folder, or the address of the live service.")
+    ] = "landing",
+    pace: Annotated[float, typer.Option("--pace", min=0, help="Seconds a day takes at least; 0 is as fast as possible.")] = 5,
+    late_share: Annotated[
+        Optional[float], typer.Option("--late-share", min=0, max=1, help="Share of the events that come late; default 0.")
+    ] = None,
+    late_days: Annotated[
+        Optional[int], typer.Option("--late-days", min=1, help="How many days late at the most; default 10.")
+    ] = None,
+    seed: Annotated[Optional[int], typer.Option("--seed", help="Another seed makes other events late; default 0.")] = None,
+    refresh: Annotated[bool, typer.Option("--refresh", help="Bring portraits up to date after each day.")] = False,
+    source: SourceOption = None,
+) -> None:
+    """Tell the source's past again, day by day, so that one can watch portraits move. Called again it goes on."""
+    from portrait_assets import replay as replaying
+    from portrait_assets.home import open_home
+
+    home = replaying.plan(
+        open_home(source=source), _date(first, "--from"), _date(through, "--through"),
+        late_share=late_share, late_days=late_days, seed=seed,
+    )  # fmt: skip
+    home = replaying.replay(home, replaying.target_of(home, to), pace, refresh)
+    console.print(f"Delivered through [bold]{home.days.end}[/bold] to {to}.")
+    if to == "landing" and not refresh:
+        console.print("`portrait run` trains a model and makes portraits; later `portrait refresh` takes in what was delivered.")
+
+
+@app.command()
 def snapshot(
     as_of: Annotated[str, typer.Option("--as-of", help="The instant 00:00 UTC of this day; only earlier events count.")],
     out: Annotated[Path, typer.Option("--out", help="Folder of the export; made if it does not exist.")],

@@ -2,14 +2,17 @@
 
 import json
 import os
-from dataclasses import dataclass
+from contextlib import AbstractContextManager
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import Any
 
 from portrait_assets import sources
 from portrait_assets.errors import PortraitError
 from portrait_assets.packs import Pack, load_pack
 from portrait_assets.partitions import DAY, Window, as_of_of
+from portrait_assets.resources.lock import exclusive
 from portrait_assets.settings import Settings
 from portrait_assets.sources import Source
 
@@ -17,13 +20,38 @@ DEFAULT_SOURCE = "complete_journey"
 
 
 @dataclass(frozen=True)
+class Replay:
+    """A stretch of the source's days that is delivered one day after the other, and how much of it comes late."""
+
+    first: date
+    last: date
+    delivered: date
+    """The last day that is out; the day before `first` at the beginning."""
+    late_share: float = 0.0
+    late_days: int = 10
+    seed: int = 0
+
+
+@dataclass(frozen=True)
 class Home:
-    """What a home holds: its source, its domain pack, and the first and last day of its partitions."""
+    """What a home holds: its source, its domain pack, and the first and last day it knows of."""
 
     settings: Settings
     source: Source
     pack: Pack
     days: Window
+    replay: Replay | None = None
+    """Set where the source's past is told again day by day: the home then knows only what was delivered."""
+
+    @property
+    def calendar(self) -> Window:
+        """The days that have partitions: those of a replay have them before they are delivered."""
+        return Window(self.days.start, max(self.days.end, self.replay.last)) if self.replay else self.days
+
+    @property
+    def landed_whole(self) -> Source:
+        """What of the source lands from its own files: everything, or in a replayed home everything but events."""
+        return self.source.model_copy(update={"events": ()}) if self.replay else self.source
 
     @property
     def landmark(self) -> date:
@@ -38,8 +66,7 @@ def open_home(settings: Settings | None = None, source: str | None = None, throu
     Raises PortraitError where the home already holds another source: a home holds one.
     """
     settings = settings or Settings()
-    file = settings.home_dir / "home.json"
-    recorded = _read(file)
+    recorded = _read(_file(settings))
     wanted = source or settings.source
     if recorded and wanted and _reference(wanted) != recorded["source"]:
         raise PortraitError(
@@ -48,7 +75,8 @@ def open_home(settings: Settings | None = None, source: str | None = None, throu
         )
     reference = recorded["source"] if recorded else _reference(wanted or DEFAULT_SOURCE)
     loaded = sources.load(reference)
-    days = Window(*map(date.fromisoformat, recorded["days"])) if recorded else _first_days(loaded)
+    days = Window(*map(date.fromisoformat, recorded["days"])) if recorded else source_days(loaded)
+    replay = _replay_of(recorded.get("replay")) if recorded else None
     if through is not None:
         if through < days.start:
             raise PortraitError(
@@ -59,17 +87,47 @@ def open_home(settings: Settings | None = None, source: str | None = None, throu
             raise PortraitError(
                 f"day {through} (--as-of {as_of_of(through)}) has not happened yet; the last day a portrait can be made for is today"
             )
+        if replay and through > days.end:
+            raise PortraitError(
+                f"day {through} (--as-of {as_of_of(through)}) is not delivered yet: this home replays its source and has come to "
+                f"{days.end}; `portrait replay` goes on"
+            )
         days = Window(days.start, max(days.end, through))
-    _write(file, {"layout": 1, "source": reference, "days": [str(days.start), str(days.end)]})
-    return Home(settings, loaded, load_pack(), days)
+    home = Home(settings, loaded, load_pack(), days, replay)
+    _record(home, reference)
+    return home
 
 
 def extend(home: Home, through: date) -> Home:
     """The same home, covering at least `through`: new events brought later days."""
-    return home if through <= home.days.end else open_home(home.settings, through=through)
+    if through <= home.days.end:
+        return home
+    with _alone(home.settings):
+        known = open_home(home.settings)
+        return _changed(replace(known, days=Window(known.days.start, max(known.days.end, through))))
 
 
-def _first_days(source: Source) -> Window:
+def replaying(home: Home, replay: Replay) -> Home:
+    """The same home with its replay as it now stands. One that begins covers the history alone, later the delivered days too."""
+    with _alone(home.settings):
+        known = open_home(home.settings)
+        end = max(known.days.end, replay.delivered) if known.replay else replay.delivered
+        return _changed(replace(known, days=Window(known.days.start, end), replay=replay))
+
+
+def _alone(settings: Settings) -> AbstractContextManager[None]:
+    return exclusive(settings.home_dir / "home.lock", "a change of the home's days")
+
+
+def _changed(home: Home) -> Home:
+    recorded = _read(_file(home.settings))
+    assert recorded is not None
+    _record(home, recorded["source"])
+    return home
+
+
+def source_days(source: Source) -> Window:
+    """First and last UTC day of a source's events: as it declares, else as its files say, and never after today."""
     declared_start, declared_end = source.start, source.end
     if declared_start and declared_end:
         return Window(declared_start, declared_end)
@@ -83,6 +141,10 @@ def _reference(source: str) -> str:
     return str(path.resolve()) if path.suffix else source
 
 
+def _file(settings: Settings) -> Path:
+    return settings.home_dir / "home.json"
+
+
 def _read(file: Path) -> dict | None:
     if not file.exists():
         return None
@@ -92,8 +154,21 @@ def _read(file: Path) -> dict | None:
         raise PortraitError(f"{file} is not readable ({error}); restore it or start with a new PORTRAIT_HOME") from None
 
 
-def _write(file: Path, content: dict) -> None:
-    """Write atomically, and only where something changed."""
+def _replay_of(recorded: dict | None) -> Replay | None:
+    if recorded is None:
+        return None
+    days = {name: date.fromisoformat(recorded[name]) for name in ("first", "last", "delivered")}
+    return Replay(**{**recorded, **days})
+
+
+def _record(home: Home, reference: str) -> None:
+    """Write `home.json` atomically, and only where something changed."""
+    content: dict[str, Any] = {"layout": 1, "source": reference, "days": [str(home.days.start), str(home.days.end)]}
+    if home.replay:
+        content["replay"] = {
+            name: str(value) if isinstance(value, date) else value for name, value in asdict(home.replay).items()
+        }
+    file = _file(home.settings)
     if _read(file) == content:
         return
     file.parent.mkdir(parents=True, exist_ok=True)

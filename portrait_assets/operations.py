@@ -122,7 +122,7 @@ def _features(home: Home, day: date, source_files: bool) -> list[str]:
     """Land, clean and derive features of every stale day through `day`."""
     days = Window(home.days.start, day)
     with warehouse(home).open("look for stale days") as session:
-        pending = source_files and sources.pending(session.connection, home.source)
+        pending = source_files and sources.pending(session.connection, home.landed_whole)
         stale = covering(stale_days(session, home, days), FEATURE_TABLES)
     window = days if pending else stale
     return [] if window is None else [execute(home, "ingest", window)]

@@ -56,21 +56,20 @@ def test_the_sensor_lands_once_for_the_same_files_and_again_for_other_content():
     assert first.run_config["ops"]["landing"]["config"]["files"] == [str(file)]
 
 
-def test_after_landing_the_sensor_asks_for_the_first_stale_step_over_the_days_it_is_stale_for(tmp_path, monkeypatch):
+def test_after_landing_the_sensor_asks_for_the_first_stale_step_over_the_days_it_is_stale_for(tmp_path):
     world = World(tmp_path, date(2024, 1, 1), date(2024, 1, 10))
-    monkeypatch.setattr(automation, "HOME", world.home)
-    assert isinstance(automation._due(), dg.SkipReason)  # nothing was landed yet
+    assert isinstance(automation._due(world.home), dg.SkipReason)  # nothing was landed yet
     with world.open():
         world.land(event(1, "ann", "2024-01-03 10:00:00"))
-    assert asked(automation._due()) == ("ingest", "2024-01-01", "2024-01-10")
+    assert asked(automation._due(world.home)) == ("ingest", "2024-01-01", "2024-01-10")
     with world.open():
         world.build()
-    assert asked(automation._due()) == ("publish", "2024-01-10", "2024-01-10")
+    assert asked(automation._due(world.home)) == ("publish", "2024-01-10", "2024-01-10")
     with world.open():
         world.land(event(2, "ann", "2024-01-08 10:00:00"))
-    again = automation._due()
+    again = automation._due(world.home)
     assert asked(again) == ("ingest", "2024-01-08", "2024-01-10")
-    assert again.run_key == automation._due().run_key
+    assert again.run_key == automation._due(world.home).run_key
 
 
 def test_the_sensor_waits_while_the_warehouse_is_held(tmp_path):

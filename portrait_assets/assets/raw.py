@@ -50,7 +50,8 @@ def landing(context: dg.AssetExecutionContext, config: Landing, warehouse: Wareh
     """Land what the source holds and the ledger does not know yet; one transaction per batch."""
     now = datetime.now(UTC).replace(tzinfo=None)
     with warehouse.open("landing") as session:
-        for batch in sources.land(session.connection, HOME.source, now, config.files or None):
+        source, files = (HOME.source, config.files) if config.files else (HOME.landed_whole, None)
+        for batch in sources.land(session.connection, source, now, files):
             context.log.info("%s %s", "landed" if batch.is_new else "known", batch)
         if config.files and (last := session.scalar("select max(last_date) from raw.batches")):
             extend(HOME, min(last, now.date()))

@@ -48,7 +48,7 @@ def work_of(con: duckdb.DuckDBPyConnection, source: Source, files: Sequence[str 
     for path in map(Path, files):
         if not path.is_file():
             raise PortraitError(f"{path}: no such file; check the name")
-        if table := table_of(source, path):
+        if not path.name.startswith(f"{CANONICAL}-") and (table := table_of(source, path)):
             given.setdefault(table, []).append(path)
         else:
             canonical.append(_canonical(con, source, path))

@@ -1,0 +1,321 @@
+"""A replay tells the source's past day by day, and in the end the home holds what landing it all at once gives."""
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date, timedelta
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from portrait_assets import operations, sources
+from portrait_assets import replay as replaying
+from portrait_assets.automation import settled_files
+from portrait_assets.errors import PortraitError
+from portrait_assets.home import Home, open_home
+from portrait_assets.operations import warehouse
+from portrait_assets.replay import LandingFolder, LiveService, plan, target_of
+from portrait_assets.settings import PROJECT_DIR, Settings
+from tests.small_world import NOW, event, write_lines, write_mapping
+
+FIRST, LAST = date(2024, 1, 1), date(2024, 1, 20)
+BEGIN = date(2024, 1, 11)
+CONTENT = (
+    "source, event_key, event_version, is_deletion, event_time, local_time, user_id, event_type, item_id, session_id, "
+    "quantity_milli, amount_cents, discount_cents, coupon_cents, rating, text, place_id, campaign_id, event_date"
+)
+EXAMPLES = ("online_shop", "marketplace", "website")
+
+
+@pytest.fixture
+def mapping(tmp_path: Path) -> Path:
+    """A shop of twenty days: an event a day but for one silent day, corrections, a deletion, odd words and odd times."""
+    mapping = write_mapping(tmp_path / "shop", FIRST, LAST)
+    days = [FIRST + timedelta(days=n) for n in range(20) if n != 14]
+    events = [event(f"a{n}", "ann", f"{day} 10:00:00.123456", amount=n + 0.01) for n, day in enumerate(days)]
+    events += [
+        event("a2", "ann", "2024-01-16 09:00", amount=99),  # corrects a2, without saying which version is newer
+        event("b1", "bob", "2024-01-13 09:00", rating=4.35, kind="review"),
+        event("b1", "bob", "2024-01-12 09:00", rating=1e-7, kind="review", version=2),
+        event("b2", "bob", "2024-01-12 23:59:59.999999", session="it's \"quoted\" \\ ünï|code"),
+        event("b2", "bob", "2024-01-18 08:00", deleted=True, version=1),
+        event("c1", "cat", "2024-01-12 08:00", told="2024-01-14 08:00"),
+        event("x", None, "2024-01-12 08:00"),
+    ]
+    write_lines(tmp_path / "shop" / "events.ndjson", events)
+    return mapping
+
+
+def home_of(tmp_path: Path, mapping: Path, name: str = "home") -> Home:
+    return open_home(Settings(home=tmp_path / name, threads=1), source=str(mapping))
+
+
+def deliver(home: Home, first: date | None = BEGIN, last: date | None = None, land: bool = True, **lateness) -> Home:
+    """Plan, replay into the landing folder as fast as possible, and land what lies there."""
+    folder = home.settings.landing_dir
+    home = replaying.replay(plan(home, first, last, **lateness), LandingFolder(folder), 0, refresh=False)
+    return operations.ingest(home, settled_files(folder))[0] if land and folder.exists() else home
+
+
+def landed(home: Home, columns: str = CONTENT, table: str = "raw.events") -> pl.DataFrame:
+    with warehouse(home).open("look") as session:
+        return session.frame(f"select {columns} from {table} order by all")
+
+
+def landed_whole(home: Home, columns: str = CONTENT, table: str = "raw.events") -> pl.DataFrame:
+    """The same of a home where the source's own files land at once."""
+    with warehouse(home).open("land") as session:
+        sources.land(session.connection, home.source, NOW)
+    return landed(home, columns, table)
+
+
+def delivered(home: Home) -> dict[str, list[str]]:
+    """Day -> the keys of its file."""
+    files = sorted(home.settings.landing_dir.glob("canonical-*.ndjson"))
+    return {
+        file.stem.removeprefix("canonical-"): [json.loads(line)["event_key"] for line in file.read_text().splitlines()]
+        for file in files
+    }
+
+
+# ---------------------------------------------------------------------------------------------------- the same in the end
+
+
+@pytest.mark.parametrize("lateness", [{}, {"late_share": 0.5, "late_days": 4}, {"late_share": 1.0, "late_days": 30, "seed": 3}])
+def test_keys_and_events_are_those_of_landing_at_once(tmp_path: Path, mapping: Path, lateness: dict):
+    home = deliver(home_of(tmp_path, mapping), **lateness)
+    assert landed(home).equals(landed_whole(home_of(tmp_path, mapping, "whole")))
+    assert landed(home, "*", "raw.items").drop("batch_id").equals(landed_whole(home_of(tmp_path, mapping, "whole"), "*", "raw.items").drop("batch_id"))
+    assert landed(home, "sum(rows_duplicate) as told_twice", "raw.batches")["told_twice"].to_list() == [0]
+
+
+def test_without_lateness_even_the_time_of_learning_is_the_same(tmp_path: Path, mapping: Path):
+    columns = f"{CONTENT}, ingested_at"
+    home = deliver(home_of(tmp_path, mapping))
+    assert landed(home, columns).equals(landed_whole(home_of(tmp_path, mapping, "whole"), columns))
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_the_same_version_of_a_key_wins_however_late_it_comes(tmp_path: Path, mapping: Path, seed: int):
+    from portrait_assets import columns as c
+    from portrait_assets.assets.daily import write_days
+    from portrait_assets.resources.sql import read_sql
+
+    def clean(home: Home) -> pl.DataFrame:
+        with warehouse(home).open("clean") as session:
+            for table in (c.CLEAN_IDENTITIES, c.CLEAN_ITEMS):
+                session.rebuild(table, read_sql(table.name.replace(".", "/") + ".sql"))
+            write_days(session, home, c.CLEAN_EVENTS, home.days)
+            return session.frame("select * exclude (ingested_at) from clean.events order by all")
+
+    home = deliver(home_of(tmp_path, mapping), late_share=0.7, late_days=9, seed=seed)
+    whole = home_of(tmp_path, mapping, "whole")
+    landed_whole(whole)
+    assert clean(home).equals(clean(whole)) and clean(home).height == 21
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_it_works_for_any_source_through_its_mapping(tmp_path: Path, name: str):
+    mapping = PROJECT_DIR / "examples" / f"{name}.toml"
+    home, whole = home_of(tmp_path, mapping), home_of(tmp_path, mapping, "whole")
+    begin = home.days.start + timedelta(days=1)
+    home = deliver(home, begin, late_share=0.5, late_days=3)
+    assert landed(home).equals(landed_whole(whole)) and not landed(home).is_empty()
+
+
+def test_equal_rows_that_are_distinct_events_stay_distinct(tmp_path: Path):
+    shop = tmp_path / "shop"
+    shop.mkdir()
+    (shop / "shop.toml").write_text(
+        'name = "shop"\ntimes = "utc"\n[tables.lines]\nfiles = "*.csv"\n[[events]]\nfrom = "lines"\nduplicates = "distinct"\n'
+        'event_time = "at"\nuser_id = "who"\nevent_type = "view"\n'
+    )
+    (shop / "lines.csv").write_text("at,who\n2024-01-01 10:00,ann\n" + "2024-01-02 10:00,ann\n" * 3)
+    home = deliver(home_of(tmp_path, shop / "shop.toml"), date(2024, 1, 2))
+    assert landed(home).equals(landed_whole(home_of(tmp_path, shop / "shop.toml", "whole")))
+    assert landed(home).height == 4
+
+
+# ------------------------------------------------------------------------------------------------------ what is known when
+
+
+def test_a_home_that_is_replayed_knows_what_was_delivered_and_no_more(tmp_path: Path, mapping: Path):
+    home = deliver(home_of(tmp_path, mapping), last=date(2024, 1, 12))
+    assert landed(home)["event_date"].max() == date(2024, 1, 12)
+    assert str(home.days) == "2024-01-01 to 2024-01-12"
+    with warehouse(home).open("look") as session:
+        assert not sources.pending(session.connection, home.landed_whole)
+    with pytest.raises(PortraitError, match="not delivered yet"):
+        open_home(home.settings, through=date(2024, 1, 13))
+
+
+def test_a_file_holds_what_was_learnt_on_its_day(tmp_path: Path, mapping: Path):
+    files = delivered(deliver(home_of(tmp_path, mapping)))
+    assert files["2024-01-12"] == ["events|a11", "events|b2", "events|b1"]  # a newer version comes after an older one
+    assert "events|c1" in files["2024-01-14"]  # the source says itself that it learnt this two days later
+    assert "2024-01-15" not in files  # nothing happened
+    assert set(files) == {f"2024-01-{day}" for day in range(11, 21) if day != 15}
+
+
+def test_late_events_are_drawn_by_the_seed_and_all_are_out_at_the_end(tmp_path: Path, mapping: Path):
+    homes = [
+        deliver(home_of(tmp_path, mapping, name), land=False, late_share=0.5, late_days=3, seed=seed)
+        for name, seed in (("one", 1), ("same", 1), ("other", 2))
+    ]
+    one, same, other = map(delivered, homes)
+    assert one == same != other
+    assert sorted(sum(one.values(), [])) == sorted(sum(other.values(), []))
+    lines = [json.loads(line) for file in homes[0].settings.landing_dir.iterdir() for line in file.read_text().splitlines()]
+    waits = {
+        line["event_key"]: (date.fromisoformat(line["ingested_at"][:10]) - date.fromisoformat(line["event_time"][:10])).days
+        for line in lines
+        if line["event_key"].startswith("events|a") and line["event_key"] != "events|a2"
+    }
+    assert set(waits.values()) <= {0, 1, 2, 3} and 0 < sum(wait > 0 for wait in waits.values()) < len(waits)
+
+
+def test_the_files_are_whole_and_settled_as_soon_as_they_are_seen(tmp_path: Path, mapping: Path):
+    home = deliver(home_of(tmp_path, mapping), land=False)
+    files = sorted(home.settings.landing_dir.iterdir())
+    assert settled_files(home.settings.landing_dir) == files and not any(file.name.startswith(".") for file in files)
+
+
+# ------------------------------------------------------------------------------------------------------------- cut short
+
+
+class Tired:
+    """A target that gives up on a day."""
+
+    def __init__(self, folder: Path, day: date) -> None:
+        self.folder, self.day = LandingFolder(folder), day
+
+    def deliver(self, day: date, events: pl.DataFrame) -> None:
+        if day == self.day:
+            raise PortraitError("tired")
+        self.folder.deliver(day, events)
+
+
+def test_a_replay_cut_short_goes_on_as_it_was_begun(tmp_path: Path, mapping: Path):
+    lateness = {"late_share": 0.5, "late_days": 4, "seed": 1}
+    home = plan(home_of(tmp_path, mapping), BEGIN, None, **lateness)
+    with pytest.raises(PortraitError, match="tired"):
+        replaying.replay(home, Tired(home.settings.landing_dir, date(2024, 1, 16)), 0, refresh=False)
+    home = open_home(home.settings)
+    for other in ({"late_share": 0.1}, {"seed": 2}, {"last": date(2024, 1, 18)}, {"first": BEGIN}):
+        with pytest.raises(PortraitError, match="stopped after 2024-01-15"):
+            plan(home, **{"first": None, "last": None, **other})
+    home = deliver(home, None)
+    unbroken = deliver(home_of(tmp_path, mapping, "unbroken"), **lateness)
+    assert delivered(home) == delivered(unbroken)
+    assert landed(home, f"{CONTENT}, ingested_at").equals(landed(unbroken, f"{CONTENT}, ingested_at"))
+
+
+def test_the_next_stretch_begins_where_the_last_one_ended(tmp_path: Path, mapping: Path):
+    home = deliver(home_of(tmp_path, mapping), last=date(2024, 1, 14), late_share=1.0)
+    with pytest.raises(PortraitError, match="next day is 2024-01-15, not 2024-01-17"):
+        plan(home, date(2024, 1, 17), None)
+    home = deliver(home, None, late_share=0.5)
+    assert landed(home).equals(landed_whole(home_of(tmp_path, mapping, "whole")))
+    assert landed(home, "sum(rows_duplicate) as told_twice", "raw.batches")["told_twice"].to_list() == [0]
+    with pytest.raises(PortraitError, match="everything is delivered"):
+        plan(home, None, None)
+
+
+# -------------------------------------------------------------------------------------------------------------- refusals
+
+
+def test_a_home_with_the_sources_own_files_is_not_replayed(tmp_path: Path, mapping: Path):
+    home = home_of(tmp_path, mapping)
+    landed_whole(home)
+    with pytest.raises(PortraitError, match="already holds events of 'corner_shop'; a replay begins in an empty home"):
+        plan(home, BEGIN, None)
+    assert open_home(home.settings).replay is None
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "told"),
+    [
+        (None, None, "--from DAY"),
+        (FIRST, None, "leaves no history"),
+        (date(2024, 2, 1), None, "up to 2024-01-20"),
+        (BEGIN, date(2024, 1, 10), "not one of the days left"),
+        (BEGIN, date(2024, 2, 1), "not one of the days left"),
+    ],
+)
+def test_days_that_do_not_fit_are_refused_and_nothing_is_recorded(tmp_path: Path, mapping: Path, first, last, told: str):
+    home = home_of(tmp_path, mapping)
+    with pytest.raises(PortraitError, match=told):
+        plan(home, first, last)
+    assert open_home(home.settings).replay is None
+
+
+def test_a_target_is_the_landing_folder_or_an_address(tmp_path: Path, mapping: Path):
+    home = home_of(tmp_path, mapping)
+    assert target_of(home, "landing") == LandingFolder(home.settings.landing_dir)
+    assert target_of(home, "http://127.0.0.1:1") == LiveService("http://127.0.0.1:1")
+    with pytest.raises(PortraitError, match="neither 'landing' nor an address"):
+        target_of(home, "kafka")
+
+
+# ----------------------------------------------------------------------------------------------------------- the service
+
+
+@contextmanager
+def service(*answers: tuple[int, dict[str, str]]) -> Iterator[tuple[str, list[tuple[str, list[dict]]]]]:
+    """A server that gives `answers` in turn, then 202; yields its address and what it took."""
+    taken: list[tuple[str, list[dict]]] = []
+    left = list(answers)
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            status, headers = left.pop(0) if left else (202, {})
+            if status == 202:
+                taken.append((self.path, body))
+            self.send_response(status)
+            for name, value in {"Content-Length": "0", **headers}.items():
+                self.send_header(name, value)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            """Quiet."""
+
+    server = HTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}", taken
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+def test_the_service_gets_every_event_once_with_its_key(tmp_path: Path, mapping: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(replaying, "POSTED_AT_ONCE", 2)
+    home = plan(home_of(tmp_path, mapping), BEGIN, None)
+    with service((503, {"Retry-After": "0"}), (429, {"Retry-After": "0"})) as (address, taken):
+        home = replaying.replay(home, LiveService(address), 0, refresh=False)
+    told = [line for path, lines in taken for line in lines if path == "/events"]
+    whole = landed_whole(home_of(tmp_path, mapping, "whole"), "event_key, event_date, greatest(event_date, ingested_at::date) as told")
+    assert sorted(line["event_id"] for line in told) == sorted(whole.filter(pl.col("told") >= BEGIN)["event_key"])
+    assert max(len(lines) for _, lines in taken) == 2
+    assert told[0]["event_time"] == "2024-01-11T10:00:00.123456+00:00" and "campaign_id" not in told[0]
+    assert home.replay.delivered == LAST and not home.settings.landing_dir.exists()
+
+
+def test_a_service_that_refuses_stops_the_replay_before_that_day(tmp_path: Path, mapping: Path):
+    home = plan(home_of(tmp_path, mapping), BEGIN, None)
+    with service((202, {}), (422, {})) as (address, _), pytest.raises(PortraitError, match=r"events of 2024-01-12 \(422\)"):
+        replaying.replay(home, LiveService(address), 0, refresh=False)
+    assert open_home(home.settings).replay.delivered == BEGIN
+
+
+def test_a_service_that_is_not_there_is_one_line(tmp_path: Path, mapping: Path):
+    with service() as (address, _):
+        pass
+    with pytest.raises(PortraitError, match="does not answer"):
+        replaying.replay(plan(home_of(tmp_path, mapping), BEGIN, None), LiveService(address), 0, refresh=False)
