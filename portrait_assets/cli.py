@@ -115,7 +115,9 @@ def replay(
     home = replaying.replay(home, replaying.target_of(home, to), pace, refresh)
     console.print(f"Delivered through [bold]{home.days.end}[/bold] to {to}.")
     if to == "landing" and not refresh:
-        console.print("`portrait run` trains a model and makes portraits; later `portrait refresh` takes in what was delivered.")
+        console.print(
+            "`portrait run` trains a model and makes portraits; later `portrait refresh` takes in what was delivered."
+        )
 
 
 @app.command()

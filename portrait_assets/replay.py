@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from http import HTTPStatus
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import polars as pl
 
@@ -37,9 +37,7 @@ logger = logging.getLogger("portrait")
 POSTED_AT_ONCE = 500
 PATIENCE_SECONDS = 600.0
 BUSY = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
-DELIVERED = (
-    "select * exclude (delivery_date, sequence, is_late) from deliveries where delivery_date = $day order by sequence"
-)
+DELIVERED = "select * exclude (delivery_date, sequence, is_late) from deliveries where delivery_date = $day order by sequence"
 
 
 class Target(Protocol):
@@ -123,7 +121,7 @@ def _seconds_asked(retry_after: str | None) -> float:
     return float(retry_after) if retry_after and retry_after.isdigit() else 1.0
 
 
-def plan(home: Home, first: date | None, last: date | None, **lateness: float | int | None) -> Home:
+def plan(home: Home, first: date | None, last: date | None, **lateness: Any) -> Home:
     """The home with the stretch to deliver recorded in it: a new one, the next one, or the rest of one that was cut short.
 
     `first` begins a replay in an empty home; later it is the day after the last one delivered, which is also the default.
@@ -166,9 +164,13 @@ def _refuse_landed(home: Home) -> None:
 
 def _beginning(first: date | None, days: Window) -> date:
     if first is None:
-        raise PortraitError("say where the replay begins with --from DAY: what happened before it is landed at once, as history")
+        raise PortraitError(
+            "say where the replay begins with --from DAY: what happened before it is landed at once, as history"
+        )
     if not days.start < first <= days.end:
-        raise PortraitError(f"--from {first} leaves no history or no day to deliver; choose a day after {days.start}, up to {days.end}")
+        raise PortraitError(
+            f"--from {first} leaves no history or no day to deliver; choose a day after {days.start}, up to {days.end}"
+        )
     return first
 
 
@@ -186,21 +188,21 @@ def replay(home: Home, target: Target, pace_seconds: float, refresh: bool) -> Ho
     The history is landed first, if it is not there yet. With `refresh` the home is brought up to date after each day, and
     before the first one, if nothing is published, with a model trained on the history.
     """
-    assert home.replay is not None
+    stretch = home.replay
+    assert stretch is not None
     with _told_by_source(home) as told:
         _land_history(home, told)
         if refresh and not (home.settings.published_dir / "current").exists():
             operations.run(home)
-        _stage(told, home.replay)
-        for day in Window(home.replay.delivered + DAY, home.replay.last):
+        _stage(told, stretch)
+        for day in Window(stretch.delivered + DAY, stretch.last):
             began = time.monotonic()
-            events = told.frame(DELIVERED, day=day)
-            target.deliver(day, events)
-            home = replaying(home, replace(home.replay, delivered=day))
+            target.deliver(day, told.frame(DELIVERED, day=day))
+            home = replaying(home, replace(stretch, delivered=day))
             logger.info("[bold]%s[/bold] delivered: %s", day, _counted(told, day))
             if refresh:
                 operations.refresh(home)
-            if day < home.replay.last:
+            if day < stretch.last:
                 time.sleep(max(0.0, pace_seconds - (time.monotonic() - began)))
     return home
 
@@ -215,7 +217,9 @@ def _told_by_source(home: Home) -> Iterator[Session]:
         with aside.open("read the source") as session:
             batches = sources.land(session.connection, home.source, datetime.now(UTC))
             if rejected := sum(batch.rows_rejected for batch in batches):
-                logger.info("%s rows that the mapping rejects are not delivered; `portrait sources check` shows why", f"{rejected:,}")
+                logger.info(
+                    "%s rows that the mapping rejects are not delivered; `portrait sources check` shows why", f"{rejected:,}"
+                )
             yield session
 
 
