@@ -101,7 +101,7 @@ def landing_folder(context: dg.SensorEvaluationContext):
         config = {"ops": {"landing": {"config": {"files": [str(file) for file in files]}}}}
         return dg.RunRequest(run_key=f"land {seen}", job_name=land.name, run_config=config)
     home = open_home(HOME.settings)
-    if home.days.end > HOME.calendar.end:
+    if home.days.end > HOME.days.end:
         return dg.SkipReason(
             f"the home now covers {home.days}: waiting for the definitions to be loaded again (`portrait ui` does it)"
         )

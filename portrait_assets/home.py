@@ -44,11 +44,6 @@ class Home:
     """Set where the source's past is told again day by day: the home then knows only what was delivered."""
 
     @property
-    def calendar(self) -> Window:
-        """The days that have partitions: those of a replay have them before they are delivered."""
-        return Window(self.days.start, max(self.days.end, self.replay.last)) if self.replay else self.days
-
-    @property
     def landed_whole(self) -> Source:
         """What of the source lands from its own files: everything, or in a replayed home everything but events."""
         return self.source.model_copy(update={"events": ()}) if self.replay else self.source
@@ -57,6 +52,10 @@ class Home:
     def landmark(self) -> date:
         """Where forward decay starts counting: the first of January of the first year, fixed by the calendar."""
         return date(self.days.start.year, 1, 1)
+
+    def planned(self) -> "Home":
+        """The home as it will be when its replay is over: its days have partitions before they are delivered."""
+        return replace(self, days=Window(self.days.start, max(self.days.end, self.replay.last))) if self.replay else self
 
 
 def open_home(settings: Settings | None = None, source: str | None = None, through: date | None = None) -> Home:

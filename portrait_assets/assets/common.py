@@ -22,10 +22,9 @@ warnings.filterwarnings("ignore", category=dg.BetaWarning)
 OWNERS = ["team:portrait"]
 PREVIEW_ROWS = 8
 
-HOME: Home = open_home()
-FIRST_DAY, LAST_DAY = HOME.calendar.start, HOME.calendar.end
-DAILY = dg.DailyPartitionsDefinition(start_date=str(FIRST_DAY), end_date=str(LAST_DAY + DAY))
-WEEKLY = dg.WeeklyPartitionsDefinition(start_date=str(FIRST_DAY), end_date=str(LAST_DAY + 8 * DAY), day_offset=1)
+HOME: Home = open_home().planned()
+DAILY = dg.DailyPartitionsDefinition(start_date=str(HOME.days.start), end_date=str(HOME.days.end + DAY))
+WEEKLY = dg.WeeklyPartitionsDefinition(start_date=str(HOME.days.start), end_date=str(HOME.days.end + 8 * DAY), day_offset=1)
 SINGLE_RUN = dg.BackfillPolicy.single_run()
 
 

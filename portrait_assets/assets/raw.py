@@ -16,7 +16,7 @@ from portrait_assets.assets.common import (
     shown,
     window_of,
 )
-from portrait_assets.home import extend
+from portrait_assets.home import extend, open_home
 from portrait_assets.resources.warehouse import Warehouse
 from portrait_assets.tables import Table
 
@@ -54,7 +54,7 @@ def landing(context: dg.AssetExecutionContext, config: Landing, warehouse: Wareh
         for batch in sources.land(session.connection, source, now, files):
             context.log.info("%s %s", "landed" if batch.is_new else "known", batch)
         if config.files and (last := session.scalar("select max(last_date) from raw.batches")):
-            extend(HOME, min(last, now.date()))
+            extend(open_home(HOME.settings), min(last, now.date()))
         reasons = session.frame(
             "select reason, count(*) as row_count from raw.quarantine group by reason order by row_count desc, reason limit 12"
         )
