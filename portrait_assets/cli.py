@@ -187,16 +187,16 @@ def verify(
 
 @app.command()
 def status(source: SourceOption = None, as_json: JsonOption = False) -> None:
-    """Freshness, row counts, models, last runs, quarantine."""
-    from portrait_assets import summary
+    """How far each layer has come, what waits, what failed, what is unusual; models and last runs."""
     from portrait_assets.home import open_home
+    from portrait_assets.status import show_status
+    from portrait_assets.status import status as status_of
 
-    home = open_home(source=source)
-    facts = summary.status(home)
+    facts = status_of(open_home(source=source))
     if as_json:
         _print_json(facts)
     else:
-        summary.show_status(console, facts)
+        show_status(console, facts)
 
 
 @app.command()

@@ -89,6 +89,18 @@ RAW_BATCHES = Table(
     ),
 )
 
+RAW_FAILURES = Table(
+    "raw.failures",
+    "one file that could not be landed, until it is",
+    (
+        Column("source", "varchar", "name of the source mapping"),
+        Column("stream", "varchar", "which stream of the mapping read it"),
+        Column("files", "varchar", "its name"),
+        Column("reason", "varchar", "why, for a person"),
+        Column("failed_at", "timestamp", "wall clock, UTC"),
+    ),
+)
+
 RAW_ITEMS = Table(
     "raw.items",
     "one item as described by one batch",
@@ -485,6 +497,24 @@ RECOMMENDATIONS_TOP = Table(
         Column("item_id", "varchar", "the item"),
         Column("score", "double", "higher is better; comparable within a user"),
         Column("reason", "varchar", "why, for a person"),
+    ),
+    partition="event_date",
+)
+
+OBSERVABILITY_DRIFT = Table(
+    "observability.drift",
+    "published day x key feature: how far its distribution moved within 28 days",
+    (
+        Column("event_date", "date", "UTC day: the partition"),
+        Column(
+            "feature", "varchar", "column of portraits.snapshots, or the thousandths of attention on the strongest category"
+        ),
+        Column("psi", "double", "population stability index against the day 28 days before; above 0.2 is a large move"),
+        Column("users", "bigint", "users with a portrait on the day"),
+        Column("users_before", "bigint", "users with a portrait 28 days before"),
+        Column("moved_bin", "varchar", "the range of values that moved most"),
+        Column("moved_from", "double", "the share of users it held 28 days before"),
+        Column("moved_to", "double", "the share of users it holds"),
     ),
     partition="event_date",
 )

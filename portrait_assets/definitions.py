@@ -2,15 +2,16 @@
 
 import dagster as dg
 
-from portrait_assets.assets import clean, features, models, portraits, published, raw
+from portrait_assets.assets import clean, features, models, observability, portraits, published, raw
 from portrait_assets.assets.common import HOME, warehouse_for
 from portrait_assets.automation import JOBS, SCHEDULES, SENSORS
 from portrait_assets.checks import CHECKS
 from portrait_assets.resources.tracking import Tracking
+from portrait_assets.watches import WATCHES
 
 defs = dg.Definitions(
-    assets=dg.load_assets_from_modules([raw, clean, features, models, portraits, published]),
-    asset_checks=CHECKS,
+    assets=dg.load_assets_from_modules([raw, clean, features, models, portraits, observability, published]),
+    asset_checks=[*CHECKS, *WATCHES],
     jobs=JOBS,
     schedules=SCHEDULES,
     sensors=SENSORS,

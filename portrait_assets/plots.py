@@ -20,11 +20,13 @@ def line(frame: pl.DataFrame, x: str, y: str, title: str) -> bytes:
     return png(figure)
 
 
-def bars(frame: pl.DataFrame, label: str, length: str, title: str) -> bytes:
-    """Horizontal bars, first row on top."""
+def bars(frame: pl.DataFrame, label: str, length: str, title: str, mark: float | None = None) -> bytes:
+    """Horizontal bars, first row on top; a dashed line at `mark` where one is given."""
     figure, axes = _axes(7, 0.6 + 0.28 * max(1, len(frame)), title)
     axes.barh([_short(str(value)) for value in frame[label]], frame[length].to_list(), color=INK)
     axes.invert_yaxis()
+    if mark is not None:
+        axes.axvline(mark, color=SHADES[2], linestyle="--", linewidth=1.2)
     return png(figure)
 
 

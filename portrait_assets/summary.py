@@ -1,4 +1,4 @@
-"""What a run leaves to look at: a summary after `portrait run`, and `portrait status`."""
+"""What a run leaves to look at: a summary after `portrait run`, and what `portrait ingest` landed."""
 
 from datetime import date
 from typing import Any
@@ -9,9 +9,7 @@ from rich.table import Table as RichTable
 
 from portrait_assets import columns as c
 from portrait_assets.home import Home
-from portrait_assets.lineage import DAILY_TABLES, history_start, stale_days
-from portrait_assets.operations import PORTRAIT_TABLES, Outcome, dagster_instance, warehouse
-from portrait_assets.partitions import Window
+from portrait_assets.operations import Outcome, warehouse
 from portrait_assets.reading import Export
 from portrait_assets.reading.card import card
 from portrait_assets.reading.render import render
@@ -122,68 +120,3 @@ def show_batches(console: Console, batches: list[Batch]) -> None:
         return
     console.print(_batches([batch.__dict__ for batch in batches]))
     console.print("`portrait refresh` carries them through to the portraits.")
-
-
-def status(home: Home) -> dict[str, Any]:
-    """Freshness, row counts, models, last runs, quarantine, as plain values."""
-    with warehouse(home).open("status") as session:
-        window = Window(home.days.start, home.days.end)
-        begins = history_start(session, home)
-        stale = {
-            table: [day for day in days if table not in PORTRAIT_TABLES or day >= begins]
-            for table, days in stale_days(session, home, window).items()
-        }
-        last = dict(session.rows("select table_name, max(event_date) from meta.materializations group by table_name"))
-        found: dict[str, Any] = {
-            "home": str(home.settings.home_dir),
-            "source": home.source.name,
-            "days": [str(window.start), str(window.end)],
-            "portraits_from": str(begins),
-            "tables": [
-                {
-                    "table": daily.table.name,
-                    "rows": session.count(daily.table),
-                    "through": str(last.get(daily.table.name, "")) or None,
-                    "stale_days": len(stale[daily.table.name]) if not daily.on_demand else None,
-                }
-                for daily in DAILY_TABLES
-            ],
-            "models": session.frame(
-                "select version, trained_through, status, reason from models.registry order by trained_through, recorded_at"
-            ).to_dicts(),
-            "quarantine": session.frame(
-                "select source, stream, reason, count(*) as row_count from raw.quarantine "
-                "group by all order by row_count desc, reason limit 20"
-            ).to_dicts(),
-        }
-    found["runs"] = _last_runs(home)
-    current = home.settings.published_dir / "current"
-    found["published"] = current.resolve().name if current.exists() else None
-    return found
-
-
-def _last_runs(home: Home) -> list[dict[str, Any]]:
-    with dagster_instance(home.settings) as instance:
-        return [{"job": run.job_name, "status": run.status.value, "run_id": run.run_id} for run in instance.get_runs(limit=8)]
-
-
-def show_status(console: Console, found: dict[str, Any]) -> None:
-    """`portrait status` for a person."""
-    console.print(
-        f"[bold]{found['source']}[/bold] in {found['home']}, days {found['days'][0]} to {found['days'][1]}, portraits from {found['portraits_from']}"
-    )
-    table = RichTable("table", "rows", "through", "stale days", box=None, pad_edge=False)
-    for line in found["tables"]:
-        stale = "when published" if line["stale_days"] is None else str(line["stale_days"] or "none")
-        table.add_row(line["table"], f"{line['rows']:>12,}", line["through"] or "never", stale)
-    console.print(table)
-    console.print("\n[bold]Published[/bold] " + (found["published"] or "nothing yet"))
-    console.print("\n[bold]Models[/bold]" + ("" if found["models"] else " none yet"))
-    for model in found["models"]:
-        console.print(f"  {model['version']}  through {model['trained_through']}  {model['status']}: {model['reason']}")
-    console.print("\n[bold]Quarantine[/bold]" + ("" if found["quarantine"] else " empty"))
-    for line in found["quarantine"]:
-        console.print(f"  {line['row_count']:>9,}  {line['stream']}: {line['reason']}")
-    console.print("\n[bold]Last runs[/bold]" + ("" if found["runs"] else " none yet"))
-    for line in found["runs"]:
-        console.print(f"  {line['status']:8s} {line['job']:10s} {line['run_id']}")

@@ -59,7 +59,7 @@ def test_lineage_of_dagster_and_of_the_ledger_agree():
 
 
 def test_nothing_flows_back():
-    order = ["raw", "clean", "features", "models", "scores", "portraits", "recommendations", "published"]
+    order = ["raw", "clean", "features", "models", "scores", "portraits", "recommendations", "observability", "published"]
     feature_models = {dg.AssetKey(["features", "selection"]), dg.AssetKey(["features", "fusion"])}
     for key in set(ASSETS) - feature_models:
         for parent in GRAPH.get(key).parent_keys:
@@ -77,7 +77,7 @@ def test_every_table_has_a_check():
     assert not unchecked & {
         "raw/events", "raw/batches", "raw/quarantine", "clean/events", "features/visit", "features/user_day",
         "features/user_state", "features/interests", "features/cut_points", "portraits/snapshots", "portraits/changes",
-        "scores/predictions", "scores/vectors", "scores/next_purchases", "recommendations/top",
+        "scores/predictions", "scores/vectors", "scores/next_purchases", "recommendations/top", "observability/drift",
     }  # fmt: skip
 
 

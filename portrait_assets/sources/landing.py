@@ -8,7 +8,8 @@ import json
 import logging
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
@@ -17,7 +18,7 @@ from typing import Any
 
 import duckdb
 
-from portrait_assets.columns import RAW_ATTRIBUTES, RAW_BATCHES, RAW_EVENTS, RAW_ITEMS, RAW_QUARANTINE
+from portrait_assets.columns import RAW_ATTRIBUTES, RAW_BATCHES, RAW_EVENTS, RAW_FAILURES, RAW_ITEMS, RAW_QUARANTINE
 from portrait_assets.errors import PortraitError
 from portrait_assets.sources.compiling import Compiled, compiled, row_wise
 from portrait_assets.sources.expressions import first_line, quoted
@@ -28,7 +29,7 @@ from portrait_assets.sources.readers import LINE, ROW, stage
 from portrait_assets.sources.relation import Staged
 
 SQL = Path(__file__).parents[2] / "sql" / "raw"
-RAW_TABLES = (RAW_EVENTS, RAW_ITEMS, RAW_ATTRIBUTES, RAW_QUARANTINE, RAW_BATCHES)
+RAW_TABLES = (RAW_EVENTS, RAW_ITEMS, RAW_ATTRIBUTES, RAW_QUARANTINE, RAW_BATCHES, RAW_FAILURES)
 
 log = logging.getLogger(__name__)
 
@@ -66,11 +67,34 @@ def land(
             identity = _identity(work, path)
             batch = _ledger(con, identity["batch_id"], is_new=False)
             if batch is None:
-                _refuse_changed_declaration(con, work, identity["declaration"])
-                plan = stage_and_compile(con, work, path, lookups)
-                batch = write(con, work, plan, identity, now, is_historical=files is None)
+                with _failures_named(con, work, path, now):
+                    _refuse_changed_declaration(con, work, identity["declaration"])
+                    plan = stage_and_compile(con, work, path, lookups)
+                    batch = write(con, work, plan, identity, now, is_historical=files is None)
             landed.append(batch)
     return landed
+
+
+@contextmanager
+def _failures_named(con: duckdb.DuckDBPyConnection, work: Work, path: Path, now: datetime) -> Iterator[None]:
+    """Whatever stops the landing of a file is a PortraitError that names it, and is remembered until the file lands."""
+    known = "delete from raw.failures where source = $source and stream = $stream and files = $files"
+    file = {"source": work.source.name, "stream": work.stream.stream, "files": path.name}
+    try:
+        yield
+    except (PortraitError, duckdb.Error) as error:
+        reason = str(error) if isinstance(error, PortraitError) else first_line(error)
+        con.execute(known, file)
+        con.execute(
+            "insert into raw.failures by name select $source as source, $stream as stream, $files as files, $reason as reason, "
+            "$failed_at as failed_at",
+            {**file, "reason": reason, "failed_at": now},
+        )
+        raise PortraitError(
+            f"{path.name} was not landed, nothing of it: {reason}. What landed before it stays; mend the file or take it away, "
+            "then land again: it goes on here"
+        ) from error
+    con.execute(known, file)
 
 
 def pending(con: duckdb.DuckDBPyConnection, source: Source) -> bool:

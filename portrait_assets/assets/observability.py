@@ -1,0 +1,33 @@
+"""observability: how the portraits of a published day differ from those of four weeks before."""
+
+import dagster as dg
+
+from portrait_assets import columns as c
+from portrait_assets import plots
+from portrait_assets.assets.common import DAILY, OWNERS, definition_metadata, shown, window_of
+from portrait_assets.observability import COMPARED_WITH, LARGE_PSI, drift, measure_drift
+from portrait_assets.partitions import Window
+from portrait_assets.resources.sql import sql_version
+from portrait_assets.resources.warehouse import Warehouse
+
+
+@dg.asset(
+    key=["observability", "drift"],
+    deps=[["portraits", "snapshots"]],
+    partitions_def=DAILY,
+    backfill_policy=dg.BackfillPolicy.multi_run(1),
+    group_name="observability",
+    owners=OWNERS,
+    kinds={"duckdb", "sql"},
+    code_version=sql_version("observability/drift.sql"),
+    metadata=definition_metadata(c.OBSERVABILITY_DRIFT),
+)
+def feature_drift(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.MaterializeResult:
+    """Population stability index of key features of a published day against the portraits of 28 days before."""
+    day = window_of(context).end
+    with warehouse.open("observability/drift") as session:
+        rows = measure_drift(session, day)
+        moved = drift(session, day)
+        title = f"PSI of {day} against {day - COMPARED_WITH}; above {LARGE_PSI} is a large move"
+        plot = plots.bars(moved, "feature", "psi", title, mark=LARGE_PSI) if rows else None
+        return shown(session, c.OBSERVABILITY_DRIFT, rows, Window(day, day), plot=plot)

@@ -1,0 +1,130 @@
+"""What tells whether the data is as it should be: volumes, the mix of events, how far each layer has come, drift.
+
+Everything here is read from tables by one `.sql` file each; checks, `portrait status` and the drift asset show it.
+"""
+
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import polars as pl
+
+from portrait_assets import columns as c
+from portrait_assets.home import Home
+from portrait_assets.lineage import DAILY_TABLES, PORTRAIT_TABLES, history_start, stale_days
+from portrait_assets.partitions import DAY, Window, partition_of
+from portrait_assets.resources.session import Session
+from portrait_assets.resources.sql import read_sql
+
+RECENT_DAYS = 14
+LARGE_PSI = 0.2
+COMPARED_WITH = 28 * DAY
+LAYERS_DAILY = tuple(daily.table.name for daily in DAILY_TABLES if not daily.on_demand)
+
+# What a person would look at when the distribution of a feature has moved.
+LOOK_AT = {
+    "recency_days": "the volume of raw/events: are days missing, or did many users stop at once?",
+    "active_days_30d": "the volume of raw/events in the last 30 days: a season, a lost file, a doubled one?",
+    "active_days_90d": "the volume of raw/events in the last 90 days: a season, a lost file, a doubled one?",
+    "spend_cents_30d": "the amounts of the last 30 days: another unit or currency, a promotion, a season?",
+    "spend_cents_90d": "the amounts of the last 90 days: another unit or currency, a promotion, a season?",
+    "top_category_share_milli": "clean/items: were items filed under other categories?",
+    "churn_14d": "whether another model came into force between the two days; if not, at the features above it",
+}
+
+
+@dataclass(frozen=True)
+class Reach:
+    """How far a layer has come: its newest day, and how many days that is behind the newest landed event."""
+
+    layer: str
+    newest: date
+    lag_days: int
+
+
+def recent(days: Window) -> Window:
+    """The last two weeks of `days`: old anomalies are history, these are news."""
+    return Window(max(days.start, days.end - (RECENT_DAYS - 1) * DAY), days.end)
+
+
+def odd_volumes(session: Session, days: Window) -> pl.DataFrame:
+    """Of the last two weeks of `days`, those with far more or fewer events than their weekday had in the eight weeks before."""
+    return _anomalies(session, "observability/volumes.sql", days)
+
+
+def odd_mixes(session: Session, days: Window) -> pl.DataFrame:
+    """Of the last two weeks of `days`, the event types that made another share of the day than they used to."""
+    return _anomalies(session, "observability/event_mix.sql", days)
+
+
+def _anomalies(session: Session, sql_name: str, days: Window) -> pl.DataFrame:
+    frame = session.frame(read_sql(sql_name), start=days.start, end=days.end)
+    return frame.filter(pl.col("is_anomaly"), pl.col("event_date") >= recent(days).start).drop("is_anomaly")
+
+
+def volume_told(row: dict[str, Any]) -> str:
+    """An odd day for a person."""
+    return f"{row['event_date']}: {row['events']:,} events, expected about {row['expected']:,.0f}"
+
+
+def mix_told(row: dict[str, Any]) -> str:
+    """An odd share for a person."""
+    return f"{row['event_date']}: {row['share']:.1%} of events are {row['event_type']}, expected about {row['expected']:.1%}"
+
+
+def reach(session: Session, home: Home) -> list[Reach]:
+    """The layers in the way the data goes, each with its newest day; none before anything is landed."""
+    rows = session.rows(read_sql("observability/reach.sql"), tables=list(LAYERS_DAILY))
+    published = published_day(home)
+    if rows and published:
+        rows.append(("published", published, max((rows[0][1] - published).days, 0)))
+    return [Reach(*row) for row in rows]
+
+
+def lag_told(reached: Reach) -> str:
+    """A layer that fell behind, for a person."""
+    return (
+        f"{reached.layer} has come to {reached.newest}, {reached.lag_days} days behind the newest landed event; "
+        "`portrait refresh` brings it up to date"
+    )
+
+
+def published_day(home: Home) -> date | None:
+    """The day whose export readers see now."""
+    current = home.settings.published_dir / "current"
+    return partition_of(date.fromisoformat(current.resolve().name[:10])) if current.exists() else None
+
+
+def last_good_day(session: Session, home: Home) -> date | None:
+    """The newest day of the kept history that is current in every layer."""
+    begins = history_start(session, home)
+    stale = stale_days(session, home, home.days)
+    behind = {day for table in LAYERS_DAILY for day in stale[table] if table not in PORTRAIT_TABLES or day >= begins}
+    landed = session.scalar("select max(last_date) from raw.batches")
+    good = [day for day in home.days if day not in behind and day >= begins]
+    return max(good, default=None) if landed else None
+
+
+def measure_drift(session: Session, day: date) -> int:
+    """Write the drift of published `day` against the day 28 days before; returns the features compared."""
+    with session.transaction():
+        session.execute(f"delete from {c.OBSERVABILITY_DRIFT.name} where event_date = $end", end=day)
+        session.execute(f"insert into {c.OBSERVABILITY_DRIFT.name} by name {read_sql('observability/drift.sql')}", end=day)
+    return session.count(c.OBSERVABILITY_DRIFT, Window(day, day))
+
+
+def drift(session: Session, day: date | None = None) -> pl.DataFrame:
+    """The measured drift of `day`, by default of the last day it was measured for; largest first."""
+    return session.frame(
+        "select * from observability.drift where event_date = coalesce($day, (select max(event_date) from observability.drift)) "
+        "order by psi desc, feature",
+        day=day,
+    )
+
+
+def drift_told(row: dict[str, Any]) -> str:
+    """A drifted feature for a person: by how much, what moved, and what to look at."""
+    return (
+        f"{row['feature']}: PSI {row['psi']:.2f} against {row['event_date'] - COMPARED_WITH}; users with a value {row['moved_bin']} "
+        f"went from {row['moved_from']:.0%} to {row['moved_to']:.0%}; look at {LOOK_AT[row['feature']]}"
+    )
