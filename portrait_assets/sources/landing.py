@@ -93,7 +93,7 @@ def _failures_named(con: duckdb.DuckDBPyConnection, work: Work, path: Path, now:
         raise PortraitError(
             f"{path.name} was not landed, nothing of it: {reason}. What landed before it stays; mend the file or take it away, "
             "then land again: it goes on here"
-        ) from error
+        ) from None
     con.execute(known, file)
 
 

@@ -74,10 +74,10 @@ class Shell:
         }
         return [str(Path(sys.executable).with_name("portrait")), *map(str, arguments)], environment
 
-    def run(self, *arguments: object, code: int | None = 0) -> subprocess.CompletedProcess[str]:
-        """Run to the end; any other exit code than `code` fails with all that was said."""
+    def run(self, *arguments: object, code: int | None = 0, timeout: float = 600) -> subprocess.CompletedProcess[str]:
+        """Run to the end, `timeout` seconds at most; any other exit code than `code` fails with all that was said."""
         command, environment = self.command(*arguments)
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=600)
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=timeout)
         assert code is None or done.returncode == code, f"{arguments}: exit {done.returncode}\n{done.stdout}\n{done.stderr}"
         return done
 

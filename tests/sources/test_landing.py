@@ -3,7 +3,6 @@
 from datetime import UTC, date, datetime, timedelta, timezone
 from pathlib import Path
 
-import duckdb
 import pytest
 
 from portrait_assets.errors import PortraitError
@@ -161,9 +160,10 @@ def test_a_failure_leaves_nothing_of_its_batch(home: Home, monkeypatch: pytest.M
     home.write("log.csv", HEADER + ANN + "x,,,\n")
     read = landing._sql
     monkeypatch.setattr(landing, "_sql", lambda name: "select 1 as nonsense" if name == "batches" else read(name))
-    with pytest.raises(duckdb.Error):
+    with pytest.raises(PortraitError, match=r"log\.csv was not landed, nothing of it: .*nonsense"):
         home.land(KEYED)
     assert [home.rows("*", table) for table in ("events", "quarantine", "batches")] == [[], [], []]
+    assert home.rows("files, stream", "failures") == [("log.csv", "log")]
     monkeypatch.undo()
     assert counts(home.land(KEYED)[0]) == (2, 1, 0, 1)
 
