@@ -200,11 +200,11 @@ class Ledger:
         first = min(self.home.days.start, window.start) if daily.accumulates else window.start
         held = {}
         for day in Window(first, window.end):
-            so_far = min((so_far, *(self._reached(source, day) for source in daily.accumulates)))
-            held[day] = min((so_far, *(self._reached(source, day) for source in daily.inputs)))
+            so_far = min((so_far, *(self.reached(source, day) for source in daily.accumulates)))
+            held[day] = min((so_far, *(self.reached(source, day) for source in daily.inputs)))
         return {day: held[day] for day in window}
 
-    def _reached(self, table: Table, day: date) -> int:
+    def reached(self, table: Table, day: date) -> int:
         """The newest batch of which a day of the table misses nothing."""
         held = self.held(table, day)
         misses_nothing = held != NEVER and self.newest_batch(BY_NAME[table.name], day) <= held

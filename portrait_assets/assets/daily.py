@@ -26,6 +26,7 @@ FEATURES = (
     c.FEATURES_CUT_POINTS,
 )
 PORTRAITS = (c.PORTRAITS_SNAPSHOTS, c.PORTRAITS_CHANGES)
+FEW_DAYS = 10
 
 
 def write_days(session: Session, home: Home, table: Table, window: Window, select: str | None = None) -> int:
@@ -43,8 +44,11 @@ def refresh_days(session: Session, home: Home, table: Table, window: Window) -> 
     landed since then touched are, from the first day they touched; of clean events, only the events told of.
     """
     due = Ledger(session, home).due(table, window)
-    rows = sum(write_days(session, home, table, run) for run in runs_of(due.whole))
-    return rows + sum(_refresh_touched(session, home, table, run, due.since) for run in runs_of(due.touched))
+    rows = sum(_refresh_touched(session, home, table, run, due.since) for run in runs_of(due.touched))
+    # A few new days of snapshots go on from the day before them, one by one; many are cheaper derived at once.
+    one_by_one = table is c.PORTRAITS_SNAPSHOTS and len(due.whole) <= FEW_DAYS
+    windows = [Window(day, day) for day in due.whole] if one_by_one else runs_of(due.whole)
+    return rows + sum(write_days(session, home, table, run) for run in windows)
 
 
 def rebuild_undated(session: Session) -> None:

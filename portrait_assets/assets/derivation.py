@@ -6,7 +6,7 @@ from typing import Any
 
 from portrait_assets import columns as c
 from portrait_assets.home import Home
-from portrait_assets.lineage import CUT_LEAD, history_start
+from portrait_assets.lineage import CUT_LEAD, Ledger, history_start
 from portrait_assets.packs.tag_sql import tag_changes, tag_values
 from portrait_assets.partitions import DAY, Window
 from portrait_assets.resources.session import Session
@@ -26,15 +26,21 @@ def selection(session: Session, home: Home, table: Table, window: Window) -> str
 
 
 def stage_features(session: Session, days: list[date]) -> None:
-    """Derive the features at the end of each of `days` into the temporary table `as_of_features`."""
+    """Derive the features at the end of each of `days` into the temporary table `as_of_features`, from all that came before."""
     session.stage_days("wanted_days", days)
     session.stage("as_of_features", "features/as_of.sql")
+
+
+def stage_next_day(session: Session, day: date) -> None:
+    """The same for one day, from the stored snapshot of the day before, which must be up to date."""
+    session.stage_days("wanted_days", [day])
+    session.stage("as_of_features", "features/next_day.sql", event_date=day)
 
 
 def stage_tag_values(session: Session, home: Home, window: Window) -> None:
     """Stage `tag_values` for the window and the day before it.
 
-    The day before is derived from state, not read from a stored snapshot, so that changes do not depend on which
+    Where the snapshot of the day before is not stored up to date, it is derived, so that changes do not depend on which
     snapshots exist. On the first day of the kept history there is no day before.
     """
     session.execute(
@@ -42,8 +48,11 @@ def stage_tag_values(session: Session, home: Home, window: Window) -> None:
         start=window.start,
         end=window.end,
     )
-    if window.start > history_start(session, home):
-        stage_features(session, [window.start - DAY])
+    before = window.start - DAY
+    if follows_a_current_snapshot(session, home, window.start):
+        session.execute("insert into snapshot_rows from scoped_snapshots where event_date = $before", before=before)
+    elif window.start > history_start(session, home):
+        stage_features(session, [before])
         session.execute(f"insert into snapshot_rows by name {read_sql('portraits/snapshots.sql')}", **parameters(home))
     session.execute(f"create or replace temp table tag_values as {tag_values(home.pack.tags)}")
 
@@ -54,8 +63,17 @@ def _cut_points(session: Session, home: Home, window: Window) -> str:
 
 
 def _snapshots(session: Session, home: Home, window: Window) -> str:
-    stage_features(session, list(window))
+    if len(window) == 1 and follows_a_current_snapshot(session, home, window.start):
+        stage_next_day(session, window.start)
+    else:
+        stage_features(session, list(window))
     return read_sql("portraits/snapshots.sql")
+
+
+def follows_a_current_snapshot(session: Session, home: Home, day: date) -> bool:
+    """Whether the snapshot of the day before is stored and misses nothing that is landed."""
+    ledger = Ledger(session, home)
+    return day > ledger.history_start and ledger.reached(c.PORTRAITS_SNAPSHOTS, day - DAY) == ledger.newest_seq
 
 
 def _changes(session: Session, home: Home, window: Window) -> str:
