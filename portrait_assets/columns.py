@@ -530,7 +530,7 @@ META_MATERIALIZATIONS = Table(
     "table x day: which version of code and inputs wrote it",
     (
         Column("table_name", "varchar", "the table"),
-        Column("event_date", "date", "the day"),
+        Column("event_date", "date", "the day; null for a table without days"),
         Column("version", "varchar", "hash of code, pack and model"),
         Column(
             "through_seq", "bigint", "newest batch it holds, of those in order of landing; -1 where a day before it was missing"

@@ -58,9 +58,9 @@ DAILY_TABLES: tuple[Daily, ...] = (
     Daily(c.FEATURES_USER_DAY_INTEREST, ("features/user_day_interest.sql",), (c.CLEAN_EVENTS,)),
     Daily(c.FEATURES_USER_STATE, ("features/user_state.sql",), accumulates=(c.FEATURES_USER_DAY,)),
     Daily(c.FEATURES_INTERESTS, ("features/interests.sql",), accumulates=(c.FEATURES_USER_DAY_INTEREST,)),
-    Daily(c.FEATURES_CUT_POINTS, ("features/cut_points.sql", AS_OF), accumulates=STATE, by_user=False),
+    Daily(c.FEATURES_CUT_POINTS, ("features/cut_points.sql",), accumulates=(c.FEATURES_USER_DAY,), by_user=False),
     _scored(c.SCORES_PREDICTIONS, on_demand=False),
-    Daily(c.PORTRAITS_SNAPSHOTS, ("portraits/snapshots.sql", AS_OF), (c.SCORES_PREDICTIONS,), STATE),
+    Daily(c.PORTRAITS_SNAPSHOTS, ("portraits/snapshots.sql", AS_OF, "features/next_day.sql"), (c.SCORES_PREDICTIONS,), STATE),
     Daily(c.PORTRAITS_CHANGES, (), (c.PORTRAITS_SNAPSHOTS, c.FEATURES_USER_DAY)),
     _scored(c.SCORES_VECTORS, on_demand=True),
     _scored(c.SCORES_NEXT_PURCHASES, on_demand=True),
@@ -116,7 +116,7 @@ class Ledger:
         self.entries = {
             (table, day): Entry(version, through)
             for table, day, version, through in session.rows(
-                "select table_name, event_date, version, through_seq from meta.materializations"
+                "select table_name, event_date, version, through_seq from meta.materializations where event_date is not null"
             )
         }
         self.history_start = history_start(session, home)

@@ -14,7 +14,7 @@ import polars as pl
 
 from portrait_assets import columns as c
 from portrait_assets import sources
-from portrait_assets.assets.daily import FEATURES, rebuild_undated, refresh_path, write_days, write_path
+from portrait_assets.assets.daily import FEATURES, UNDATED, rebuild_undated, refresh_path, write_days, write_path
 from portrait_assets.assets.derivation import stage_features
 from portrait_assets.home import Home
 from portrait_assets.packs import load_pack
@@ -149,7 +149,8 @@ class World:
 
     def clean(self, start: date | None = None, end: date | None = None) -> "World":
         """The clean tables alone."""
-        rebuild_undated(self.session)
+        for table in UNDATED:
+            rebuild_undated(self.session, table)
         write_days(self.session, self.home, c.CLEAN_EVENTS, self._window(start, end))
         return self
 

@@ -3,8 +3,9 @@
 import dagster as dg
 
 from portrait_assets import columns as c
-from portrait_assets.assets.common import DAILY, OWNERS, SINGLE_RUN, definition_metadata, shown, window_of, written
-from portrait_assets.resources.sql import read_sql, sql_version
+from portrait_assets.assets.common import DAILY, OWNERS, SINGLE_RUN, definition_metadata, refreshes, shown, window_of, written
+from portrait_assets.assets.daily import rebuild_undated, refresh_undated
+from portrait_assets.resources.sql import sql_version
 from portrait_assets.resources.warehouse import Warehouse
 from portrait_assets.tables import Table
 
@@ -23,9 +24,9 @@ def _rebuilt(table: Table, deps: list[list[str]], description: str) -> dg.Assets
         code_version=sql_version(sql_name),
         metadata=definition_metadata(table),
     )
-    def rebuilt(warehouse: Warehouse) -> dg.MaterializeResult:
+    def rebuilt(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.MaterializeResult:
         with warehouse.open(table.name) as session:
-            rows = session.rebuild(table, read_sql(sql_name))
+            rows = (refresh_undated if refreshes(context) else rebuild_undated)(session, table)
             return shown(session, table, rows)
 
     return rebuilt

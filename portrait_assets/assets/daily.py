@@ -12,7 +12,7 @@ from portrait_assets.lineage import Ledger
 from portrait_assets.partitions import DAY, Window
 from portrait_assets.resources.scope import scope_to_all, scope_to_touched
 from portrait_assets.resources.session import Session
-from portrait_assets.resources.sql import read_sql
+from portrait_assets.resources.sql import read_sql, sql_version
 from portrait_assets.tables import Table
 
 UNDATED = (c.CLEAN_IDENTITIES, c.CLEAN_ITEMS, c.CLEAN_USERS)
@@ -28,13 +28,23 @@ FEATURES = (
 PORTRAITS = (c.PORTRAITS_SNAPSHOTS, c.PORTRAITS_CHANGES)
 FEW_DAYS = 10
 
+# One to one, as in clean/identities.sql: who is new since a batch.
+NEW_IDENTITIES = """
+insert into clean.identities by name
+select distinct told.source, told.user_id as source_user_id, told.user_id
+from raw.events as told
+anti join clean.identities as known on told.source = known.source and told.user_id = known.source_user_id
+where told.batch_seq > $since
+order by told.source, told.user_id
+"""
+
 
 def write_days(session: Session, home: Home, table: Table, window: Window, select: str | None = None) -> int:
     """Replace the window of `table` by what is derived now (or by `select`), and enter it in the ledger; returns its rows."""
     if table is c.CLEAN_EVENTS:
         stage_due_events(session, window)
     select = select or selection(session, home, table, window)
-    return session.replace(table, window, select, _marks(session, home, table, window), **parameters(home))
+    return session.replace(table, window, select, _marks(session, home, table, window), **parameters(home, window))
 
 
 def refresh_days(session: Session, home: Home, table: Table, window: Window) -> int:
@@ -51,15 +61,41 @@ def refresh_days(session: Session, home: Home, table: Table, window: Window) -> 
     return rows + sum(write_days(session, home, table, run) for run in windows)
 
 
-def rebuild_undated(session: Session) -> None:
-    """Rebuild the clean tables without days: identities, items, users."""
-    for table in UNDATED:
-        session.rebuild(table, read_sql(table.name.replace(".", "/") + ".sql"))
+def rebuild_undated(session: Session, table: Table) -> int:
+    """Rebuild a clean table without days: identities, items or users; returns its rows."""
+    marks = _undated_marks(session, table)
+    return session.rebuild(table, read_sql(_file_of(table)), marks)
+
+
+def refresh_undated(session: Session, table: Table) -> int:
+    """Bring such a table up to date: rebuilt where descriptions were landed since, identities only added to; returns its rows."""
+    version, _ = _undated_marks(session, table)
+    since = session.scalar(
+        "select through_seq from meta.materializations where table_name = $name and version = $version",
+        name=table.name, version=version,
+    )  # fmt: skip
+    described = session.scalar("select max(batch_seq) from raw.batches where rows_accepted > 0 and first_date is null") or 0
+    if since is None or described > since:
+        return rebuild_undated(session, table)
+    if table is c.CLEAN_IDENTITIES:
+        with session.transaction():
+            session.execute(NEW_IDENTITIES, since=since)
+            session.remember_undated(table, _undated_marks(session, table))
+    return session.count(table)
+
+
+def _undated_marks(session: Session, table: Table) -> tuple[str, int]:
+    return sql_version(_file_of(table)), session.scalar("select coalesce(max(batch_seq), 0) from raw.batches")
+
+
+def _file_of(table: Table) -> str:
+    return table.name.replace(".", "/") + ".sql"
 
 
 def write_path(session: Session, home: Home, window: Window, portraits: Window | None = None) -> None:
     """Write everything that no model makes, from clean tables to tag changes: features of `window`, portraits of `portraits`."""
-    rebuild_undated(session)
+    for table in UNDATED:
+        rebuild_undated(session, table)
     for table in FEATURES:
         write_days(session, home, table, window)
     _write_unscored(session, home, portraits or window)
@@ -69,7 +105,8 @@ def write_path(session: Session, home: Home, window: Window, portraits: Window |
 
 def refresh_path(session: Session, home: Home, window: Window) -> None:
     """Bring up to date what is due of the window, in everything that no model makes."""
-    rebuild_undated(session)
+    for table in UNDATED:
+        refresh_undated(session, table)
     for table in FEATURES:
         refresh_days(session, home, table, window)
     _write_unscored(session, home, window)
@@ -90,11 +127,11 @@ def _refresh_touched(session: Session, home: Home, table: Table, window: Window,
     marks = _marks(session, home, table, window)
     if table is c.CLEAN_EVENTS:
         stage_due_events(session, window, since)
-        return session.revise_events(table, window, selection(session, home, table, window), marks, **parameters(home))
+        return session.revise_events(table, window, selection(session, home, table, window), marks, **parameters(home, window))
     stage_touched(session, since, window.end)
     scope_to_touched(session.connection)
     try:
-        return session.revise(table, window, selection(session, home, table, window), marks, **parameters(home))
+        return session.revise(table, window, selection(session, home, table, window), marks, **parameters(home, window))
     finally:
         scope_to_all(session.connection)
 

@@ -1,7 +1,7 @@
 """The SQL that selects a window of each daily table, with what it reads staged: said once, for writing, refreshing and verifying."""
 
 from collections.abc import Callable
-from datetime import date, timedelta
+from datetime import date
 from typing import Any
 
 from portrait_assets import columns as c
@@ -14,9 +14,14 @@ from portrait_assets.resources.sql import read_sql
 from portrait_assets.tables import Table
 
 
-def parameters(home: Home) -> dict[str, Any]:
-    """The named values a `.sql` file may ask for: the pack's, and where the calendar begins."""
-    return {**home.pack.sql_parameters, "landmark": home.landmark, "cut_lead_days": CUT_LEAD // timedelta(days=1)}
+def parameters(home: Home, window: Window) -> dict[str, Any]:
+    """The named values a `.sql` file may ask for: the pack's, and what the calendar says of the window."""
+    return {
+        **home.pack.sql_parameters,
+        "landmark": home.landmark,
+        "cut_lead_days": CUT_LEAD // DAY,
+        "month_starts": [day for day in window if day.day == 1],
+    }
 
 
 def selection(session: Session, home: Home, table: Table, window: Window) -> str:
@@ -53,13 +58,8 @@ def stage_tag_values(session: Session, home: Home, window: Window) -> None:
         session.execute("insert into snapshot_rows from scoped_snapshots where event_date = $before", before=before)
     elif window.start > history_start(session, home):
         stage_features(session, [before])
-        session.execute(f"insert into snapshot_rows by name {read_sql('portraits/snapshots.sql')}", **parameters(home))
+        session.execute(f"insert into snapshot_rows by name {read_sql('portraits/snapshots.sql')}", **parameters(home, window))
     session.execute(f"create or replace temp table tag_values as {tag_values(home.pack.tags)}")
-
-
-def _cut_points(session: Session, home: Home, window: Window) -> str:
-    stage_features(session, [day - CUT_LEAD for day in window if day.day == 1])
-    return read_sql("features/cut_points.sql")
 
 
 def _snapshots(session: Session, home: Home, window: Window) -> str:
@@ -82,7 +82,6 @@ def _changes(session: Session, home: Home, window: Window) -> str:
 
 
 PREPARED: dict[str, Callable[[Session, Home, Window], str]] = {
-    c.FEATURES_CUT_POINTS.name: _cut_points,
     c.PORTRAITS_SNAPSHOTS.name: _snapshots,
     c.PORTRAITS_CHANGES.name: _changes,
 }

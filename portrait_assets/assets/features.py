@@ -60,13 +60,13 @@ interests = _daily(
 
 @dg.asset(
     key=["features", "cut_points"],
-    deps=[["features", "user_state"], ["features", "interests"]],
+    deps=[["features", "user_day"]],
     partitions_def=DAILY,
     backfill_policy=SINGLE_RUN,
     group_name="features",
     owners=OWNERS,
     kinds={"duckdb", "sql"},
-    code_version=sql_version("features/cut_points.sql", "features/as_of.sql"),
+    code_version=sql_version("features/cut_points.sql"),
     metadata=definition_metadata(c.FEATURES_CUT_POINTS),
 )
 def cut_points(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.MaterializeResult:

@@ -54,11 +54,12 @@ class Session:
         self.execute(f'create or replace temp table "{name}" as select * from incoming_frame')
         self.connection.unregister("incoming_frame")
 
-    def rebuild(self, table: Table, select: str, **parameters: Any) -> int:
-        """Replace the whole of an unpartitioned `table` by the result of `select`; returns its rows."""
+    def rebuild(self, table: Table, select: str, marks: tuple[str, int], **parameters: Any) -> int:
+        """Replace the whole of a table without days by the result of `select`; returns its rows."""
         with self.transaction():
             self.execute(f"delete from {table.name}")
             self.execute(f"insert into {table.name} by name {select}", **parameters)
+            self.remember_undated(table, marks)
         return self.count(table)
 
     def replace(self, table: Table, window: Window, select: str, marks: Marks, **parameters: Any) -> int:
@@ -117,6 +118,15 @@ class Session:
             "select $table_name, unnest($days::date[]), unnest($versions::varchar[]), unnest($through::bigint[]), $now",
             table_name=table.name, days=days, versions=[marks[day][0] for day in days],
             through=[marks[day][1] for day in days], now=datetime.now(UTC).replace(tzinfo=None),
+        )  # fmt: skip
+
+    def remember_undated(self, table: Table, marks: tuple[str, int]) -> None:
+        """Enter a table without days in the ledger: one line, of no day."""
+        version, through = marks
+        self.execute("delete from meta.materializations where table_name = $name", name=table.name)
+        self.execute(
+            "insert into meta.materializations values ($name, null, $version, $through, $now)",
+            name=table.name, version=version, through=through, now=datetime.now(UTC).replace(tzinfo=None),
         )  # fmt: skip
 
     def count(self, table: Table, window: Window | None = None) -> int:

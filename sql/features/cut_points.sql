@@ -1,20 +1,40 @@
 -- features.cut_points
 -- Grain:    calendar month x measure.
--- Inputs:   as_of_features staged for the day $cut_lead_days before each month.
--- Promise:  quintiles frozen by the calendar: a month's cuts come from the state a fortnight before it, so a late event or a
---           new day never moves everybody's class. Users active in the 365 days before count; whole numbers only.
+-- Inputs:   features.user_day.
+-- Promise:  quintiles frozen by the calendar: a month's cuts come from the state $cut_lead_days before its first day, so that
+--           neither a new day nor an event that is a fortnight late moves everybody's class. Users active in the 365 days
+--           before count; whole numbers only.
 with
+
+months as (
+    select unnest($month_starts::date[]) as month_start
+),
+
+states as (
+    select
+        months.month_start,
+        days.user_id,
+        months.month_start - $cut_lead_days - max(days.event_date) filter (where days.active_days = 1) as recency_days,
+        sum(days.active_days)::bigint as active_days_365d,
+        sum(days.spend_cents)::bigint as spend_cents_365d
+    from months
+    inner join features.user_day as days
+        on
+            days.event_date <= months.month_start - $cut_lead_days
+            and days.event_date > months.month_start - $cut_lead_days - 365
+    group by months.month_start, days.user_id
+    having sum(days.active_days) > 0
+),
 
 measures as (
     select
-        event_date + $cut_lead_days as event_date,
+        month_start as event_date,
         unnest([
             {'measure': 'recency_days', 'amount': recency_days},
             {'measure': 'active_days_365d', 'amount': active_days_365d},
             {'measure': 'spend_cents_365d', 'amount': spend_cents_365d}
         ], recursive := true)
-    from as_of_features
-    where active_days_365d > 0
+    from states
 )
 
 select

@@ -5,18 +5,29 @@
 --           clock. Sums are whole numbers (forward decay in fixed point: Cormode et al., ICDE 2009), ties go by name.
 with
 
-active as (
-    select distinct
+window_days as (
+    select
         user_id,
-        event_date
+        event_date,
+        department,
+        category,
+        brand,
+        price_band::varchar as price_band,
+        points::hugeint * round(1048576 * pow(2.0, (event_date - $landmark) / $half_life_days))::hugeint as mass
     from scoped_interest_days
     where event_date between $start and $end
 ),
 
-partials as (
+active as (
+    select distinct
+        user_id,
+        event_date
+    from window_days
+),
+
+past_days as (
     select
         days.user_id,
-        days.event_date,
         days.department,
         days.category,
         days.brand,
@@ -24,10 +35,25 @@ partials as (
         days.points::hugeint * round(1048576 * pow(2.0, (days.event_date - $landmark) / $half_life_days))::hugeint as mass
     from scoped_interest_days as days
     semi join active on days.user_id = active.user_id
-    where days.event_date <= $end
+    where days.event_date < $start
 ),
 
+-- Where attention stood before the window, and what each of its days adds.
 facets as (
+    select
+        user_id,
+        $start - 1 as event_date,
+        case grouping_id(department, category, brand, price_band)
+            when 7 then 'department'
+            when 11 then 'category'
+            when 13 then 'brand'
+            else 'price_band'
+        end as facet,
+        coalesce(department, category, brand, price_band) as "value",
+        sum(mass) as mass
+    from past_days
+    group by grouping sets ((user_id, department), (user_id, category), (user_id, brand), (user_id, price_band))
+    union all
     select
         user_id,
         event_date,
@@ -41,7 +67,7 @@ facets as (
             {'facet': 'brand', 'value': brand},
             {'facet': 'price_band', 'value': price_band}
         ], recursive := true)
-        from partials
+        from window_days
     )
     group by user_id, event_date, facet, "value"
 ),
