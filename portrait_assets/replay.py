@@ -2,7 +2,8 @@
 
 A home that is replayed knows only what was delivered to it. It begins with the history before a day; then each day's events
 are delivered, as one file in the landing folder or posted to the live service. They are canonical events under the keys that
-landing the source's own files would give them, so in the end the home holds what one that landed them all at once holds.
+landing the source's own files would give them (to which the service adds the user), so in the end the home holds what one that
+landed them all at once holds.
 """
 
 import json
@@ -37,6 +38,17 @@ logger = logging.getLogger("portrait")
 POSTED_AT_ONCE = 500
 PATIENCE_SECONDS = 600.0
 BUSY = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
+# An event as the service takes it: its key, money and quantities in units, times in ISO 8601.
+POSTED = (
+    pl.col("event_key").alias("event_id"),
+    pl.col("event_time").dt.strftime("%Y-%m-%dT%H:%M:%S.%6fZ"),
+    "user_id", "event_type", "item_id", "session_id",
+    (pl.col("quantity_milli") / 1000).alias("quantity"),
+    (pl.col("amount_cents") / 100).alias("amount"),
+    (pl.col("discount_cents") / 100).alias("discount"),
+    (pl.col("coupon_cents") / 100).alias("coupon"),
+    "rating", "text", "place_id", "campaign_id",
+)  # fmt: skip
 DELIVERED = "select * exclude (delivery_date, sequence, is_late) from deliveries where delivery_date = $day order by sequence"
 
 
@@ -68,13 +80,18 @@ class LandingFolder:
 
 @dataclass(frozen=True)
 class LiveService:
-    """The service's `POST /events`: a JSON list of canonical events, each with its key as `event_id`."""
+    """The service's `POST /events`: a JSON list of events, each with its key as `event_id`, learnt when they are posted."""
 
     address: str
 
     def deliver(self, day: date, events: pl.DataFrame) -> None:
-        for some in events.rename({"event_key": "event_id"}).iter_slices(POSTED_AT_ONCE):
-            self._post(day, json.dumps([_told(event) for event in some.iter_rows(named=True)]).encode())
+        if corrections := events.filter(pl.col("is_deletion") | (pl.col("event_version") > 0)).height:
+            raise PortraitError(
+                f"{corrections} of the events of {day} take others back or are new versions of them, which the service does not "
+                "take; replay this source into the landing folder, in a new home"
+            )
+        for some in events.select(POSTED).iter_slices(POSTED_AT_ONCE):
+            self._post(day, json.dumps([_said(event) for event in some.iter_rows(named=True)]).encode())
 
     def _post(self, day: date, body: bytes) -> None:
         """Post, and again for as long as the service asks to come back later."""
@@ -83,8 +100,11 @@ class LiveService:
         patience = time.monotonic() + PATIENCE_SECONDS
         while True:
             try:
-                with urllib.request.urlopen(request, timeout=60):
-                    return
+                with urllib.request.urlopen(request, timeout=60) as answer:
+                    rejected = json.load(answer).get("rejected")
+                if rejected:
+                    raise PortraitError(f"{url} did not take {len(rejected)} events of {day}, the first because {rejected[0]}")
+                return
             except urllib.error.HTTPError as error:
                 if error.code not in BUSY or time.monotonic() > patience:
                     said = error.read(300).decode(errors="replace").strip()
@@ -92,10 +112,10 @@ class LiveService:
                         f"{url} refused events of {day} ({error.code}): {said}; mend that, then `portrait replay` goes on with this day"
                     ) from None
                 time.sleep(_seconds_asked(error.headers.get("Retry-After")))
-            except OSError as error:
+            except (OSError, ValueError) as error:
                 reason = getattr(error, "reason", error)
                 raise PortraitError(
-                    f"{url} does not answer ({reason}); is the service running? `portrait replay` goes on with {day}"
+                    f"{url} does not answer as the service does ({reason}); is the service running? `portrait replay` goes on with {day}"
                 ) from None
 
 
@@ -108,13 +128,9 @@ def target_of(home: Home, to: str) -> Target:
     raise PortraitError(f"--to '{to}' is neither 'landing' nor an address such as http://127.0.0.1:8000")
 
 
-def _told(event: dict) -> dict:
-    """An event as JSON has it: without what it does not say, times in ISO 8601 with their offset."""
-    return {
-        name: value.replace(tzinfo=UTC).isoformat() if isinstance(value, datetime) else value
-        for name, value in event.items()
-        if value is not None
-    }
+def _said(event: dict[str, Any]) -> dict[str, Any]:
+    """What an event says, without what it leaves open."""
+    return {name: value for name, value in event.items() if value is not None}
 
 
 def _seconds_asked(retry_after: str | None) -> float:

@@ -266,21 +266,24 @@ def test_a_target_is_the_landing_folder_or_an_address(tmp_path: Path, mapping: P
 
 
 @contextmanager
-def service(*answers: tuple[int, dict[str, str]]) -> Iterator[tuple[str, list[tuple[str, list[dict]]]]]:
-    """A server that gives `answers` in turn, then 202; yields its address and what it took."""
+def service(*answers: tuple[int, dict[str, str]], rejects: str = "") -> Iterator[tuple[str, list[tuple[str, list[dict]]]]]:
+    """A server that gives `answers` in turn, then 200; yields its address and what it took. It takes no event of type `rejects`."""
     taken: list[tuple[str, list[dict]]] = []
     left = list(answers)
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            status, headers = left.pop(0) if left else (202, {})
-            if status == 202:
+            status, headers = left.pop(0) if left else (200, {})
+            if status == 200:
                 taken.append((self.path, body))
+            rejected = [{"row": n, "reason": "why not"} for n, line in enumerate(body) if line["event_type"] == rejects]
+            answer = json.dumps({"accepted": len(body), "rejected": rejected}).encode()
             self.send_response(status)
-            for name, value in {"Content-Length": "0", **headers}.items():
+            for name, value in {"Content-Length": str(len(answer)), **headers}.items():
                 self.send_header(name, value)
             self.end_headers()
+            self.wfile.write(answer)
 
         def log_message(self, *_: object) -> None:
             """Quiet."""
@@ -296,30 +299,63 @@ def service(*answers: tuple[int, dict[str, str]]) -> Iterator[tuple[str, list[tu
         thread.join()
 
 
-def test_the_service_gets_every_event_once_with_its_key(
-    tmp_path: Path, mapping: Path, whole: Home, monkeypatch: pytest.MonkeyPatch
-):
-    monkeypatch.setattr(replaying, "POSTED_AT_ONCE", 2)
-    home = plan(home_of(tmp_path, mapping), BEGIN, None)
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A shop whose events are never corrected."""
+    folder = tmp_path_factory.mktemp("plain")
+    mapping = write_mapping(folder, FIRST, LAST)
+    days = [FIRST + timedelta(days=n) for n in range(20)]
+    events = [event(f"a{n}", "ann", f"{day} 10:00:00.123456", amount=n + 0.01, quantity=1.5) for n, day in enumerate(days)]
+    write_lines(folder / "events.ndjson", [*events, event("b", "bob", "2024-01-12 11:00", kind="view", item=None)])
+    return mapping
+
+
+def test_the_service_gets_every_event_once_with_its_key(tmp_path: Path, plain: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(replaying, "POSTED_AT_ONCE", 1)
+    home = plan(home_of(tmp_path, plain), BEGIN, None)
     with service((503, {"Retry-After": "0"}), (429, {"Retry-After": "0"})) as (address, taken):
         home = replaying.replay(home, LiveService(address), 0, refresh=False)
-    told = [line for path, lines in taken for line in lines if path == "/events"]
-    known = landed(whole, "event_key, greatest(event_date, ingested_at::date) as told_date")
-    assert sorted(line["event_id"] for line in told) == sorted(known.filter(pl.col("told_date") >= BEGIN)["event_key"])
-    assert max(len(lines) for _, lines in taken) == 2
-    assert told[0]["event_time"] == "2024-01-11T10:00:00.123456+00:00" and "campaign_id" not in told[0]
+    assert {path for path, _ in taken} == {"/events"} and all(len(lines) == 1 for _, lines in taken)
+    told = [line for _, lines in taken for line in lines]
+    assert [line["event_id"] for line in told] == [
+        "events|a10",
+        "events|a11",
+        "events|b",
+        *(f"events|a{n}" for n in range(12, 20)),
+    ]
+    assert told[0] == {
+        "event_id": "events|a10", "event_time": "2024-01-11T10:00:00.123456Z", "user_id": "ann", "event_type": "purchase",
+        "item_id": "milk", "quantity": 1.5, "amount": 10.01,
+    }  # fmt: skip
+    assert told[2] == {
+        "event_id": "events|b", "event_time": "2024-01-12T11:00:00.000000Z", "user_id": "bob", "event_type": "view",
+    }  # fmt: skip
     assert home.replay.delivered == LAST and not home.settings.landing_dir.exists()
 
 
-def test_a_service_that_refuses_stops_the_replay_before_that_day(tmp_path: Path, mapping: Path):
-    home = plan(home_of(tmp_path, mapping), BEGIN, None)
-    with service((202, {}), (422, {})) as (address, _), pytest.raises(PortraitError, match=r"events of 2024-01-12 \(422\)"):
+@pytest.mark.parametrize(
+    ("answers", "rejects", "told"),
+    [
+        ([(200, {}), (422, {})], "", r"events of 2024-01-12 \(422\)"),
+        ([], "view", "did not take 1 events of 2024-01-12.*why not"),
+    ],
+)
+def test_a_service_that_refuses_stops_the_replay_before_that_day(tmp_path: Path, plain: Path, answers, rejects: str, told: str):
+    home = plan(home_of(tmp_path, plain), BEGIN, None)
+    with service(*answers, rejects=rejects) as (address, _), pytest.raises(PortraitError, match=told):
         replaying.replay(home, LiveService(address), 0, refresh=False)
     assert open_home(home.settings).replay.delivered == BEGIN
+
+
+def test_corrections_are_not_posted_as_events(tmp_path: Path, mapping: Path):
+    home = plan(home_of(tmp_path, mapping), BEGIN, None)
+    with service() as (address, taken), pytest.raises(PortraitError, match="which the service does not take"):
+        replaying.replay(home, LiveService(address), 0, refresh=False)
+    assert len(taken) == 1  # the day before
 
 
 def test_a_service_that_is_not_there_is_one_line(tmp_path: Path, mapping: Path):
     with service() as (address, _):
         pass
-    with pytest.raises(PortraitError, match="does not answer"):
+    with pytest.raises(PortraitError, match="does not answer as the service does"):
         replaying.replay(plan(home_of(tmp_path, mapping), BEGIN, None), LiveService(address), 0, refresh=False)
