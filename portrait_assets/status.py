@@ -94,7 +94,10 @@ def show_status(console: Console, found: dict[str, Any]) -> None:
     )
     if replay := found["replay"]:
         console.print(f"Replayed through {replay['delivered']}, of {replay['first']} to {replay['last']}")
-    console.print(f"[bold]Last good day[/bold] {found['last_good_day'] or 'none yet'}: every layer is current there")
+    console.print(
+        "[bold]Last good day[/bold] "
+        + (f"{good}: every layer is current there" if (good := found["last_good_day"]) else "none")
+    )
     console.print(_layers(found["layers"]))
     console.print(_sizes(found["tables"]))
     _section(console, "Waiting to be landed", found["pending"], "nothing")

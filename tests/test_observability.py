@@ -139,13 +139,13 @@ def test_the_last_good_day_is_before_what_is_stale(world: World, monkeypatch: py
 # ------------------------------------------------------------------------------------------------------------------ drift
 
 
-def portraits(world: World, day: date, **values: list) -> None:
-    """Rows of portraits.snapshots by hand: one user a value, the other columns null."""
+def portraits(world: World, day: date, since: date = date(2023, 1, 1), **values: list) -> None:
+    """Rows of portraits.snapshots by hand: one user a value, first seen at `since`, the other columns null."""
     [(name, given)] = values.items()
     for n, value in enumerate(given):
         world.session.execute(
-            f"insert into portraits.snapshots by name select $day as event_date, $user as user_id, $value as {name}",
-            day=day, user=str(n), value=value,
+            f"insert into portraits.snapshots by name select $day as event_date, $user as user_id, $since as first_date, $value as {name}",
+            day=day, user=str(n), since=since, value=value,
         )  # fmt: skip
 
 
@@ -190,6 +190,13 @@ def test_unknown_is_a_bin_and_a_feature_that_was_not_there_has_no_drift(world: W
     measure_drift(world.session, LAST_DAY)
     assert psi(world, "churn_14d") == pytest.approx((5.5 - 10.5) / 11 * log(5.5 / 10.5) + (5.5 - 0.5) / 11 * log(5.5 / 0.5))
     assert psi(world, "recency_days") is None
+
+
+@pytest.mark.parametrize(("since", "measured"), [(EARLIER - 28 * DAY, 0), (EARLIER - 29 * DAY, 1)])
+def test_a_window_that_was_not_full_on_the_earlier_day_is_not_compared(world: World, since: date, measured: int):
+    for day in (EARLIER, LAST_DAY):
+        portraits(world, day, since, spend_cents_30d=[1, 2, 3])
+    assert measure_drift(world.session, LAST_DAY) == measured  # 29 days with the earlier one itself; then 30
 
 
 def test_without_portraits_four_weeks_before_nothing_is_measured(world: World):

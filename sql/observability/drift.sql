@@ -4,12 +4,14 @@
 -- Promise:  the population stability index: sum over bins of (now - before) * ln(now / before), of shares of users (Siddiqi, Credit
 --           Risk Scorecards, 2006; the two-way Kullback-Leibler divergence of the binned values). Bins are the tenths of the earlier
 --           day, frozen there, and one of its own for unknown; half a user is added to each, so that none is empty. Also the bin
---           that moved most. A feature that nobody had on the earlier day has no row; without that day there is none at all.
+--           that moved most. A feature that nobody had on the earlier day, or whose window reached back before the first event
+--           then, has no row; without that day there is none at all.
 with
 
 snapshots as (
     select
         event_date,
+        first_date,
         recency_days,
         active_days_30d,
         active_days_90d,
@@ -26,17 +28,21 @@ measured as (
         event_date = $end::date as is_now,
         unnest(
             [
-                {'feature': 'recency_days', 'value': recency_days::double},
-                {'feature': 'active_days_30d', 'value': active_days_30d::double},
-                {'feature': 'active_days_90d', 'value': active_days_90d::double},
-                {'feature': 'spend_cents_30d', 'value': spend_cents_30d::double},
-                {'feature': 'spend_cents_90d', 'value': spend_cents_90d::double},
-                {'feature': 'top_category_share_milli', 'value': categories[1].share_milli::double},
-                {'feature': 'churn_14d', 'value': churn_14d}
+                {'feature': 'recency_days', 'window_days': 0, 'value': recency_days::double},
+                {'feature': 'active_days_30d', 'window_days': 30, 'value': active_days_30d::double},
+                {'feature': 'active_days_90d', 'window_days': 90, 'value': active_days_90d::double},
+                {'feature': 'spend_cents_30d', 'window_days': 30, 'value': spend_cents_30d::double},
+                {'feature': 'spend_cents_90d', 'window_days': 90, 'value': spend_cents_90d::double},
+                {'feature': 'top_category_share_milli', 'window_days': 0, 'value': categories[1].share_milli::double},
+                {'feature': 'churn_14d', 'window_days': 0, 'value': churn_14d}
             ],
             recursive := true
         )
     from snapshots
+),
+
+history as (
+    select $end::date - 27 - min(first_date) as days from snapshots
 ),
 
 bins as (
@@ -44,7 +50,10 @@ bins as (
         feature,
         list_sort(list_distinct(quantile_disc(value, [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9]))) as edges
     from measured
-    where not is_now and value is not null
+    where
+        not is_now
+        and value is not null
+        and window_days <= (select days from history)
     group by feature
 ),
 
