@@ -225,6 +225,20 @@ def ui(
     serve(home.settings, {"Dagster": dagster_port, "MLflow": mlflow_port, "Explorer": explorer_port}, say)
 
 
+@app.command()
+def serve(
+    port: Annotated[int, typer.Option("--port", min=1, max=65535, help="The port on 127.0.0.1.")] = 8000,
+    source: SourceOption = None,
+) -> None:
+    """The live service: events in over HTTP, durable when acknowledged, in the card a moment later; until Ctrl-C."""
+    from portrait_assets.home import open_home
+    from portrait_assets.serving.app import serve as serve_home
+
+    home = open_home(source=source)
+    console.print(f"Live portraits of {home.settings.home_dir} on [bold]http://127.0.0.1:{port}/docs[/bold]. Ctrl-C stops.")
+    serve_home(home, port)
+
+
 @sources_app.command("check")
 def sources_check(
     mapping: Annotated[str, typer.Argument(help="A mapping file, or a shipped source's name.")],

@@ -21,6 +21,7 @@ from portrait_assets.lineage import knowledge, models_in_force
 from portrait_assets.packs.tag_sql import tag_export
 from portrait_assets.partitions import Window, as_of_of
 from portrait_assets.resources.session import Session
+from portrait_assets.state import write_state
 
 PORTRAITS = "select * exclude (event_date) from portraits.snapshots where event_date = $day order by user_id"
 EMBEDDINGS = "select user_id, embedding from scores.vectors where event_date = $day order by user_id"
@@ -39,8 +40,12 @@ CHANGES = (
 )
 
 
-def write_export(session: Session, home: Home, day: date, folder: Path) -> dict[str, Any]:
+def write_export(
+    session: Session, home: Home, day: date, folder: Path, state: dict[str, Any] | None = None
+) -> dict[str, Any]:
     """Write the export of partition `day` to `folder`, all of it or nothing; returns its manifest.
+
+    `state` is what the manifest of a published generation says of the files that the live service reads.
 
     Raises PortraitError where `folder` exists and is not an export of ours.
     """
@@ -54,6 +59,7 @@ def write_export(session: Session, home: Home, day: date, folder: Path) -> dict[
         for name, frame in frames.items():
             frame.write_parquet(draft / name, compression="zstd")
         manifest = _manifest(session, home, day, draft, frames)
+        manifest["run"] |= {"state": state} if state else {}
         (draft / "manifest.json").write_text(json.dumps(manifest, indent=2, sort_keys=True) + "\n", encoding="utf-8")
         swap_in(draft, folder)
     finally:
@@ -127,7 +133,7 @@ def publish(session: Session, home: Home, day: date) -> Path:
     published = home.settings.published_dir
     folder = published / f"{as_of_of(day)}-{knowledge(session, home, day)}"
     if not is_current(folder, session, home, day):
-        write_export(session, home, day, folder)
+        write_export(session, home, day, folder, write_state(session, home, day))
     current = published / "current"
     if current.exists() and current.resolve().name[:10] > str(as_of_of(day)):
         return folder

@@ -1,0 +1,158 @@
+"""The live service over HTTP, on 127.0.0.1. What it answers is documented by itself at /docs and /openapi.json."""
+
+import asyncio
+import json
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+import uvicorn
+from fastapi import FastAPI, HTTPException, Request
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, Field
+
+from portrait_assets import __version__
+from portrait_assets.errors import PortraitError
+from portrait_assets.home import Home
+from portrait_assets.resources.lock import exclusive, is_held
+from portrait_assets.serving.events import Event, judge
+from portrait_assets.serving.service import Busy, Service
+
+MOST_EVENTS = 5_000
+MOST_BYTES = 5_000_000
+
+
+class Rejected(BaseModel):
+    """A row that was not taken."""
+
+    row: int = Field(description="its place in the request, from 0")
+    reason: str = Field(description="what is wrong with it")
+
+
+class Accepted(BaseModel):
+    """What became of a batch. What is accepted is on disk: it survives a crash of the service and of the machine."""
+
+    accepted: int = Field(description="events that are now durable")
+    duplicates: int = Field(description="events that were durable before, by their user and event_id; not counted again")
+    rejected: list[Rejected] = Field(description="events that were not taken, each with its reason")
+    position: str = Field(description="segment.line of the log's last event; a card's live.through is at least that when it shows them")
+
+
+class Refused(BaseModel):
+    """Why a request was not served, and what to do."""
+
+    detail: str
+
+
+EVENTS_BODY = {
+    "requestBody": {
+        "required": True,
+        "content": {"application/json": {"schema": {"type": "array", "maxItems": MOST_EVENTS, "items": Event.model_json_schema()}}},
+    }
+}
+
+
+def create_app(service: Service) -> FastAPI:
+    """The application over a service, which it starts and stops."""
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        await asyncio.to_thread(service.stop)
+
+    app = FastAPI(
+        title="Portrait, live",
+        version=__version__,
+        description="Events in, portraits out. An acknowledged event is durable, and in its user's card a moment later.",
+        lifespan=lifespan,
+    )
+
+    @app.post(
+        "/events",
+        response_model=Accepted,
+        openapi_extra=EVENTS_BODY,
+        responses={413: {"model": Refused}, 422: {"model": Accepted}, 503: {"model": Refused}},
+    )
+    async def post_events(request: Request) -> JSONResponse:
+        """Take a batch of events. Answers when those accepted are durable: 200, or 422 where none could be taken.
+
+        503 with Retry-After means that too much waits already; nothing of the batch was kept.
+        """
+        rows = await _rows(request)
+        lines, rejections = judge(rows, datetime.now(UTC))
+        try:
+            receipt = await asyncio.wrap_future(service.submit(lines))
+        except Busy as busy:
+            raise HTTPException(503, str(busy), headers={"Retry-After": str(busy.retry_after_seconds)}) from None
+        answer = {
+            "accepted": receipt.accepted,
+            "duplicates": receipt.duplicates,
+            "rejected": [{"row": rejection.row, "reason": rejection.reason} for rejection in rejections],
+            "position": f"{receipt.position[0]}.{receipt.position[1]}",
+        }
+        return JSONResponse(answer, 422 if rows and not lines else 200)
+
+    @app.get("/users/{user_id}/card", responses={404: {"model": Refused}})
+    async def get_card(user_id: str) -> JSONResponse:
+        """The card as `portrait show --json` prints it; `freshness` says for each group of fields as of when, `live` from what."""
+        return JSONResponse(_card(service, user_id))
+
+    @app.get("/users/{user_id}/recommendations", responses={404: {"model": Refused}})
+    async def get_recommendations(user_id: str) -> JSONResponse:
+        """What to offer the user, with reasons, as published."""
+        card = _card(service, user_id)
+        wanted = {name: card[name] for name in ("user_id", "recommendations", "live")}
+        return JSONResponse({**wanted, "freshness": card["freshness"]["recommendations"]})
+
+    @app.get("/health", responses={503: {"model": Refused}})
+    async def get_health() -> dict[str, str]:
+        """200 while events are taken."""
+        if not service.is_running:
+            raise HTTPException(503, "the service is stopping; its log says why")
+        return {"status": "ok", "generation": service.engine.generation.name}
+
+    @app.get("/status")
+    async def get_status() -> dict[str, Any]:
+        """Generation, log, backlog, and milliseconds from acknowledgement to the card."""
+        return service.status()
+
+    return app
+
+
+async def _rows(request: Request) -> list[Any]:
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > MOST_BYTES:
+            raise HTTPException(413, f"the request is larger than {MOST_BYTES:,} bytes; send smaller batches")
+    try:
+        rows = json.loads(body)
+    except ValueError as error:
+        raise HTTPException(400, f"the request is not JSON: {error}; send a list of events") from None
+    if not isinstance(rows, list):
+        raise HTTPException(400, "the request is not a list; send a list of events, even for one")
+    if len(rows) > MOST_EVENTS:
+        raise HTTPException(413, f"the request has {len(rows):,} events; send at most {MOST_EVENTS:,} at once")
+    return rows
+
+
+def _card(service: Service, user_id: str) -> dict[str, Any]:
+    engine = service.engine
+    if not engine.knows(user_id):
+        raise HTTPException(404, f"user '{user_id}' has no event yet; send one to /events")
+    return engine.card(user_id)
+
+
+def serve(home: Home, port: int) -> None:
+    """Serve a home on 127.0.0.1 until Ctrl-C or SIGTERM."""
+    lock = home.settings.home_dir / "live.lock"
+    if is_held(lock):
+        raise PortraitError(f"another `portrait serve` runs on {home.settings.home_dir}; stop it first, one home has one live log")
+    with exclusive(lock, "portrait serve"):
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # to be asked to stop is no failure
+        service = Service(home)
+        service.start()
+        uvicorn.run(create_app(service), host="127.0.0.1", port=port, log_level="warning", access_log=False)

@@ -1,0 +1,220 @@
+"""The batch path's own `.sql` files, run on a few users in memory, many times a second.
+
+A wide statement takes DuckDB five times longer to plan than to run on ten users, and DuckDB 2.0 plans every statement anew
+that reads a table. One that reads functions is planned once, when it is prepared. So here every input is a function that
+returns what Python put there for this turn, wrapped in a view of the name that the `.sql` files know; a parameter that is
+used twice would have the plan made again too, so parameters are columns of a row or variables of the connection.
+See docs/decisions/live_service.md.
+"""
+
+import re
+import tempfile
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from portrait_assets import columns as c
+from portrait_assets.errors import PortraitError
+from portrait_assets.home import Home
+from portrait_assets.packs import Pack
+from portrait_assets.packs.tag_sql import tag_export
+from portrait_assets.resources.sql import COMMENT, PARAMETER, read_sql
+from portrait_assets.serving.events import LINE_COLUMNS
+from portrait_assets.sources.compiling import CANONICAL_STREAM, row_wise
+from portrait_assets.sources.expressions import literal
+from portrait_assets.sources.landing import stage_and_compile
+from portrait_assets.sources.planning import work_of
+from portrait_assets.state import EVENT_COLUMNS, SEGMENT_NAME
+from portrait_assets.tables import Table
+
+EVER, FOREVER = "date '1970-01-01'", "date '9999-12-31'"
+PRUNED = ("scoped_visits",)  # not materialized, so that its lists of items, which only the model reads, are not made
+ROW_TYPES = {
+    "lines": "line varchar, row_number bigint",
+    "raw_events": ", ".join(f'"{column.name}" {column.type}' for column in c.RAW_EVENTS.columns),
+    "items": "item_id varchar, department varchar, category varchar, brand varchar",
+    "identities": "source varchar, source_user_id varchar, user_id varchar, valid_from date, valid_to date",
+    "events": ", ".join(f'"{column.name}" {column.type}' for column in c.CLEAN_EVENTS.columns if column.name in EVENT_COLUMNS),
+    "users": ", ".join(f'"{column.name}" varchar' for column in c.CLEAN_USERS.columns),
+    "cut_points": "event_date date, measure varchar, cuts bigint[]",
+    "predictions": "event_date date, user_id varchar, target varchar, class varchar, probability double, model_version varchar",
+    "interests": ", ".join(f'"{column.name}" {column.type}' for column in c.FEATURES_INTERESTS.columns),
+    "tags": 'user_id varchar, tag_id varchar, "value" varchar, valid_from date, valid_to date',
+}
+VIEWS = {
+    "raw.events": "raw_events",
+    "clean.items": "items",
+    "clean.identities": "identities",
+    "clean.users": "users",
+    "features.cut_points": "cut_points",
+    "scores.predictions": "predictions",
+    "portraits.tags": "tags",
+}
+
+
+class Arithmetic:
+    """Events to clean events, and users' clean events to their portraits and tags. For one thread at a time."""
+
+    def __init__(self, home: Home):
+        self._inputs: dict[str, pa.Table] = {}
+        self._con = duckdb.connect(config={"threads": 1})
+        self._con.execute("set timezone = 'UTC'")
+        self.schemas = {name: self._declare(name, types) for name, types in ROW_TYPES.items()}
+        for schema in ("raw", "clean", "features", "scores", "portraits"):
+            self._con.execute(f"create schema {schema}")
+        for view, name in VIEWS.items():
+            self._con.execute(f"create view {view} as {_rows_of(name)}")
+        self._prepare_reading(home)
+        constants = {name: _constant(value) for name, value in {**home.pack.sql_parameters, "landmark": home.landmark}.items()}
+        self._con.execute(f"prepare cleaning as {_cleaning(constants)}")
+        self._con.execute(f"prepare portraying as {_portraying(home.pack, constants)}")
+
+    def close(self) -> None:
+        self._con.close()
+
+    def read(self, lines: list[str]) -> pa.Table:
+        """Lines of the log as rows of raw.events, by the very expressions that land a canonical file."""
+        self._inputs["lines"] = pa.table({"line": lines, "row_number": range(1, len(lines) + 1)}, self.schemas["lines"])
+        return self._run("execute reading")
+
+    def clean(self, raw_events: pa.Table, items: pa.Table) -> pa.Table:
+        """Rows of raw.events as rows of clean.events; `items` describes at least the items they name."""
+        users = raw_events.select(["source", "user_id"]).group_by(["source", "user_id"]).aggregate([])
+        nobody = pa.nulls(len(users), pa.date32())
+        columns = [users["source"], users["user_id"], users["user_id"], nobody, nobody]
+        self._inputs |= {
+            "raw_events": raw_events,
+            "items": items,
+            "identities": pa.table(columns, schema=self.schemas["identities"]),
+        }
+        return self._run("execute cleaning")
+
+    def portray(self, last_day: date, first_day: date, inputs: dict[str, pa.Table]) -> pa.Table:
+        """Portraits at the end of `last_day`: a snapshot's columns, and `tags`, a list of rows as in tags.parquet.
+
+        `inputs` are the users' rows of events, users, cut_points, predictions, tags and interests; what interests say of days
+        before `first_day` is taken from there, later ones are computed.
+        """
+        self._inputs |= inputs
+        return self._run(f"execute portraying(last_day := date '{last_day}', first_day := date '{first_day}')")
+
+    def empty(self, name: str) -> pa.Table:
+        """No rows of an input."""
+        return self.schemas[name].empty_table()
+
+    def _run(self, statement: str) -> pa.Table:
+        return self._con.sql(statement).to_arrow_table()
+
+    def _declare(self, name: str, types: str) -> pa.Schema:
+        """Make the function `input_<name>`; returns the schema that its rows must have."""
+        rows = f"struct({types})[]"
+        schema = self._con.sql(f"select unnest(null::{rows}, max_depth := 2) limit 0").to_arrow_table().schema
+
+        def listed(_: pa.Array) -> pa.Array:
+            table = self._inputs[name]
+            structs = pa.StructArray.from_arrays([column.combine_chunks() for column in table.columns], fields=list(schema))
+            return pa.ListArray.from_arrays(pa.array([0, len(table)], pa.int32()), structs)
+
+        self._con.create_function(
+            f"input_{name}", listed, ["INTEGER"], duckdb.sqltype(rows), type="arrow", side_effects=True  # type: ignore[arg-type]
+        )
+        return schema
+
+    def _prepare_reading(self, home: Home) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / SEGMENT_NAME.format(number=0)
+            path.write_text("{" + ", ".join(f'"{name}": null' for name in LINE_COLUMNS) + "}\n", encoding="utf-8")
+            [work] = work_of(self._con, home.source, [path])
+            if work.stream.stream != CANONICAL_STREAM:
+                raise PortraitError(
+                    f"{home.source.path}: files of [tables.{work.stream.table}] may be called {path.name}, as the live log's are; "
+                    "give that table narrower names, so that live events are not read as its rows"
+                )
+            mapped = stage_and_compile(self._con, work, path, {}).mapped
+        self._con.execute("drop view received")
+        self._con.execute("drop table staged")
+        fields = ", ".join(f"line ->> '/{name}' as \"{name}\"" for name in LINE_COLUMNS)
+        self._con.execute(
+            f"create temp view staged as select row_number as __row, null::varchar as __problem, null::varchar as __line, {fields} "
+            f"from ({_rows_of('lines')})"
+        )
+        listed = ", ".join(_raw_column(column.name, column.type, home) + f' as "{column.name}"' for column in c.RAW_EVENTS.columns)
+        with row_wise(self._con):
+            self._con.execute(
+                f"prepare reading as select {listed} from ({_bound(mapped, latest=FOREVER)}) where reason is null order by row_number"
+            )
+
+
+def _rows_of(name: str) -> str:
+    return f"select unnest(input_{name}(1), max_depth := 2)"
+
+
+def _raw_column(name: str, type_: str, home: Home) -> str:
+    """What a landed row holds in a column of raw.events; one live row is one event, told once."""
+    told = {
+        "source": literal(home.source.name), "event_key": "declared_key", "event_date": "event_time::date", "batch_id": "'live'",
+        "batch_seq": "0", "is_first": "true",
+    }  # fmt: skip
+    return f"({told.get(name, name)})::{type_}"
+
+
+def _cleaning(constants: dict[str, str]) -> str:
+    steps = {
+        "raw_batches": "select 'live' as batch_id, 0 as batch_seq",
+        "redescribed_items": "select null::varchar as item_id where false",
+        "cleaned": _file("clean/events.sql", **constants, start=EVER, end=FOREVER, since="-1").replace("raw.batches", "raw_batches"),
+    }
+    return _statement(steps, f"select {', '.join(EVENT_COLUMNS)} from cleaned order by user_id, event_time, source, event_key")
+
+
+def _portraying(pack: Pack, constants: dict[str, str]) -> str:
+    """The chain of files as one statement: what each reads is the common table expression of that name before it."""
+    last_day, first_day = "(select last_day from turn)", "(select first_day from turn)"
+    every_day = {**constants, "start": EVER, "end": last_day}
+    steps = {
+        "turn": "select $last_day::date as last_day, $first_day::date as first_day",
+        "wanted_days": "select last_day as event_date from turn",
+        "scoped_events": _rows_of("events"),
+        "scoped_visits": _file("features/visit.sql", **every_day),
+        "scoped_user_day": _stored(c.FEATURES_USER_DAY, **every_day),
+        "scoped_interest_days": _stored(c.FEATURES_USER_DAY_INTEREST, **every_day),
+        "scoped_user_state": _stored(c.FEATURES_USER_STATE, **every_day),
+        "computed_interests": _stored(c.FEATURES_INTERESTS, **every_day | {"start": first_day}),
+        "scoped_interests": f"{_rows_of('interests')} union all by name select * from computed_interests",
+        "as_of_features": _file("features/as_of.sql", **every_day),
+        "snapshot_rows": _stored(c.PORTRAITS_SNAPSHOTS, **every_day),
+        "exported_tags": tag_export(pack.tags),
+        "tag_lists": "select user_id, list({'tag_id': tag_id, 'value': \"value\", 'confidence': confidence, 'kind': kind, "
+        "'evidence': evidence, 'valid_from': valid_from} order by tag_id) as tags from exported_tags group by user_id",
+    }
+    return _statement(steps, "select snapshot_rows.*, tag_lists.tags from snapshot_rows left join tag_lists using (user_id)")
+
+
+def _statement(steps: dict[str, str], select: str) -> str:
+    listed = ",\n".join(f"{name} as {'' if name in PRUNED else 'materialized'} (\n{sql}\n)" for name, sql in steps.items())
+    return f"with\n{listed}\n{select}"
+
+
+def _stored(table: Table, **parameters: str) -> str:
+    """What a table's file makes, in the types that the table stores."""
+    columns = ", ".join(f'"{column.name}"::{column.type} as "{column.name}"' for column in table.columns)
+    return f"select {columns} from (\n{_file(table.name.replace('.', '/') + '.sql', **parameters)}\n)"
+
+
+def _file(name: str, **parameters: str) -> str:
+    return _bound(read_sql(name), **parameters)
+
+
+def _bound(sql: str, **parameters: str) -> str:
+    """`sql` with each parameter as the SQL given for it."""
+    return PARAMETER.sub(lambda found: parameters[found[1]], COMMENT.sub("", sql))
+
+
+def _constant(value: Any) -> str:
+    """A parameter's value as SQL: planned once, it is part of the plan."""
+    if isinstance(value, list):
+        return f"[{', '.join(map(_constant, value))}]"
+    return literal(value) if isinstance(value, str) else f"date '{value}'" if isinstance(value, date) else repr(value)

@@ -1,0 +1,145 @@
+"""A published generation in memory: any user's rows at hand without a query."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from portrait_assets.errors import PortraitError
+from portrait_assets.home import Home
+from portrait_assets.partitions import partition_of
+from portrait_assets.reading.export import FILES, Export
+from portrait_assets.state import EVENT_COLUMNS, STATE_FOLDER
+
+READ = tuple(name for name in FILES if name != "embeddings")
+INTERESTS = ("departments", "categories", "brands", "price_bands", "category_count", "unknown_share_milli")
+
+
+class ByUser:
+    """A table whose rows of one user lie together."""
+
+    def __init__(self, table: pa.Table):
+        self.table = table.combine_chunks()
+        users = pc.run_end_encode(self.table["user_id"].combine_chunks()) if len(table) else None
+        ends = users.run_ends.to_pylist() if users else []
+        names = users.values.to_pylist() if users else []
+        self._spans = {name: (start, end - start) for name, start, end in zip(names, [0, *ends], ends)}  # noqa: B905
+
+    def __contains__(self, user_id: str) -> bool:
+        return user_id in self._spans
+
+    def __len__(self) -> int:
+        return len(self._spans)
+
+    def users(self) -> Iterable[str]:
+        return self._spans.keys()
+
+    def of(self, user_id: str) -> pa.Table:
+        """One user's rows; none for a user that has none."""
+        return self.table.slice(*self._spans.get(user_id, (0, 0)))
+
+    def of_all(self, users: Iterable[str]) -> pa.Table:
+        """The rows of several users."""
+        return pa.concat_tables([self.table.slice(0, 0), *(self.of(user_id) for user_id in users)])
+
+
+@dataclass(frozen=True)
+class Generation:
+    """What was published, and the state behind it. Never changed."""
+
+    export: Export
+    name: str
+    segments: tuple[tuple[int, int], ...]
+    rows: dict[str, ByUser]
+    events: ByUser
+    attributes: ByUser
+    predictions: ByUser
+    cut_points: pa.Table
+    items: pa.Table
+
+    @classmethod
+    def load(cls, folder: Path, home: Home) -> "Generation":
+        """The generation in `folder`; a PortraitError where it can not be served."""
+        export = Export.open(folder)
+        state = export.manifest.get("run", {}).get("state")
+        if state is None:
+            raise PortraitError(f"{folder} was published without state by an older version; move it away and run `portrait refresh`")
+        if export.manifest.get("pack_version") != home.pack.version:
+            raise PortraitError(f"{folder} was made by another version of the pack {home.pack.name}; run `portrait refresh`")
+        files = folder.parent / STATE_FOLDER
+        with duckdb.connect(config={"threads": 1}) as con:
+            con.execute("set timezone = 'UTC'")
+
+            def table(path: Path, columns: str = "*") -> pa.Table:
+                return con.sql(f"select {columns} from read_parquet($path)", params={"path": str(path)}).to_arrow_table()
+
+            tables = {name: files / file for name, file in state["tables"].items()}
+            events = con.sql(
+                f"select {', '.join(EVENT_COLUMNS)} from read_parquet($paths) order by user_id, event_time, source, event_key",
+                params={"paths": [str(files / name) for name in state["events"]]},
+            )
+            return cls(
+                export=export,
+                name=folder.name,
+                segments=tuple((first, last) for first, last in state["segments"]),
+                rows={name: ByUser(table(folder / f"{name}.parquet")) for name in READ},
+                events=ByUser(events.to_arrow_table()),
+                attributes=ByUser(table(tables["users"])),
+                predictions=ByUser(table(tables["predictions"], 'null::date as event_date, user_id, target, "class", probability, model_version')),
+                cut_points=table(tables["cut_points"]),
+                items=table(tables["items"]),
+            )
+
+    @property
+    def last_day(self) -> date:
+        """The last whole day that is in."""
+        return partition_of(self.export.as_of)
+
+    def includes(self, segment: int) -> bool:
+        """Whether all events of a segment of the log are in."""
+        return any(first <= segment <= last for first, last in self.segments)
+
+    def keys_of(self, user_id: str) -> set[str]:
+        """The keys of the user's events."""
+        return set(self.events.of(user_id)["event_key"].to_pylist())
+
+    def described(self, item_ids: Iterable[str]) -> pa.Table:
+        """The rows of clean.items of these items, as far as they are known."""
+        places = [place for item_id in item_ids if (place := self._places.get(item_id)) is not None]
+        return self.items.take(pa.array(places, pa.int64()))
+
+    def interests_of(self, users: Iterable[str], day: date) -> pa.Table:
+        """The users' interests, which only events change, as if of `day`."""
+        known = self.rows["portraits"].of_all(users).select(["user_id", *INTERESTS])
+        known = known.filter(pc.is_valid(known["departments"]))
+        return known.add_column(0, "event_date", pa.array([day] * len(known), pa.date32()))
+
+    def cut_points_of(self, day: date) -> tuple[pa.Table, date | None]:
+        """The newest cut points for the month of `day`, as that month's, and the month that they were made for."""
+        month = day.replace(day=1)
+        known = self.cut_points.filter(pc.less_equal(self.cut_points["event_date"], pa.scalar(month)))
+        if not len(known):
+            return known, None
+        newest = pc.max(known["event_date"])
+        latest = known.filter(pc.equal(known["event_date"], newest))
+        return latest.set_column(0, "event_date", pa.array([month] * len(latest), pa.date32())), newest.as_py()
+
+    @cached_property
+    def _places(self) -> dict[str, int]:
+        return {item_id: place for place, item_id in enumerate(self.items["item_id"].to_pylist())}
+
+
+@dataclass(frozen=True)
+class UserExport(Export):
+    """One user's rows, read as an export is."""
+
+    rows: dict[str, list[dict[str, Any]]]
+
+    def of_user(self, name: str, user_id: str) -> list[dict[str, Any]]:
+        return self.rows[name]

@@ -1,0 +1,309 @@
+"""The threads of the live service: one makes events durable and acknowledges them, one brings portraits up to date, one
+looks for a newer generation. All wait on one condition; what they share is said in `Service.__init__`.
+"""
+
+import bisect
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from portrait_assets.errors import PortraitError
+from portrait_assets.home import Home
+from portrait_assets.serving.engine import EVENTS_A_TAKE, Engine, Logged
+from portrait_assets.serving.events import Line, parse
+from portrait_assets.serving.generation import Generation
+from portrait_assets.serving.log import Log, Position
+
+logger = logging.getLogger("portrait")
+
+SEGMENT_SECONDS = 30.0
+SEGMENT_BYTES = 64_000_000
+LOOK_SECONDS = 1.0
+MOST_WAITING = 20_000  # events not yet durable, or durable and not yet in the cards
+MOST_SINCE_GENERATION = 1_000_000  # events that the service keeps until a generation includes them
+LATENCIES_KEPT = 20_000
+
+
+class Busy(Exception):
+    """Too much waits already: try again after some seconds."""
+
+    def __init__(self, reason: str, retry_after_seconds: int):
+        super().__init__(reason)
+        self.retry_after_seconds = retry_after_seconds
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """What became of a batch: how many of its events are now durable, how many were before, and where the log has the last."""
+
+    accepted: int
+    duplicates: int
+    position: Position
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """A batch that waits to be made durable, and who waits for it."""
+
+    lines: list[Line]
+    receipt: "Future[Receipt]"
+
+
+class Service:
+    """The live portraits of a home. `start` it, and `stop` it."""
+
+    def __init__(self, home: Home, segment_seconds: float = SEGMENT_SECONDS):
+        self.home = home
+        self._segment_seconds = segment_seconds
+        self._current = home.settings.published_dir / "current"
+        self._changed = threading.Condition()  # guards all below
+        self._waiting: deque[Waiting] = deque()
+        self._waiting_events = 0
+        self._durable: deque[tuple[Logged, float]] = deque()  # not yet taken by the engine, with the time of acknowledgement
+        self._since: list[Logged] = []  # all events that the generation does not include, in the log's order
+        self._next: Engine | None = None
+        self._next_through: Position = (0, 0)
+        self._stopping = False
+        self._failure: BaseException | None = None
+        self._keys: dict[str, set[str]] = {}  # the writer's own
+        self._pending: dict[str, list[float]] = {}  # the engine's: user -> when events not yet in the card were acknowledged
+        self._invisible = 0
+        self.latencies: deque[float] = deque(maxlen=LATENCIES_KEPT)  # seconds from acknowledgement to the card
+        self.accepted = 0
+
+    def start(self) -> None:
+        """Load the generation, bring back what the log holds beyond it, and begin; a PortraitError where there is none."""
+        if not self._current.exists():
+            raise PortraitError(f"nothing is published in {self.home.settings.home_dir} yet; run `portrait run` first")
+        began = time.monotonic()
+        generation = Generation.load(self._current.resolve(), self.home)
+        settings = self.home.settings
+        used = [last for _, last in generation.segments]
+        self.log = Log(settings.home_dir / "live", settings.landing_dir, used)
+        for segment in self.log.segments():
+            if not generation.includes(segment.number):
+                lines = map(parse, segment.lines())
+                self._since += [Logged((segment.number, number), line) for number, line in enumerate(lines, 1)]
+        self.engine = Engine(self.home, generation)
+        self.engine.replay(self._since)
+        logger.info(
+            "generation %s: %d users, %d events; %d live events since; %.1f s",
+            generation.name, len(generation.rows["portraits"]), len(generation.events.table), len(self._since),
+            time.monotonic() - began,
+        )  # fmt: skip
+        self._threads = [threading.Thread(target=self._guarded, args=(loop,), name=loop.__name__, daemon=True) for loop in
+                         (self._write, self._compute, self._look)]  # fmt: skip
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self) -> None:
+        """Acknowledge what waits, hand the open segment to the batch path, and end."""
+        with self._changed:
+            self._stopping = True
+            self._changed.notify_all()
+        for thread in self._threads:
+            thread.join()
+        self.log.close()
+        self.engine.close()
+
+    def submit(self, lines: list[Line]) -> "Future[Receipt]":
+        """Ask for `lines` to be made durable. Raises Busy rather than let more wait than can be kept."""
+        with self._changed:
+            if self._failure is not None or self._stopping:
+                raise Busy(f"the service is stopping{f': {self._failure}' if self._failure else ''}", 10)
+            if self.backlog + len(lines) > MOST_WAITING:
+                raise Busy(f"{self.backlog:,} events wait to be shown; send them again a little later", 2)
+            if len(self._since) + len(lines) > MOST_SINCE_GENERATION:
+                raise Busy(
+                    f"{len(self._since):,} events wait for the batch path; run `portrait refresh`, or switch on the landing folder's sensor",
+                    60,
+                )
+            waiting = Waiting(lines, Future())
+            self._waiting.append(waiting)
+            self._waiting_events += len(lines)
+            self._changed.notify_all()
+        return waiting.receipt
+
+    @property
+    def backlog(self) -> int:
+        """Events that wait: not yet durable, or durable and not yet in the cards."""
+        return self._waiting_events + len(self._durable) + self._invisible
+
+    @property
+    def is_running(self) -> bool:
+        """Whether events are taken."""
+        return not self._stopping
+
+    @property
+    def since_generation(self) -> int:
+        """Events that the generation does not include."""
+        return len(self._since)
+
+    def _guarded(self, loop: Callable[[], None]) -> None:
+        try:
+            loop()
+        except BaseException as error:
+            logger.exception("the live service stops taking events: its %s thread failed", loop.__name__.strip("_"))
+            with self._changed:
+                self._failure, self._stopping = error, True
+                while self._waiting:
+                    self._waiting.popleft().receipt.set_exception(Busy(f"the service is stopping: {error}", 10))
+                self._changed.notify_all()
+
+    def _write(self) -> None:
+        """Take all that waits, make it durable by one fsync, acknowledge it all; close segments that are old or large."""
+        opened = time.monotonic()
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._waiting or self._stopping, timeout=self._segment_seconds / 10)
+                group, self._waiting = list(self._waiting), deque()
+                if not group and self._stopping:
+                    return
+            if group:
+                self._commit(group)
+            if self.log.count == 0:
+                opened = time.monotonic()
+            elif time.monotonic() - opened > self._segment_seconds or self.log.size > SEGMENT_BYTES:
+                self.log.close_segment()
+
+    def _commit(self, group: list[Waiting]) -> None:
+        fresh: list[Line] = []
+        counts = []
+        for waiting in group:
+            new = [line for line in waiting.lines if self._is_new(line)]
+            counts.append(len(new))
+            fresh += new
+        try:
+            last = self.log.append([line.text for line in fresh]) if fresh else (self.log.number, self.log.count)
+        except OSError as error:
+            self._refuse(group, fresh, error)
+            return
+        acknowledged = time.monotonic()
+        first = last[1] - len(fresh) + 1
+        logged = [Logged((last[0], first + place), line) for place, line in enumerate(fresh)]
+        with self._changed:
+            self._since += logged
+            self._durable += [(entry, acknowledged) for entry in logged]
+            self._waiting_events -= sum(len(waiting.lines) for waiting in group)
+            self.accepted += len(logged)
+            self._changed.notify_all()
+        for waiting, count in zip(group, counts, strict=True):
+            waiting.receipt.set_result(Receipt(count, len(waiting.lines) - count, last))
+
+    def _refuse(self, group: list[Waiting], fresh: list[Line], error: OSError) -> None:
+        logger.error("%s can not be written: %s; free space or mend the disk", self.log.path, error.strerror)
+        for line in fresh:
+            self._keys[line.user_id].discard(line.key)
+        with self._changed:
+            self._waiting_events -= sum(len(waiting.lines) for waiting in group)
+        for waiting in group:
+            waiting.receipt.set_exception(Busy(f"the log can not be written ({error.strerror}); nothing of this batch was kept", 30))
+
+    def _is_new(self, line: Line) -> bool:
+        """Whether the event was never accepted before; remembers it."""
+        keys = self._keys.get(line.user_id)
+        if keys is None:
+            with self._changed:
+                since = {entry.line.key for entry in self._since if entry.line.user_id == line.user_id}
+                keys = self._keys[line.user_id] = self.engine.generation.keys_of(line.user_id) | since
+        if line.key in keys:
+            return False
+        keys.add(line.key)
+        return True
+
+    def _compute(self) -> None:
+        """Take what became durable and bring its users' portraits up to date, a few at a time, the longest waiting first."""
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._durable or self._next or self._stopping or self.engine.is_behind)
+                if self._stopping:
+                    return
+                taken = [self._durable.popleft() for _ in range(min(len(self._durable), EVENTS_A_TAKE))]
+            self.engine.take([entry for entry, _ in taken])
+            self._turn(taken)
+            if self._next is not None:
+                self._swap()
+
+    def _turn(self, taken: list[tuple[Logged, float]]) -> None:
+        for entry, acknowledged in taken:
+            self._pending.setdefault(entry.line.user_id, []).append(acknowledged)
+        self._invisible += len(taken)
+        users = self.engine.turn()
+        now = time.monotonic()
+        for user_id in users:
+            shown = [now - acknowledged for acknowledged in self._pending.pop(user_id, ())]
+            self._invisible -= len(shown)
+            self.latencies.extend(shown)
+
+    def _swap(self) -> None:
+        """Finish the next engine with what was accepted meanwhile, and put it in the place of this one."""
+        with self._changed:
+            following, through = self._next, self._next_through
+            assert following is not None
+            self._next = None
+            self._durable.clear()
+            rest = self._since[bisect.bisect_right(self._since, through, key=lambda entry: entry.position) :]
+        following.replay(rest)
+        before, self.engine = self.engine, following
+        self._pending.clear()
+        self._invisible = 0
+        before.close()
+        with self._changed:
+            self._since = [entry for entry in self._since if not following.generation.includes(entry.position[0])]
+        logger.info("now serving generation %s; %d live events since", following.generation.name, len(self._since))
+
+    def _look(self) -> None:
+        """Load each new generation beside the one in service."""
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._stopping, timeout=LOOK_SECONDS)
+                if self._stopping:
+                    return
+                awaited = self._next is not None
+            folder = self._current.resolve()
+            if not awaited and folder.name != self.engine.generation.name:
+                self._prepare(folder)
+
+    def _prepare(self, folder: Path) -> None:
+        try:
+            generation = Generation.load(folder, self.home)
+        except (PortraitError, OSError) as error:
+            logger.error("generation %s can not be served, the one before stays: %s", folder.name, error)
+            time.sleep(LOOK_SECONDS)
+            return
+        with self._changed:
+            entries = [entry for entry in self._since if not generation.includes(entry.position[0])]
+            through = self._since[-1].position if self._since else (0, 0)
+        engine = Engine(self.home, generation)
+        engine.replay(entries)
+        with self._changed:
+            self._next, self._next_through = engine, through
+            self._changed.notify_all()
+
+    def status(self) -> dict[str, Any]:
+        """What /status says."""
+        engine = self.engine
+        ordered = sorted(self.latencies)
+        return {
+            "generation": engine.generation.name,
+            "as_of": str(engine.generation.export.as_of),
+            "live_day": str(engine.day),
+            "log": {"segment": self.log.number, "line": self.log.count},
+            "accepted": self.accepted,
+            "backlog": self.backlog,
+            "since_generation": self.since_generation,
+            "live_users": len(engine.portraits),
+            "visible_ms": {name: _quantile(ordered, share) for name, share in (("p50", 0.5), ("p99", 0.99))},
+            "at": datetime.now(UTC).isoformat(timespec="milliseconds"),
+        }
+
+
+def _quantile(ordered: list[float], share: float) -> float | None:
+    return round(ordered[min(len(ordered) - 1, int(len(ordered) * share))] * 1000, 1) if ordered else None
