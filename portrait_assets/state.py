@@ -53,14 +53,15 @@ def write_state(session: Session, home: Home, day: date) -> dict[str, Any]:
 
 
 def _write_events(session: Session, folder: Path, days: Window) -> list[str]:
-    versions = session.rows(
-        "select event_date, version from meta.materializations where table_name = $table_name "
-        "and event_date between $start and $end order by event_date",
-        table_name=c.CLEAN_EVENTS.name, start=days.start, end=days.end,
+    """One file a day, named by a hash of its events: a day that nothing touched keeps its file."""
+    known = session.rows(
+        f"select event_date, to_hex(bit_xor(hash({', '.join(EVENT_COLUMNS)}))) from clean.events "
+        "where event_date between $start and $end group by event_date order by event_date",
+        start=days.start, end=days.end,
     )  # fmt: skip
     names = []
-    for event_date, version in versions:
-        file = folder / f"events-{event_date}-{version}.parquet"
+    for event_date, content in known:
+        file = folder / f"events-{event_date}-{content.lower()}.parquet"
         if not file.exists():
             frame = session.frame(
                 f"select {', '.join(EVENT_COLUMNS)} from clean.events where event_date = $day "

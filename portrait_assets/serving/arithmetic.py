@@ -17,6 +17,7 @@ import duckdb
 import pyarrow as pa
 
 from portrait_assets import columns as c
+from portrait_assets.assets.derivation import parameters
 from portrait_assets.errors import PortraitError
 from portrait_assets.home import Home
 from portrait_assets.packs import Pack
@@ -68,7 +69,7 @@ class Arithmetic:
         for view, name in VIEWS.items():
             self._con.execute(f"create view {view} as {_rows_of(name)}")
         self._prepare_reading(home)
-        constants = {name: _constant(value) for name, value in {**home.pack.sql_parameters, "landmark": home.landmark}.items()}
+        constants = {name: _constant(value) for name, value in parameters(home).items()}
         self._con.execute(f"prepare cleaning as {_cleaning(constants)}")
         self._con.execute(f"prepare portraying as {_portraying(home.pack, constants)}")
 
@@ -163,9 +164,8 @@ def _raw_column(name: str, type_: str, home: Home) -> str:
 
 def _cleaning(constants: dict[str, str]) -> str:
     steps = {
-        "raw_batches": "select 'live' as batch_id, 0 as batch_seq",
-        "redescribed_items": "select null::varchar as item_id where false",
-        "cleaned": _file("clean/events.sql", **constants, start=EVER, end=FOREVER, since="-1").replace("raw.batches", "raw_batches"),
+        "due_events": "from raw.events",
+        "cleaned": _file("clean/events.sql", **constants, start=EVER, end=FOREVER),
     }
     return _statement(steps, f"select {', '.join(EVENT_COLUMNS)} from cleaned order by user_id, event_time, source, event_key")
 

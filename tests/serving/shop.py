@@ -15,8 +15,7 @@ from typing import Any
 
 from portrait_assets import columns as c
 from portrait_assets import sources
-from portrait_assets.assets.daily import write_days
-from portrait_assets.bench import path_of
+from portrait_assets.assets.daily import refresh_path, write_days
 from portrait_assets.home import Home, extend, open_home
 from portrait_assets.operations import warehouse
 from portrait_assets.partitions import Window
@@ -44,7 +43,7 @@ class Shop:
         self._land(sorted(self.home.settings.landing_dir.glob("live-*.ndjson")))
         day = self.home.days.end
         with warehouse(self.home).open("test") as session:
-            path_of(session, self.home, self.home.days)
+            refresh_path(session, self.home, self.home.days)
             write_days(session, self.home, c.RECOMMENDATIONS_TOP, Window(day, day))
             return publish(session, self.home, day)
 
