@@ -26,6 +26,11 @@ EVENT_COLUMNS = (
     "brand", "price_band", "visit_id", "quantity_milli", "amount_cents", "discount_cents", "coupon_cents", "is_outlier",
     "rating_milli", "source", "event_key",
 )  # fmt: skip
+DAILY = {
+    "events": (c.CLEAN_EVENTS.name, EVENT_COLUMNS),
+    "user_day": (c.FEATURES_USER_DAY.name, tuple(c.FEATURES_USER_DAY.column_names)),
+    "interest_days": (c.FEATURES_USER_DAY_INTEREST.name, tuple(c.FEATURES_USER_DAY_INTEREST.column_names)),
+}
 TABLES = {
     "items": "select item_id, department, category, brand from clean.items order by item_id",
     "users": "select * from clean.users order by user_id",
@@ -38,7 +43,7 @@ TABLES = {
 def write_state(session: Session, home: Home, day: date) -> dict[str, Any]:
     """Write what is missing of the state at the end of `day`; returns what the manifest says of it.
 
-    `events` are file names, one a day; `tables` name -> file; `days` the first and last day; `segments` closed ranges of the
+    `daily` are names -> files, one a day; `tables` name -> file; `days` the first and last day; `segments` closed ranges of the
     numbers of the live log's segments whose events all are in.
     """
     folder = home.settings.published_dir / STATE_FOLDER
@@ -46,31 +51,25 @@ def write_state(session: Session, home: Home, day: date) -> dict[str, Any]:
     days = Window(home.days.start, day)
     return {
         "days": [str(days.start), str(days.end)],
-        "events": _write_events(session, folder, days),
+        "daily": {name: _write_days(session, folder, name, days) for name in DAILY},
         "tables": {name: _write_table(session, folder, name, day) for name in TABLES},
         "segments": _ranges(_included_segments(session, home, days)),
     }
 
 
-def _write_events(session: Session, folder: Path, days: Window) -> list[str]:
-    """One file a day, named by a hash of its events: a day that nothing touched keeps its file."""
+def _write_days(session: Session, folder: Path, name: str, days: Window) -> list[str]:
+    """One file a day, named by a hash of its rows: a day that nothing touched keeps its file."""
+    table, columns = DAILY[name][0], ", ".join(DAILY[name][1])
     known = session.rows(
-        f"select event_date, to_hex(bit_xor(hash({', '.join(EVENT_COLUMNS)}))) from clean.events "
+        f"select event_date, to_hex(bit_xor(hash({columns}))) from {table} "
         "where event_date between $start and $end group by event_date order by event_date",
         start=days.start, end=days.end,
     )  # fmt: skip
-    names = []
-    for event_date, content in known:
-        file = folder / f"events-{event_date}-{content.lower()}.parquet"
+    files = [(day, folder / f"{name}-{day}-{content.lower()}.parquet") for day, content in known]
+    for day, file in files:
         if not file.exists():
-            frame = session.frame(
-                f"select {', '.join(EVENT_COLUMNS)} from clean.events where event_date = $day "
-                "order by user_id, event_time, source, event_key",
-                day=event_date,
-            )
-            _write(frame, file)
-        names.append(file.name)
-    return names
+            _write(session.frame(f"select {columns} from {table} where event_date = $day order by user_id", day=day), file)
+    return [file.name for _, file in files]
 
 
 def _write_table(session: Session, folder: Path, name: str, day: date) -> str:

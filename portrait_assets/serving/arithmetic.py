@@ -39,6 +39,8 @@ ROW_TYPES = {
     "items": "item_id varchar, department varchar, category varchar, brand varchar",
     "identities": "source varchar, source_user_id varchar, user_id varchar, valid_from date, valid_to date",
     "events": ", ".join(f'"{column.name}" {column.type}' for column in c.CLEAN_EVENTS.columns if column.name in EVENT_COLUMNS),
+    "user_day": ", ".join(f'"{column.name}" {column.type}' for column in c.FEATURES_USER_DAY.columns),
+    "interest_days": ", ".join(f'"{column.name}" {column.type}' for column in c.FEATURES_USER_DAY_INTEREST.columns),
     "users": ", ".join(f'"{column.name}" varchar' for column in c.CLEAN_USERS.columns),
     "cut_points": "event_date date, measure varchar, cuts bigint[]",
     "predictions": "event_date date, user_id varchar, target varchar, class varchar, probability double, model_version varchar",
@@ -96,8 +98,8 @@ class Arithmetic:
     def portray(self, last_day: date, first_day: date, inputs: dict[str, pa.Table]) -> pa.Table:
         """Portraits at the end of `last_day`: a snapshot's columns, and `tags`, a list of rows as in tags.parquet.
 
-        `inputs` are the users' rows of events, users, cut_points, predictions, tags and interests; what interests say of days
-        before `first_day` is taken from there, later ones are computed.
+        `inputs` are the users' rows of events since `first_day`, of user_day, interest_days and interests before it (later ones
+        are left out), of users, cut_points, predictions and tags.
         """
         self._inputs |= inputs
         return self._run(f"execute portraying(last_day := date '{last_day}', first_day := date '{first_day}')")
@@ -174,16 +176,16 @@ def _portraying(pack: Pack, constants: dict[str, str]) -> str:
     """The chain of files as one statement: what each reads is the common table expression of that name before it."""
     last_day, first_day = "(select last_day from turn)", "(select first_day from turn)"
     every_day = {**constants, "start": EVER, "end": last_day}
+    since_first_day = every_day | {"start": first_day}
     steps = {
         "turn": "select $last_day::date as last_day, $first_day::date as first_day",
         "wanted_days": "select last_day as event_date from turn",
         "scoped_events": _rows_of("events"),
-        "scoped_visits": _file("features/visit.sql", **every_day),
-        "scoped_user_day": _stored(c.FEATURES_USER_DAY, **every_day),
-        "scoped_interest_days": _stored(c.FEATURES_USER_DAY_INTEREST, **every_day),
+        "scoped_visits": _file("features/visit.sql", **since_first_day),
+        "scoped_user_day": _known_and_new("user_day", c.FEATURES_USER_DAY, **since_first_day),
+        "scoped_interest_days": _known_and_new("interest_days", c.FEATURES_USER_DAY_INTEREST, **since_first_day),
         "scoped_user_state": _stored(c.FEATURES_USER_STATE, **every_day),
-        "computed_interests": _stored(c.FEATURES_INTERESTS, **every_day | {"start": first_day}),
-        "scoped_interests": f"{_rows_of('interests')} union all by name select * from computed_interests",
+        "scoped_interests": _known_and_new("interests", c.FEATURES_INTERESTS, **since_first_day),
         "as_of_features": _file("features/as_of.sql", **every_day),
         "snapshot_rows": _stored(c.PORTRAITS_SNAPSHOTS, **every_day),
         "exported_tags": tag_export(pack.tags),
@@ -202,6 +204,12 @@ def _stored(table: Table, **parameters: str) -> str:
     """What a table's file makes, in the types that the table stores."""
     columns = ", ".join(f'"{column.name}"::{column.type} as "{column.name}"' for column in table.columns)
     return f"select {columns} from (\n{_file(table.name.replace('.', '/') + '.sql', **parameters)}\n)"
+
+
+def _known_and_new(name: str, table: Table, **parameters: str) -> str:
+    """What was published of the days before the first new one, and what the table's file makes of that day and later ones."""
+    known = f"select * from ({_rows_of(name)}) where event_date < {parameters['start']}"
+    return f"{known} union all by name ({_stored(table, **parameters)})"
 
 
 def _file(name: str, **parameters: str) -> str:

@@ -108,16 +108,23 @@ class Engine:
 
     def turn(self) -> list[str]:
         """Bring the portraits of the next few users up to date; returns whose."""
-        users = list(itertools.islice(self._dirty, USERS_A_TURN))
+        if not self._dirty:
+            return []
+        is_late = self._is_late(next(iter(self._dirty)))  # late events need more of the past: the two kinds take turns of their own
+        users = list(itertools.islice((user_id for user_id in self._dirty if self._is_late(user_id) == is_late), USERS_A_TURN))
         if users:
             self._portray(users)
         for user_id in users:
             del self._dirty[user_id]
         return users
 
+    def _is_late(self, user_id: str) -> bool:
+        return self._users[user_id].first_day <= self.generation.last_day
+
     def _portray(self, users: list[str]) -> None:
         generation, live = self.generation, [self._users[user_id] for user_id in users]
         first_day = min(user.first_day for user in live)
+        known = generation.events.of_all(users if first_day <= generation.last_day else [])
         cut_points, cuts_of = generation.cut_points_of(self.day)
         predictions = generation.predictions.of_all(users)
         dated = pa.array([self.day] * len(predictions), pa.date32())
@@ -125,7 +132,9 @@ class Engine:
             self.day,
             first_day,
             {
-                "events": pa.concat_tables([generation.events.of_all(users), *(user.events for user in live)]),
+                "events": pa.concat_tables([known, *(user.events for user in live)]),
+                "user_day": generation.user_day.of_all(users),
+                "interest_days": generation.interest_days.of_all(users),
                 "users": generation.attributes.of_all(users),
                 "cut_points": cut_points,
                 "predictions": predictions.set_column(0, "event_date", dated),

@@ -15,7 +15,7 @@ from portrait_assets.errors import PortraitError
 from portrait_assets.home import Home
 from portrait_assets.partitions import partition_of
 from portrait_assets.reading.export import FILES, Export
-from portrait_assets.state import EVENT_COLUMNS, STATE_FOLDER
+from portrait_assets.state import STATE_FOLDER
 
 READ = tuple(name for name in FILES if name != "embeddings")
 INTERESTS = ("departments", "categories", "brands", "price_bands", "category_count", "unknown_share_milli")
@@ -58,6 +58,8 @@ class Generation:
     segments: tuple[tuple[int, int], ...]
     rows: dict[str, ByUser]
     events: ByUser
+    user_day: ByUser
+    interest_days: ByUser
     attributes: ByUser
     predictions: ByUser
     cut_points: pa.Table
@@ -80,16 +82,19 @@ class Generation:
                 return con.sql(f"select {columns} from read_parquet($path)", params={"path": str(path)}).to_arrow_table()
 
             tables = {name: files / file for name, file in state["tables"].items()}
-            events = con.sql(
-                f"select {', '.join(EVENT_COLUMNS)} from read_parquet($paths) order by user_id, event_time, source, event_key",
-                params={"paths": [str(files / name) for name in state["events"]]},
-            )
+            def daily(name: str) -> ByUser:
+                paths = [str(files / file) for file in state["daily"][name]]
+                rows = con.sql("from read_parquet($paths) order by user_id, event_date", params={"paths": paths})
+                return ByUser(rows.to_arrow_table())
+
             return cls(
                 export=export,
                 name=folder.name,
                 segments=tuple((first, last) for first, last in state["segments"]),
                 rows={name: ByUser(table(folder / f"{name}.parquet")) for name in READ},
-                events=ByUser(events.to_arrow_table()),
+                events=daily("events"),
+                user_day=daily("user_day"),
+                interest_days=daily("interest_days"),
                 attributes=ByUser(table(tables["users"])),
                 predictions=ByUser(table(tables["predictions"], 'null::date as event_date, user_id, target, "class", probability, model_version')),
                 cut_points=table(tables["cut_points"]),

@@ -1,0 +1,147 @@
+"""What the live service costs: 500 events a second from random users of Complete Journey, and cards read meanwhile."""
+
+import http.client
+import json
+import os
+import random
+import signal
+import socket
+import statistics
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from portrait_assets import columns as c
+from portrait_assets import sources
+from portrait_assets.assets.daily import write_days, write_path
+from portrait_assets.errors import PortraitError
+from portrait_assets.home import Home, open_home
+from portrait_assets.lineage import begin_history
+from portrait_assets.operations import warehouse
+from portrait_assets.partitions import Window
+from portrait_assets.publishing import publish
+from portrait_assets.settings import Settings
+
+EVENTS_A_SECOND = 500
+BATCHES_A_SECOND = 25
+CARDS_A_SECOND = 20
+SEED = 7
+
+
+def measure(folder: Path, seconds: float = 20.0) -> dict[str, float]:
+    """Figures of `portrait serve` in a process of its own, on a home made in `folder`, under load for `seconds`.
+
+    `ack_to_visible_*` are the service's own, over all events; `card_*` are a client's, from request to answer.
+    """
+    home = published_home(folder)
+    port = _free_port()
+    environment = os.environ | {"PORTRAIT_HOME": str(home.settings.home_dir)}
+    command = [sys.executable, "-c", "from portrait_assets.cli import main; main()", "serve", "--port", str(port)]
+    with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL) as process:
+        try:
+            _wait_until_up(port, process)
+            return _load(home, port, seconds)
+        finally:
+            process.send_signal(signal.SIGTERM)
+
+
+def published_home(folder: Path) -> Home:
+    """A year of Complete Journey, features of all days, the last day published; no model."""
+    home = open_home(Settings(home=folder, source="complete_journey"))
+    last = Window(home.days.end, home.days.end)
+    with warehouse(home).open("measure") as session:
+        sources.land(session.connection, home.source, datetime.now(UTC).replace(tzinfo=None))
+        begin_history(session, last.start)
+        write_path(session, home, home.days, last)
+        write_days(session, home, c.RECOMMENDATIONS_TOP, last)
+        publish(session, home, last.start)
+    return home
+
+
+def _load(home: Home, port: int, seconds: float) -> dict[str, float]:
+    with warehouse(home).open("measure") as session:
+        users = [user for (user,) in session.rows("select distinct user_id from features.user_state order by user_id")]
+        items = [item for (item,) in session.rows("select item_id from clean.items order by item_id")]
+    dice, cards = random.Random(SEED), random.Random(SEED + 1)
+    noon = datetime(home.days.end.year, home.days.end.month, home.days.end.day, 12) + timedelta(days=1)
+    size = EVENTS_A_SECOND // BATCHES_A_SECOND
+    accepted: list[int] = []
+    read: list[float] = []
+
+    def send(connection: http.client.HTTPConnection, number: int) -> None:
+        events = [_event(dice, users, items, noon, f"{number}-{place}") for place in range(size)]
+        accepted.append(_ask(connection, "POST", "/events", events)["accepted"])
+
+    def look(connection: http.client.HTTPConnection, _: int) -> None:
+        began = time.perf_counter()
+        _ask(connection, "GET", f"/users/{cards.choice(users)}/card")
+        read.append(time.perf_counter() - began)
+
+    began = time.perf_counter()
+    threads = [
+        threading.Thread(target=_paced, args=(port, work, rate, seconds))
+        for work, rate in ((send, BATCHES_A_SECOND), (look, CARDS_A_SECOND))
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    elapsed = time.perf_counter() - began
+    visible = _ask(http.client.HTTPConnection("127.0.0.1", port), "GET", "/status")["visible_ms"]
+    return {
+        "ack_events_per_second": round(sum(accepted) / elapsed, 1),
+        "ack_to_visible_p50_ms": visible["p50"],
+        "ack_to_visible_p99_ms": visible["p99"],
+        "card_p50_ms": round(statistics.median(read) * 1000, 1),
+        "card_p99_ms": round(statistics.quantiles(read, n=100)[98] * 1000, 1),
+    }
+
+
+def _event(dice: random.Random, users: list[str], items: list[str], noon: datetime, event_id: str) -> dict[str, Any]:
+    kind = dice.choice(("view", "view", "cart", "purchase"))
+    priced = {"quantity": 1, "amount": round(dice.uniform(1, 30), 2)} if kind == "purchase" else {}
+    moment = noon + timedelta(seconds=dice.randrange(3600))
+    return {
+        "event_id": event_id, "event_time": moment.isoformat(), "user_id": dice.choice(users), "event_type": kind,
+        "item_id": dice.choice(items), **priced,
+    }  # fmt: skip
+
+
+def _paced(port: int, work: Callable[[http.client.HTTPConnection, int], None], rate: float, seconds: float) -> None:
+    """Do `work` `rate` times a second, over one connection."""
+    connection = http.client.HTTPConnection("127.0.0.1", port)
+    began = time.perf_counter()
+    for number in range(int(rate * seconds)):
+        time.sleep(max(0.0, began + number / rate - time.perf_counter()))
+        work(connection, number)
+
+
+def _ask(connection: http.client.HTTPConnection, method: str, path: str, body: Any = None) -> Any:
+    connection.request(method, path, None if body is None else json.dumps(body), {"Content-Type": "application/json"})
+    answer = connection.getresponse()
+    content = json.loads(answer.read())
+    if answer.status != 200:
+        raise PortraitError(f"{method} {path}: {answer.status} {content}")
+    return content
+
+
+def _wait_until_up(port: int, process: subprocess.Popen) -> None:
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            _ask(http.client.HTTPConnection("127.0.0.1", port), "GET", "/health")
+            return
+        except OSError:
+            time.sleep(0.1)
+    raise PortraitError("portrait serve did not come up; it says why on stderr")
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
