@@ -40,9 +40,7 @@ CHANGES = (
 )
 
 
-def write_export(
-    session: Session, home: Home, day: date, folder: Path, state: dict[str, Any] | None = None
-) -> dict[str, Any]:
+def write_export(session: Session, home: Home, day: date, folder: Path, state: dict[str, Any] | None = None) -> dict[str, Any]:
     """Write the export of partition `day` to `folder`, all of it or nothing; returns its manifest.
 
     `state` is what the manifest of a published generation says of the files that the live service reads.

@@ -38,7 +38,9 @@ class Accepted(BaseModel):
     accepted: int = Field(description="events that are now durable")
     duplicates: int = Field(description="events that were durable before, by their user and event_id; not counted again")
     rejected: list[Rejected] = Field(description="events that were not taken, each with its reason")
-    position: str = Field(description="segment.line of the log's last event; a card's live.through is at least that when it shows them")
+    position: str = Field(
+        description="segment.line of the log's last event; a card's live.through is at least that when it shows them"
+    )
 
 
 class Refused(BaseModel):
@@ -50,7 +52,9 @@ class Refused(BaseModel):
 EVENTS_BODY = {
     "requestBody": {
         "required": True,
-        "content": {"application/json": {"schema": {"type": "array", "maxItems": MOST_EVENTS, "items": Event.model_json_schema()}}},
+        "content": {
+            "application/json": {"schema": {"type": "array", "maxItems": MOST_EVENTS, "items": Event.model_json_schema()}}
+        },
     }
 }
 
@@ -150,7 +154,9 @@ def serve(home: Home, port: int) -> None:
     """Serve a home on 127.0.0.1 until Ctrl-C or SIGTERM."""
     lock = home.settings.home_dir / "live.lock"
     if is_held(lock):
-        raise PortraitError(f"another `portrait serve` runs on {home.settings.home_dir}; stop it first, one home has one live log")
+        raise PortraitError(
+            f"another `portrait serve` runs on {home.settings.home_dir}; stop it first, one home has one live log"
+        )
     with exclusive(lock, "portrait serve"):
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # to be asked to stop is no failure
         service = Service(home)

@@ -7,7 +7,6 @@ used twice would have the plan made again too, so parameters are columns of a ro
 See docs/decisions/live_service.md.
 """
 
-import re
 import tempfile
 from datetime import date
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Any
 
 import duckdb
 import pyarrow as pa
+from duckdb.func import PythonUDFType
 
 from portrait_assets import columns as c
 from portrait_assets.assets.derivation import parameters
@@ -116,13 +116,20 @@ class Arithmetic:
         rows = f"struct({types})[]"
         schema = self._con.sql(f"select unnest(null::{rows}, max_depth := 2) limit 0").to_arrow_table().schema
 
+        inputs = self._inputs  # not self: DuckDB keeps the function as long as the connection, and self keeps the connection
+
         def listed(_: pa.Array) -> pa.Array:
-            table = self._inputs[name]
+            table = inputs[name]
             structs = pa.StructArray.from_arrays([column.combine_chunks() for column in table.columns], fields=list(schema))
             return pa.ListArray.from_arrays(pa.array([0, len(table)], pa.int32()), structs)
 
         self._con.create_function(
-            f"input_{name}", listed, ["INTEGER"], duckdb.sqltype(rows), type="arrow", side_effects=True  # type: ignore[arg-type]
+            f"input_{name}",
+            listed,
+            ["INTEGER"],
+            duckdb.sqltype(rows),
+            type=PythonUDFType.ARROW,
+            side_effects=True,
         )
         return schema
 
@@ -144,7 +151,9 @@ class Arithmetic:
             f"create temp view staged as select row_number as __row, null::varchar as __problem, null::varchar as __line, {fields} "
             f"from ({_rows_of('lines')})"
         )
-        listed = ", ".join(_raw_column(column.name, column.type, home) + f' as "{column.name}"' for column in c.RAW_EVENTS.columns)
+        listed = ", ".join(
+            _raw_column(column.name, column.type, home) + f' as "{column.name}"' for column in c.RAW_EVENTS.columns
+        )
         with row_wise(self._con):
             self._con.execute(
                 f"prepare reading as select {listed} from ({_bound(mapped, latest=FOREVER)}) where reason is null order by row_number"

@@ -110,7 +110,9 @@ class Engine:
         """Bring the portraits of the next few users up to date; returns whose."""
         if not self._dirty:
             return []
-        is_late = self._is_late(next(iter(self._dirty)))  # late events need more of the past: the two kinds take turns of their own
+        is_late = self._is_late(
+            next(iter(self._dirty))
+        )  # late events need more of the past: the two kinds take turns of their own
         users = list(itertools.islice((user_id for user_id in self._dirty if self._is_late(user_id) == is_late), USERS_A_TURN))
         if users:
             self._portray(users)
@@ -145,7 +147,9 @@ class Engine:
         through = {user_id: user.through for user_id, user in zip(users, live, strict=True)}
         for row in rows.to_pylist():
             row.pop("event_date")
-            tags = [{"user_id": row["user_id"], **tag, "valid_from": tag["valid_from"] or self.day} for tag in row.pop("tags") or []]
+            tags = [
+                {"user_id": row["user_id"], **tag, "valid_from": tag["valid_from"] or self.day} for tag in row.pop("tags") or []
+            ]
             self.portraits[row["user_id"]] = LivePortrait(self.day, through[row["user_id"]], row, tags, cuts_of)
 
     def _known_tags(self, users: list[str]) -> pa.Table:

@@ -50,7 +50,9 @@ class Event(BaseModel):
     event_time: Instant = Field(description="when it happened, ISO 8601")
     user_id: Id = Field(description="who, as the source names them")
     event_type: Literal[EVENT_TYPES] = Field(description="what happened")  # type: ignore[valid-type]
-    event_id: Id | None = Field(None, description="names this event among its user's; repeat it when you retry. Without one, one is made")
+    event_id: Id | None = Field(
+        None, description="names this event among its user's; repeat it when you retry. Without one, one is made"
+    )
     item_id: Id | None = Field(None, description="the item concerned")
     session_id: Id | None = Field(None, description="basket, order or visit that events share")
     quantity: Number | None = Field(None, description="units; kept in thousandths")
@@ -58,7 +60,9 @@ class Event(BaseModel):
     discount: Number | None = Field(None, description="price reductions the shop gave")
     coupon: Number | None = Field(None, description="reductions by coupon")
     rating: Number | None = Field(None, description="stars or points of a review")
-    text: Annotated[str, Field(max_length=10_000), AfterValidator(_plain)] | None = Field(None, description="search words or review text")
+    text: Annotated[str, Field(max_length=10_000), AfterValidator(_plain)] | None = Field(
+        None, description="search words or review text"
+    )
     place_id: Id | None = Field(None, description="shop, branch or channel")
     campaign_id: Id | None = Field(None, description="campaign of a coupon or an exposure")
 

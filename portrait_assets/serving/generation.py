@@ -71,7 +71,9 @@ class Generation:
         export = Export.open(folder)
         state = export.manifest.get("run", {}).get("state")
         if state is None:
-            raise PortraitError(f"{folder} was published without state by an older version; move it away and run `portrait refresh`")
+            raise PortraitError(
+                f"{folder} was published without state by an older version; move it away and run `portrait refresh`"
+            )
         if export.manifest.get("pack_version") != home.pack.version:
             raise PortraitError(f"{folder} was made by another version of the pack {home.pack.name}; run `portrait refresh`")
         files = folder.parent / STATE_FOLDER
@@ -82,6 +84,7 @@ class Generation:
                 return con.sql(f"select {columns} from read_parquet($path)", params={"path": str(path)}).to_arrow_table()
 
             tables = {name: files / file for name, file in state["tables"].items()}
+
             def daily(name: str) -> ByUser:
                 paths = [str(files / file) for file in state["daily"][name]]
                 rows = con.sql("from read_parquet($paths) order by user_id, event_date", params={"paths": paths})
@@ -96,7 +99,11 @@ class Generation:
                 user_day=daily("user_day"),
                 interest_days=daily("interest_days"),
                 attributes=ByUser(table(tables["users"])),
-                predictions=ByUser(table(tables["predictions"], 'null::date as event_date, user_id, target, "class", probability, model_version')),
+                predictions=ByUser(
+                    table(
+                        tables["predictions"], 'null::date as event_date, user_id, target, "class", probability, model_version'
+                    )
+                ),
                 cut_points=table(tables["cut_points"]),
                 items=table(tables["items"]),
             )

@@ -40,6 +40,7 @@ class Log:
         self.path = live_dir / "open.ndjson"
         self._file = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o644)
         _sync_folder(live_dir)
+        self.size = self.count = 0  # bytes and lines of the open segment
         self._recover()
 
     def append(self, lines: list[str]) -> Position:

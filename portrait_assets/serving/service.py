@@ -204,7 +204,9 @@ class Service:
         with self._changed:
             self._waiting_events -= sum(len(waiting.lines) for waiting in group)
         for waiting in group:
-            waiting.receipt.set_exception(Busy(f"the log can not be written ({error.strerror}); nothing of this batch was kept", 30))
+            waiting.receipt.set_exception(
+                Busy(f"the log can not be written ({error.strerror}); nothing of this batch was kept", 30)
+            )
 
     def _is_new(self, line: Line) -> bool:
         """Whether the event was never accepted before; remembers it."""

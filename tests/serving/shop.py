@@ -6,12 +6,17 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
+
+import uvicorn
 
 from portrait_assets import columns as c
 from portrait_assets import sources
@@ -20,6 +25,8 @@ from portrait_assets.home import Home, extend, open_home
 from portrait_assets.operations import warehouse
 from portrait_assets.partitions import Window
 from portrait_assets.publishing import publish
+from portrait_assets.serving.app import create_app
+from portrait_assets.serving.service import Service
 from portrait_assets.settings import Settings
 from tests.small_world import event, write_lines, write_mapping
 
@@ -79,7 +86,15 @@ def small_shop(folder: Path) -> Shop:
 def live(number: int | str, user: str, time: str, kind: str = "purchase", item: str | None = "milk", **fields: Any) -> dict:
     """One event as a client sends it."""
     priced = {"quantity": 1, "amount": 2.0} if kind == "purchase" else {}
-    return {"event_id": str(number), "user_id": user, "event_time": time, "event_type": kind, "item_id": item, **priced, **fields}
+    return {
+        "event_id": str(number),
+        "user_id": user,
+        "event_time": time,
+        "event_type": kind,
+        "item_id": item,
+        **priced,
+        **fields,
+    }
 
 
 class Client:
@@ -158,6 +173,23 @@ class Process:
     def stop(self) -> None:
         self.process.send_signal(signal.SIGTERM)
         assert self.process.wait(timeout=30) == 0, self.log.read_text()
+
+
+@contextmanager
+def serving(service: Service) -> Iterator[Client]:
+    """The service in this process, over HTTP."""
+    service.start()
+    port = free_port()
+    server = uvicorn.Server(uvicorn.Config(create_app(service), host="127.0.0.1", port=port, log_level="warning"))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    while not server.started:
+        time.sleep(0.01)
+    try:
+        yield Client(port)
+    finally:
+        server.should_exit = True
+        thread.join()
 
 
 def free_port() -> int:

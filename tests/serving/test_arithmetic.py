@@ -1,0 +1,30 @@
+"""The statements of the live path are planned once: what makes them fast enough."""
+
+import json
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from portrait_assets.serving.arithmetic import Arithmetic
+from tests.small_world import World
+
+
+@pytest.mark.parametrize(
+    "statement", ["reading", "cleaning", "portraying(last_day := date '2024-03-12', first_day := date '2024-03-12')"]
+)
+def test_a_prepared_statement_is_not_planned_again(tmp_path: Path, statement: str):
+    arithmetic = Arithmetic(World(tmp_path).home)
+    raw = arithmetic.read([])
+    arithmetic.clean(raw, arithmetic.empty("items"))
+    inputs = ("events", "user_day", "interest_days", "interests", "users", "cut_points", "predictions", "tags")
+    arithmetic.portray(date(2024, 3, 12), date(2024, 3, 12), {name: arithmetic.empty(name) for name in inputs})
+
+    connection, profile = arithmetic._con, tmp_path / "profile.json"
+    connection.execute("pragma enable_profiling = 'json'")
+    connection.execute("pragma profiling_mode = 'detailed'")
+    connection.execute(f"pragma profiling_output = '{profile}'")
+    connection.execute(f"execute {statement}").fetchall()
+    connection.execute("pragma disable_profiling")
+    arithmetic.close()
+    assert json.loads(profile.read_text())["optimizer"]["total_time"] < 0.001
