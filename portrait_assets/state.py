@@ -28,7 +28,7 @@ EVENT_COLUMNS = (
 )  # fmt: skip
 DAILY = {
     "events": (c.CLEAN_EVENTS.name, EVENT_COLUMNS),
-    "user_day": (c.FEATURES_USER_DAY.name, tuple(c.FEATURES_USER_DAY.column_names)),
+    "user_state": (c.FEATURES_USER_STATE.name, tuple(c.FEATURES_USER_STATE.column_names)),
     "interest_days": (c.FEATURES_USER_DAY_INTEREST.name, tuple(c.FEATURES_USER_DAY_INTEREST.column_names)),
 }
 TABLES = {

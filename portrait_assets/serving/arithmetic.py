@@ -4,7 +4,7 @@ A wide statement takes DuckDB five times longer to plan than to run on ten users
 that reads a table. One that reads functions is planned once, when it is prepared. So here every input is a function that
 returns what Python put there for this turn, wrapped in a view of the name that the `.sql` files know; a parameter that is
 used twice would have the plan made again too, so parameters are columns of a row or variables of the connection.
-See docs/decisions/live_service.md.
+See docs/decisions/0006-the-live-service-runs-the-batch-sql.md.
 """
 
 import tempfile
@@ -39,7 +39,7 @@ ROW_TYPES = {
     "items": "item_id varchar, department varchar, category varchar, brand varchar",
     "identities": "source varchar, source_user_id varchar, user_id varchar, valid_from date, valid_to date",
     "events": ", ".join(f'"{column.name}" {column.type}' for column in c.CLEAN_EVENTS.columns if column.name in EVENT_COLUMNS),
-    "user_day": ", ".join(f'"{column.name}" {column.type}' for column in c.FEATURES_USER_DAY.columns),
+    "user_state": ", ".join(f'"{column.name}" {column.type}' for column in c.FEATURES_USER_STATE.columns),
     "interest_days": ", ".join(f'"{column.name}" {column.type}' for column in c.FEATURES_USER_DAY_INTEREST.columns),
     "users": ", ".join(f'"{column.name}" varchar' for column in c.CLEAN_USERS.columns),
     "cut_points": "event_date date, measure varchar, cuts bigint[]",
@@ -98,7 +98,7 @@ class Arithmetic:
     def portray(self, last_day: date, first_day: date, inputs: dict[str, pa.Table]) -> pa.Table:
         """Portraits at the end of `last_day`: a snapshot's columns, and `tags`, a list of rows as in tags.parquet.
 
-        `inputs` are the users' rows of events since `first_day`, of user_day, interest_days and interests before it (later ones
+        `inputs` are the users' rows of events since `first_day`, of user_state, interest_days and interests before it (later ones
         are left out), of users, cut_points, predictions and tags.
         """
         self._inputs |= inputs
@@ -191,9 +191,9 @@ def _portraying(pack: Pack, constants: dict[str, str]) -> str:
         "wanted_days": "select last_day as event_date from turn",
         "scoped_events": _rows_of("events"),
         "scoped_visits": _file("features/visit.sql", **since_first_day),
-        "scoped_user_day": _known_and_new("user_day", c.FEATURES_USER_DAY, **since_first_day),
+        "scoped_user_day": _stored(c.FEATURES_USER_DAY, **since_first_day),
         "scoped_interest_days": _known_and_new("interest_days", c.FEATURES_USER_DAY_INTEREST, **since_first_day),
-        "scoped_user_state": _stored(c.FEATURES_USER_STATE, **every_day),
+        "scoped_user_state": _known_and_new("user_state", c.FEATURES_USER_STATE, **since_first_day),
         "scoped_interests": _known_and_new("interests", c.FEATURES_INTERESTS, **since_first_day),
         "as_of_features": _file("features/as_of.sql", **every_day),
         "snapshot_rows": _stored(c.PORTRAITS_SNAPSHOTS, **every_day),
@@ -218,7 +218,7 @@ def _stored(table: Table, **parameters: str) -> str:
 def _known_and_new(name: str, table: Table, **parameters: str) -> str:
     """What was published of the days before the first new one, and what the table's file makes of that day and later ones."""
     known = f"select * from ({_rows_of(name)}) where event_date < {parameters['start']}"
-    return f"{known} union all by name ({_stored(table, **parameters)})"
+    return f"with scoped_{name} as ({known}) from scoped_{name} union all by name ({_stored(table, **parameters)})"
 
 
 def _file(name: str, **parameters: str) -> str:

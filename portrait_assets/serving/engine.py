@@ -135,7 +135,7 @@ class Engine:
             first_day,
             {
                 "events": pa.concat_tables([known, *(user.events for user in live)]),
-                "user_day": generation.user_day.of_all(users),
+                "user_state": generation.user_state.of_all(users),
                 "interest_days": generation.interest_days.of_all(users),
                 "users": generation.attributes.of_all(users),
                 "cut_points": cut_points,

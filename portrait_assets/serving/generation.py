@@ -58,7 +58,7 @@ class Generation:
     segments: tuple[tuple[int, int], ...]
     rows: dict[str, ByUser]
     events: ByUser
-    user_day: ByUser
+    user_state: ByUser
     interest_days: ByUser
     attributes: ByUser
     predictions: ByUser
@@ -96,7 +96,7 @@ class Generation:
                 segments=tuple((first, last) for first, last in state["segments"]),
                 rows={name: ByUser(table(folder / f"{name}.parquet")) for name in READ},
                 events=daily("events"),
-                user_day=daily("user_day"),
+                user_state=daily("user_state"),
                 interest_days=daily("interest_days"),
                 attributes=ByUser(table(tables["users"])),
                 predictions=ByUser(

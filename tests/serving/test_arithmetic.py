@@ -17,7 +17,7 @@ def test_a_prepared_statement_is_not_planned_again(tmp_path: Path, statement: st
     arithmetic = Arithmetic(World(tmp_path).home)
     raw = arithmetic.read([])
     arithmetic.clean(raw, arithmetic.empty("items"))
-    inputs = ("events", "user_day", "interest_days", "interests", "users", "cut_points", "predictions", "tags")
+    inputs = ("events", "user_state", "interest_days", "interests", "users", "cut_points", "predictions", "tags")
     arithmetic.portray(date(2024, 3, 12), date(2024, 3, 12), {name: arithmetic.empty(name) for name in inputs})
 
     connection, profile = arithmetic._con, tmp_path / "profile.json"
