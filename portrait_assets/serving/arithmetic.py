@@ -71,7 +71,7 @@ class Arithmetic:
         for view, name in VIEWS.items():
             self._con.execute(f"create view {view} as {_rows_of(name)}")
         self._prepare_reading(home)
-        constants = {name: _constant(value) for name, value in parameters(home).items()}
+        constants = {name: _constant(value) for name, value in parameters(home, home.days).items()}
         self._con.execute(f"prepare cleaning as {_cleaning(constants)}")
         self._con.execute(f"prepare portraying as {_portraying(home.pack, constants)}")
 
