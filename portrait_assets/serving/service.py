@@ -253,12 +253,12 @@ class Service:
             self._durable.clear()
             rest = self._since[bisect.bisect_right(self._since, through, key=lambda entry: entry.position) :]
         following.replay(rest)
+        with self._changed:
+            self._since = [entry for entry in self._since if not following.generation.includes(entry.position[0])]
         before, self.engine = self.engine, following
         self._pending.clear()
         self._invisible = 0
         before.close()
-        with self._changed:
-            self._since = [entry for entry in self._since if not following.generation.includes(entry.position[0])]
         logger.info("now serving generation %s; %d live events since", following.generation.name, len(self._since))
 
     def _look(self) -> None:
