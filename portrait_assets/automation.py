@@ -7,7 +7,7 @@ from pathlib import Path
 
 import dagster as dg
 
-from portrait_assets.assets.common import DAILY, HOME, WEEKLY, warehouse_for
+from portrait_assets.assets.common import DAILY, HOME, WEEKLY
 from portrait_assets.home import Home, open_home
 from portrait_assets.lineage import (
     FEATURE_TABLES,
@@ -21,6 +21,7 @@ from portrait_assets.lineage import (
 from portrait_assets.partitions import Window, as_of_of
 from portrait_assets.publishing import is_current
 from portrait_assets.resources.lock import is_held
+from portrait_assets.resources.warehouse import warehouse_of
 
 LANDED = dg.AssetSelection.keys(["raw", "batches"], ["raw", "items"], ["raw", "attributes"], ["raw", "quarantine"])
 RAW_TO_FEATURES = dg.AssetSelection.groups("raw", "clean", "features")
@@ -113,7 +114,7 @@ def landing_folder(context: dg.SensorEvaluationContext):
 def _due(home: Home) -> dg.RunRequest | dg.SkipReason | None:
     """The first step that the ledger finds stale, over the days it is stale for; its key lets it be asked for once."""
     last = Window(home.days.end, home.days.end)
-    with warehouse_for(home).open("look for stale days") as session:
+    with warehouse_of(home.settings).open("look for stale days") as session:
         if not session.scalar("select count(*) from raw.batches"):
             return dg.SkipReason("nothing was landed yet; run the job `ingest`, or `portrait run`")
         stale = stale_days(session, home, home.days)

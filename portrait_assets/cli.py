@@ -8,6 +8,7 @@ import sys
 import traceback
 from datetime import date
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated, Any, Optional
 
 import typer
@@ -31,6 +32,10 @@ progress = Console(stderr=True, highlight=False)
 
 SourceOption = Annotated[
     Optional[str], typer.Option("--source", help="A shipped source's name or a mapping file; default: the home's own.")
+]
+KnownAtOption = Annotated[
+    Optional[str],
+    typer.Option("--known-at", help="As one would have seen it at 00:00 UTC of this day: without what was learnt since."),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for a program to read.")]
 
@@ -124,6 +129,7 @@ def replay(
 def snapshot(
     as_of: Annotated[str, typer.Option("--as-of", help="The instant 00:00 UTC of this day; only earlier events count.")],
     out: Annotated[Path, typer.Option("--out", help="Folder of the export; made if it does not exist.")],
+    known_at: KnownAtOption = None,
     source: SourceOption = None,
 ) -> None:
     """Export the state at a day, computing and training first whatever is missing, from earlier events only."""
@@ -132,7 +138,8 @@ def snapshot(
 
     moment = parse_date(as_of, "--as-of")
     home = open_home(source=source, through=partition_of(moment))
-    manifest = operations.snapshot(home, moment, out)
+    known = _date(known_at, "--known-at")
+    manifest = operations.snapshot_as_known(home, moment, known, out) if known else operations.snapshot(home, moment, out)
     console.print(f"The state at [bold]{moment}[/bold] is in [bold]{out}[/bold]:")
     for name, rows in manifest["rows"].items():
         console.print(f"  {name:26s} {rows:>10,} rows")
@@ -142,6 +149,7 @@ def snapshot(
 def show(
     user: Annotated[str, typer.Argument(help="A user id as the source writes it.")],
     as_of: Annotated[Optional[str], typer.Option("--as-of", help="As the portrait was on this day.")] = None,
+    known_at: KnownAtOption = None,
     source: SourceOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -152,12 +160,18 @@ def show(
     from portrait_assets.reading.card import card
     from portrait_assets.reading.render import render
 
-    moment = _date(as_of, "--as-of")
+    moment, known = _date(as_of, "--as-of"), _date(known_at, "--known-at")
     home = open_home(source=source, through=partition_of(moment) if moment else None)
-    folder = operations.export_of(home, moment) if moment else home.settings.published_dir / "current"
-    if not folder.exists():
-        raise PortraitError(f"nothing is published in {home.settings.home_dir} yet; run `portrait run` first")
-    shown = card(Export.open(folder.resolve()), user)
+    with TemporaryDirectory(prefix="portrait-known-") as beside:
+        folder = home.settings.published_dir / "current"
+        if known:
+            folder = Path(beside)
+            operations.snapshot_as_known(home, moment or known, known, folder)
+        elif moment:
+            folder = operations.export_of(home, moment)
+        elif not folder.exists():
+            raise PortraitError(f"nothing is published in {home.settings.home_dir} yet; run `portrait run` first")
+        shown = card(Export.open(folder.resolve()), user)
     if as_json:
         _print_json(shown.as_dict())
     else:

@@ -3,10 +3,11 @@
 import dagster as dg
 
 from portrait_assets.assets import clean, features, models, observability, portraits, published, raw
-from portrait_assets.assets.common import HOME, warehouse_for
+from portrait_assets.assets.common import HOME
 from portrait_assets.automation import JOBS, SCHEDULES, SENSORS
 from portrait_assets.checks import CHECKS
 from portrait_assets.resources.tracking import Tracking
+from portrait_assets.resources.warehouse import warehouse_of
 from portrait_assets.watches import WATCHES
 
 defs = dg.Definitions(
@@ -16,7 +17,7 @@ defs = dg.Definitions(
     schedules=SCHEDULES,
     sensors=SENSORS,
     resources={
-        "warehouse": warehouse_for(HOME),
+        "warehouse": warehouse_of(HOME.settings),
         "tracking": Tracking(folder=str(HOME.settings.mlflow_dir)),
     },
     executor=dg.in_process_executor,

@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from portrait_assets import sources
+from portrait_assets.assets.recomputation import recomputed
+from portrait_assets.assets.scoring import write_published
 from portrait_assets.errors import PortraitError
 from portrait_assets.home import Home, extend
 from portrait_assets.lineage import (
@@ -31,7 +33,7 @@ from portrait_assets.lineage import (
 from portrait_assets.partitions import DAY, Window, as_of_of, partition_of
 from portrait_assets.publishing import is_current, publish, write_export
 from portrait_assets.resources.session import Session
-from portrait_assets.resources.warehouse import Warehouse
+from portrait_assets.resources.warehouse import warehouse_of
 from portrait_assets.settings import PROJECT_DIR, Settings
 
 logger = logging.getLogger("portrait")
@@ -71,7 +73,7 @@ def refresh(home: Home) -> tuple[Home, Outcome]:
 
 def ingest(home: Home, files: list[Path]) -> tuple[Home, list[sources.Batch]]:
     """Land `files`; returns the home, extended to the days they bring, and the landed batches."""
-    with warehouse(home).open("landing") as session:
+    with warehouse_of(home.settings).open("landing") as session:
         batches = sources.land(session.connection, home.source, datetime.now(UTC).replace(tzinfo=None), files)
         last = session.scalar("select max(last_date) from raw.batches")
     return (extend(home, min(last, datetime.now(UTC).date())) if last else home), batches
@@ -88,8 +90,21 @@ def snapshot(home: Home, as_of: date, out: Path) -> dict[str, Any]:
         _model(home, as_of)
     _portraits(home, day)
     _published(home, day)
-    with warehouse(home).open("snapshot") as session:
+    with warehouse_of(home.settings).open("snapshot") as session:
         return write_export(session, home, day, out)
+
+
+def snapshot_as_known(home: Home, as_of: date, known_at: date, out: Path) -> dict[str, Any]:
+    """Export the state at `as_of` to `out` as one would have seen it at `known_at`: without what was learnt since.
+
+    Recomputed from raw beside the stored tables, which stay as they are. Only what is landed counts; nothing is trained.
+    """
+    day = partition_of(as_of)
+    with warehouse_of(home.settings).open("look what is kept") as session:
+        begins = min(history_start(session, home), day)
+    with recomputed(home, Window(home.days.start, day), Window(begins, day), known_at) as beside:
+        write_published(beside, home, day)
+        return write_export(beside, home, day, out)
 
 
 def export_of(home: Home, as_of: date) -> Path:
@@ -98,7 +113,7 @@ def export_of(home: Home, as_of: date) -> Path:
     _features(home, day, source_files=True)
     _portraits(home, day)
     _published(home, day)
-    with warehouse(home).open("publish") as session:
+    with warehouse_of(home.settings).open("publish") as session:
         return publish(session, home, day)
 
 
@@ -112,16 +127,10 @@ def model_date(days: Window) -> date:
     return monday if (monday - days.start).days >= 84 else as_of_of(days.end)
 
 
-def warehouse(home: Home) -> Warehouse:
-    """The warehouse of a home."""
-    settings = home.settings
-    return Warehouse(database=str(settings.warehouse_file), threads=settings.threads, memory_limit=settings.memory_limit)
-
-
 def _features(home: Home, day: date, source_files: bool) -> list[str]:
     """Land, clean and derive features of every stale day through `day`."""
     days = Window(home.days.start, day)
-    with warehouse(home).open("look for stale days") as session:
+    with warehouse_of(home.settings).open("look for stale days") as session:
         pending = source_files and sources.pending(session.connection, home.landed_whole)
         stale = covering(stale_days(session, home, days), FEATURE_TABLES)
     window = days if pending else stale
@@ -130,7 +139,7 @@ def _features(home: Home, day: date, source_files: bool) -> list[str]:
 
 def _model(home: Home, trained_through: date) -> list[str]:
     """Train for `trained_through` unless that was done before, whatever the gate then said, or there is too little to learn from."""
-    with warehouse(home).open("look for the model") as session:
+    with warehouse_of(home.settings).open("look for the model") as session:
         known = session.scalar("select count(*) from models.registry where trained_through = $day", day=trained_through)
         first = session.scalar("select min(event_date) from features.user_day") or trained_through
     if known:
@@ -150,7 +159,7 @@ def _model(home: Home, trained_through: date) -> list[str]:
 
 def _portraits(home: Home, day: date, first: date | None = None) -> list[str]:
     """Predictions, snapshots and tag history of every stale day of the kept history through `day`."""
-    with warehouse(home).open("look for stale portraits") as session:
+    with warehouse_of(home.settings).open("look for stale portraits") as session:
         begin_history(session, first or _affordable_start(session, home, day))
         kept = Window(history_start(session, home), day)
         window = covering(stale_days(session, home, kept), PORTRAIT_TABLES)
@@ -171,14 +180,14 @@ def _affordable_start(session: Session, home: Home, day: date) -> date:
 
 def _published(home: Home, day: date) -> list[str]:
     current = home.settings.published_dir
-    with warehouse(home).open("look at the export") as session:
+    with warehouse_of(home.settings).open("look at the export") as session:
         stale = covering(stale_days(session, home, Window(day, day)), ON_DEMAND_TABLES)
         done = any(is_current(folder, session, home, day) for folder in current.glob(f"{as_of_of(day)}-*"))
     return [] if stale is None and done else [execute(home, "publish", Window(day, day))]
 
 
 def _model_in_force(home: Home, day: date) -> str | None:
-    with warehouse(home).open("look for the model") as session:
+    with warehouse_of(home.settings).open("look for the model") as session:
         return models_in_force(session, Window(day, day))[day]
 
 

@@ -27,10 +27,9 @@ from portrait_assets import columns as c
 from portrait_assets import operations, sources
 from portrait_assets.errors import PortraitError
 from portrait_assets.home import Home, Replay, replaying, source_days
-from portrait_assets.operations import warehouse
 from portrait_assets.partitions import DAY, Window
 from portrait_assets.resources.session import Session
-from portrait_assets.resources.warehouse import Warehouse
+from portrait_assets.resources.warehouse import Warehouse, warehouse_of
 from portrait_assets.sources.planning import CANONICAL
 
 logger = logging.getLogger("portrait")
@@ -170,7 +169,7 @@ def _refuse_other_plan(replay: Replay, first: date | None, asked: dict) -> None:
 
 
 def _refuse_landed(home: Home) -> None:
-    with warehouse(home).open("look for landed files") as session:
+    with warehouse_of(home.settings).open("look for landed files") as session:
         if session.count(c.RAW_BATCHES):
             raise PortraitError(
                 f"{home.settings.home_dir} already holds events of '{home.source.name}'; a replay begins in an empty home: "
@@ -242,7 +241,7 @@ def _told_by_source(home: Home) -> Iterator[Session]:
 def _land_history(home: Home, told: Session) -> None:
     """Items, users and the events before the replay into the home, unless events have landed there before."""
     assert home.replay is not None
-    with warehouse(home).open("landing") as session:
+    with warehouse_of(home.settings).open("landing") as session:
         if session.scalar("select count(*) from raw.events"):
             return
         sources.land(session.connection, home.landed_whole, datetime.now(UTC))

@@ -21,14 +21,15 @@ from portrait_assets.observability import (
     reach,
     volume_told,
 )
-from portrait_assets.operations import dagster_instance, warehouse
+from portrait_assets.operations import dagster_instance
 from portrait_assets.resources.session import Session
+from portrait_assets.resources.warehouse import warehouse_of
 from portrait_assets.sources.files import sha256
 
 
 def status(home: Home) -> dict[str, Any]:
     """All that `portrait status` tells, as plain values."""
-    with warehouse(home).open("status") as session:
+    with warehouse_of(home.settings).open("status") as session:
         found: dict[str, Any] = {
             "home": str(home.settings.home_dir),
             "source": home.source.name,

@@ -9,11 +9,12 @@ from rich.table import Table as RichTable
 
 from portrait_assets import columns as c
 from portrait_assets.home import Home
-from portrait_assets.operations import Outcome, warehouse
+from portrait_assets.operations import Outcome
 from portrait_assets.reading import Export
 from portrait_assets.reading.card import card
 from portrait_assets.reading.render import render
 from portrait_assets.resources.session import Session
+from portrait_assets.resources.warehouse import warehouse_of
 from portrait_assets.sources import Batch
 
 LAYERS = (
@@ -34,7 +35,7 @@ LAYERS = (
 
 def facts(home: Home, outcome: Outcome) -> dict[str, Any]:
     """What a run came to, as plain values."""
-    with warehouse(home).open("summary") as session:
+    with warehouse_of(home.settings).open("summary") as session:
         return {
             "source": home.source.name,
             "through": str(outcome.day),

@@ -12,17 +12,15 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table as RichTable
 
-from portrait_assets import columns as c
-from portrait_assets.assets.daily import FEATURES, PORTRAITS, UNDATED, write_path
+from portrait_assets.assets.daily import FEATURES, PORTRAITS, UNDATED
+from portrait_assets.assets.recomputation import recomputed
 from portrait_assets.home import Home
 from portrait_assets.lineage import history_start
-from portrait_assets.operations import warehouse
 from portrait_assets.partitions import Window
 from portrait_assets.resources.session import Session
-from portrait_assets.resources.warehouse import Warehouse
+from portrait_assets.resources.warehouse import warehouse_of
 from portrait_assets.tables import Table
 
-GIVEN = (c.RAW_EVENTS, c.RAW_ITEMS, c.RAW_ATTRIBUTES, c.RAW_BATCHES, c.MODELS_REGISTRY, c.SCORES_PREDICTIONS, c.META_HISTORY)
 COMPARED = (*UNDATED, *FEATURES, *PORTRAITS)
 
 
@@ -38,22 +36,14 @@ class Difference:
 
 def verify(home: Home, first: date | None = None, through: date | None = None) -> list[Difference]:
     """Recompute what is stored from raw and compare the days from `first` through `through`."""
+    with warehouse_of(home.settings).open("look what is stored") as stored:
+        days, history = _stored_days(stored, home), history_start(stored, home)
     with tempfile.TemporaryDirectory(prefix="portrait-verify-", dir=home.settings.home_dir) as folder:
-        beside = Warehouse(
-            database=str(Path(folder) / "recomputed.duckdb"),
-            threads=home.settings.threads,
-            memory_limit=home.settings.memory_limit,
-        )
-        with warehouse(home).open("read raw for verify") as stored:
-            days = _stored_days(stored, home)
-            for table in GIVEN:
-                stored.execute(f"copy (select * from {table.name}) to '{_file(folder, table)}' (format parquet)")
-        with beside.open("recompute") as session:
-            _recompute(session, home, days, folder)
+        with recomputed(home, days, Window(history, days.end)) as beside:
             for table in COMPARED:
-                session.execute(f"copy (select * from {table.name}) to '{_file(folder, table)}' (format parquet)")
+                beside.execute(f"copy (select * from {table.name}) to '{_file(folder, table)}' (format parquet)")
         window = Window(max(first or days.start, days.start), min(through or days.end, days.end))
-        with warehouse(home).open("compare") as stored:
+        with warehouse_of(home.settings).open("compare") as stored:
             return [_compare(stored, table, folder, window) for table in COMPARED]
 
 
@@ -64,12 +54,6 @@ def _file(folder: str, table: Table) -> str:
 def _stored_days(stored: Session, home: Home) -> Window:
     last = stored.scalar("select max(event_date) from meta.materializations where table_name = 'portraits.snapshots'")
     return Window(home.days.start, last or home.days.end)
-
-
-def _recompute(session: Session, home: Home, days: Window, folder: str) -> None:
-    for table in GIVEN:
-        session.execute(f"insert into {table.name} by name select * from '{_file(folder, table)}'")
-    write_path(session, home, days, Window(history_start(session, home), days.end))
 
 
 def _compare(stored: Session, table: Table, folder: str, window: Window) -> Difference:

@@ -13,7 +13,6 @@ from portrait_assets.home import Home, open_home
 from portrait_assets.lineage import REFRESH_TAG, Ledger
 from portrait_assets.partitions import DAY, Window
 from portrait_assets.resources.session import Session
-from portrait_assets.resources.warehouse import Warehouse
 from portrait_assets.tables import Table
 
 # Backfill policies are beta in Dagster 1.13; one run for a range of days is worth it.
@@ -26,12 +25,6 @@ HOME: Home = open_home().planned()
 DAILY = dg.DailyPartitionsDefinition(start_date=str(HOME.days.start), end_date=str(HOME.days.end + DAY))
 WEEKLY = dg.WeeklyPartitionsDefinition(start_date=str(HOME.days.start), end_date=str(HOME.days.end + 8 * DAY), day_offset=1)
 SINGLE_RUN = dg.BackfillPolicy.single_run()
-
-
-def warehouse_for(home: Home) -> Warehouse:
-    """The warehouse resource of a home."""
-    settings = home.settings
-    return Warehouse(database=str(settings.warehouse_file), threads=settings.threads, memory_limit=settings.memory_limit)
 
 
 def window_of(context: dg.AssetExecutionContext) -> Window:

@@ -92,15 +92,25 @@ def _file_of(table: Table) -> str:
     return table.name.replace(".", "/") + ".sql"
 
 
-def write_path(session: Session, home: Home, window: Window, portraits: Window | None = None) -> None:
-    """Write everything that no model makes, from clean tables to tag changes: features of `window`, portraits of `portraits`."""
+def write_path(session: Session, home: Home, window: Window) -> None:
+    """Write the window of everything that no model makes, from clean tables to tag changes."""
+    write_features(session, home, window)
+    write_portraits(session, home, window)
+
+
+def write_features(session: Session, home: Home, window: Window) -> None:
+    """Write the clean tables and the features of the window."""
     for table in UNDATED:
         rebuild_undated(session, table)
     for table in FEATURES:
         write_days(session, home, table, window)
-    _write_unscored(session, home, portraits or window)
+
+
+def write_portraits(session: Session, home: Home, window: Window) -> None:
+    """Write the snapshots and tag changes of the window, from predictions as they are."""
+    _write_unscored(session, home, window)
     for table in PORTRAITS:
-        write_days(session, home, table, portraits or window)
+        write_days(session, home, table, window)
 
 
 def refresh_path(session: Session, home: Home, window: Window) -> None:

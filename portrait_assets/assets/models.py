@@ -19,8 +19,9 @@ from portrait_assets.assets.common import (
     windows_to_score,
 )
 from portrait_assets.assets.modelling import fit_and_judge, record
+from portrait_assets.assets.recomputation import recomputed
 from portrait_assets.assets.scoring import blocks_at, portrait_rows, purchase_rows, scored_days, vector_rows, write_scores
-from portrait_assets.assets.training import frames_at, sampled, training_days
+from portrait_assets.assets.training import frames_for, learnt_later
 from portrait_assets.lineage import models_in_force
 from portrait_assets.partitions import Window, as_of_of, partition_of
 from portrait_assets.resources.tracking import Tracking
@@ -85,10 +86,16 @@ def behaviour(context: dg.AssetExecutionContext, config: Training, warehouse: Wa
     """Train, judge, record. The warehouse is held to read and to record, never while training."""
     week_end = min(context.partition_time_window.end.date(), as_of_of(HOME.days.end))
     trained_through = date.fromisoformat(config.trained_through) if config.trained_through else week_end
+    day = partition_of(trained_through)
     with warehouse.open("read for training") as session:
-        frames = sampled(frames_at(session, trained_through, training_days(HOME, trained_through)))
-        day = partition_of(trained_through)
         champion = models_in_force(session, Window(day, day))[day]
+        knows_more = learnt_later(session, trained_through)
+        if not knows_more:
+            frames = frames_for(session, HOME, trained_through)
+    if knows_more:
+        # What was learnt later would teach the model from its future: train on what was known then.
+        with recomputed(HOME, Window(HOME.days.start, day), known_at=trained_through) as session:
+            frames = frames_for(session, HOME, trained_through)
     outcome = fit_and_judge(HOME, frames, trained_through, tracking, champion, dagster_run=context.run_id)
     with warehouse.open("record the model") as session:
         record(session, outcome)

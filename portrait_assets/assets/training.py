@@ -48,6 +48,19 @@ def frames_at(session: Session, as_of: date, days: list[date]) -> Frames:
     )
 
 
+def frames_for(session: Session, home: Home, trained_through: date) -> Frames:
+    """What a training for `trained_through` reads: its own as-of and whole horizons before it, of at most TRAINING_USERS users."""
+    return sampled(frames_at(session, trained_through, training_days(home, trained_through)))
+
+
+def learnt_later(session: Session, trained_through: date) -> bool:
+    """Whether anything that happened before `trained_through` was learnt at that instant or later."""
+    return session.rows(
+        "select 1 from raw.events where event_time < $trained_through and ingested_at >= $trained_through limit 1",
+        trained_through=trained_through,
+    ) != []  # fmt: skip
+
+
 def sampled(frames: Frames) -> Frames:
     """At most TRAINING_USERS users, chosen by a hash of their id: enough to learn from, and the same ones every time."""
     users = frames.visits.select(pl.col("user_id").unique())

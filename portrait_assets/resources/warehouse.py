@@ -15,6 +15,7 @@ from portrait_assets.errors import PortraitError
 from portrait_assets.resources.lock import exclusive
 from portrait_assets.resources.scope import scope_to_all
 from portrait_assets.resources.session import Session
+from portrait_assets.settings import Settings
 from portrait_assets.tables import Table
 
 logger = logging.getLogger("portrait")
@@ -52,6 +53,11 @@ class Warehouse(DuckDBResource):
                 purpose,
                 time.monotonic() - began,
             )
+
+
+def warehouse_of(settings: Settings) -> Warehouse:
+    """The warehouse of a home with these settings."""
+    return Warehouse(database=str(settings.warehouse_file), threads=settings.threads, memory_limit=settings.memory_limit)
 
 
 def _connect(path: Path) -> duckdb.DuckDBPyConnection:

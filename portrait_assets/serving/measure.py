@@ -18,13 +18,13 @@ from typing import Any
 
 from portrait_assets import columns as c
 from portrait_assets import sources
-from portrait_assets.assets.daily import write_days, write_path
+from portrait_assets.assets.daily import write_days, write_features, write_portraits
 from portrait_assets.errors import PortraitError
 from portrait_assets.home import Home, open_home
 from portrait_assets.lineage import begin_history
-from portrait_assets.operations import warehouse
 from portrait_assets.partitions import Window
 from portrait_assets.publishing import publish
+from portrait_assets.resources.warehouse import warehouse_of
 from portrait_assets.settings import Settings
 
 EVENTS_A_SECOND = 500
@@ -54,17 +54,18 @@ def published_home(folder: Path) -> Home:
     """A year of Complete Journey, features of all days, the last day published; no model."""
     home = open_home(Settings(home=folder, source="complete_journey"))
     last = Window(home.days.end, home.days.end)
-    with warehouse(home).open("measure") as session:
+    with warehouse_of(home.settings).open("measure") as session:
         sources.land(session.connection, home.source, datetime.now(UTC).replace(tzinfo=None))
         begin_history(session, last.start)
-        write_path(session, home, home.days, last)
+        write_features(session, home, home.days)
+        write_portraits(session, home, last)
         write_days(session, home, c.RECOMMENDATIONS_TOP, last)
         publish(session, home, last.start)
     return home
 
 
 def _load(home: Home, port: int, seconds: float) -> dict[str, float]:
-    with warehouse(home).open("measure") as session:
+    with warehouse_of(home.settings).open("measure") as session:
         users = [user for (user,) in session.rows("select distinct user_id from features.user_state order by user_id")]
         items = [item for (item,) in session.rows("select item_id from clean.items order by item_id")]
     dice, cards = random.Random(SEED), random.Random(SEED + 1)

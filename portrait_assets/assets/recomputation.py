@@ -1,0 +1,52 @@
+"""A second warehouse beside the home's own, with everything derived from raw in one pass: to compare with, or as known at an instant."""
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date
+from pathlib import Path
+
+from portrait_assets import columns as c
+from portrait_assets.assets.daily import write_features, write_portraits
+from portrait_assets.assets.scoring import portrait_rows, scored_days, write_scores
+from portrait_assets.home import Home
+from portrait_assets.partitions import Window
+from portrait_assets.resources.session import Session
+from portrait_assets.resources.warehouse import Warehouse, warehouse_of
+from portrait_assets.tables import Table
+
+GIVEN = (c.RAW_EVENTS, c.RAW_ITEMS, c.RAW_ATTRIBUTES, c.RAW_BATCHES, c.MODELS_REGISTRY, c.SCORES_PREDICTIONS, c.META_HISTORY)
+
+
+@contextmanager
+def recomputed(home: Home, days: Window, portraits: Window | None = None, known_at: date | None = None) -> Iterator[Session]:
+    """A session on a warehouse with the features of `days` and the portraits of `portraits`, made from the home's raw tables.
+
+    With `known_at`, events learnt at that instant (00:00 UTC) or later are left out, and portraits are scored anew by the models
+    there are. Items and attributes bear no time of learning, so the newest count. The warehouse is gone afterwards.
+    """
+    given = [table for table in GIVEN if not (known_at and table is c.SCORES_PREDICTIONS)]
+    with tempfile.TemporaryDirectory(prefix="portrait-beside-", dir=home.settings.home_dir) as folder:
+        with warehouse_of(home.settings).open("read raw for a recomputation") as stored:
+            for table in given:
+                known = "where ingested_at < $known_at" if known_at and table is c.RAW_EVENTS else ""
+                stored.execute(f"copy (select * from {table.name} {known}) to '{_file(folder, table)}'", known_at=known_at)
+        beside = Warehouse(
+            database=str(Path(folder) / "recomputed.duckdb"),
+            threads=home.settings.threads,
+            memory_limit=home.settings.memory_limit,
+        )
+        with beside.open("recompute") as session:
+            for table in given:
+                session.execute(f"insert into {table.name} by name select * from '{_file(folder, table)}'")
+            write_features(session, home, days)
+            if portraits and known_at:
+                scored = [portrait_rows(day) for day in scored_days(session, home, portraits)]
+                write_scores(session, home, c.SCORES_PREDICTIONS, portraits, scored)
+            if portraits:
+                write_portraits(session, home, portraits)
+            yield session
+
+
+def _file(folder: str, table: Table) -> str:
+    return str(Path(folder) / f"{table.name}.parquet").replace("'", "''")
