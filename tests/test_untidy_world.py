@@ -123,7 +123,7 @@ def untidy(sequences: int) -> None:
             deadline=None,
             suppress_health_check=list(HealthCheck),
             derandomize=True,
-            phases=(Phase.generate, Phase.shrink),
+            phases=(Phase.generate,),  # shown as found: shrinking takes minutes
         ),
     )
 
