@@ -23,23 +23,53 @@ events as (
         coupon_cents
     from scoped_events
     where event_date between $start and $end and event_type != 'exposure'
+),
+
+visits as (
+    select
+        event_date,
+        user_id,
+        visit_id,
+        coalesce(sum(amount_cents) filter (where event_type = 'purchase'), 0)::bigint as spend_cents,
+        coalesce(sum(discount_cents) filter (where event_type = 'purchase'), 0)::bigint as discount_cents,
+        coalesce(sum(coupon_cents) filter (where event_type = 'purchase'), 0)::bigint as coupon_cents,
+        list({
+            'event_time': event_time,
+            'source': source,
+            'event_key': event_key,
+            'local_hour': local_hour,
+            'local_weekday': local_weekday,
+            'event_type': event_type,
+            'item_id': item_id,
+            'department': department,
+            'category': category
+        }) as unordered
+    from events
+    group by event_date, user_id, visit_id
+),
+
+-- Structs are ordered field by field, so events are by time, source and key: one sort for all the lists.
+ordered as (
+    select
+        * exclude (unordered),
+        list_sort(unordered) as lines
+    from visits
 )
 
 select
     event_date,
     user_id,
     visit_id,
-    min(event_time) as visit_time,
-    arg_min(local_hour, (event_time, source, event_key)) as local_hour,
-    arg_min(local_weekday, (event_time, source, event_key)) as local_weekday,
-    count(*) as line_count,
-    coalesce(sum(amount_cents) filter (where event_type = 'purchase'), 0)::bigint as spend_cents,
-    coalesce(sum(discount_cents) filter (where event_type = 'purchase'), 0)::bigint as discount_cents,
-    coalesce(sum(coupon_cents) filter (where event_type = 'purchase'), 0)::bigint as coupon_cents,
-    list(event_type order by event_time, source, event_key) as event_types,
-    list(item_id order by event_time, source, event_key) as item_ids,
-    list(department order by event_time, source, event_key) as departments,
-    list(category order by event_time, source, event_key) as categories
-from events
-group by event_date, user_id, visit_id
+    lines[1].event_time as visit_time,
+    lines[1].local_hour as local_hour,
+    lines[1].local_weekday as local_weekday,
+    len(lines) as line_count,
+    spend_cents,
+    discount_cents,
+    coupon_cents,
+    list_transform(lines, lambda line: line.event_type) as event_types,
+    list_transform(lines, lambda line: line.item_id) as item_ids,
+    list_transform(lines, lambda line: line.department) as departments,
+    list_transform(lines, lambda line: line.category) as categories
+from ordered
 order by event_date, user_id, visit_time, visit_id
