@@ -198,6 +198,8 @@ CLEAN_EVENTS = Table(
         Column("source", "varchar", "name of the source mapping"),
         Column("event_key", "varchar", "identity of the event within its source"),
         Column("ingested_at", "timestamp", "when we learnt this version, UTC"),
+        Column("batch_seq", "bigint", "the landed batch that told this version, in order of landing"),
+        Column("is_corrected", "boolean", "the event was told more than once, and this is what holds"),
     ),
     partition="event_date",
 )
@@ -472,7 +474,8 @@ PORTRAITS_CHANGES = Table(
         Column("tag_id", "varchar", "the tag"),
         Column("from_value", "varchar", "null: the tag was absent"),
         Column("to_value", "varchar", "null: the tag went away"),
-        Column("cause", "varchar", "event, clock, calendar (new cut points) or model"),
+        Column("cause", "varchar", "event, correction, clock, calendar (new cut points) or model"),
+        Column("batch_seq", "bigint", "the newest landed batch that told of the user's events of the day; null without events"),
         Column("catalogue_version", "bigint", "version of the tag's definition"),
     ),
     partition="event_date",

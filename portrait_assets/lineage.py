@@ -61,7 +61,7 @@ DAILY_TABLES: tuple[Daily, ...] = (
     Daily(c.FEATURES_CUT_POINTS, ("features/cut_points.sql",), accumulates=(c.FEATURES_USER_DAY,), by_user=False),
     _scored(c.SCORES_PREDICTIONS, on_demand=False),
     Daily(c.PORTRAITS_SNAPSHOTS, ("portraits/snapshots.sql", AS_OF, "features/next_day.sql"), (c.SCORES_PREDICTIONS,), STATE),
-    Daily(c.PORTRAITS_CHANGES, (), (c.PORTRAITS_SNAPSHOTS, c.FEATURES_USER_DAY)),
+    Daily(c.PORTRAITS_CHANGES, (), (c.PORTRAITS_SNAPSHOTS, c.CLEAN_EVENTS)),
     _scored(c.SCORES_VECTORS, on_demand=True),
     _scored(c.SCORES_NEXT_PURCHASES, on_demand=True),
     Daily(

@@ -77,8 +77,8 @@ def made(*files: list[dict]) -> Iterator[World]:
         yield world
 
 
-def result(world: World, through: date | None = None) -> dict[str, pl.DataFrame]:
-    return {table.name: world.table(table, through=through) for table in KNOWN}
+def result(world: World, through: date | None = None, without: tuple[str, ...] = ()) -> dict[str, pl.DataFrame]:
+    return {table.name: world.table(table, without, through) for table in KNOWN}
 
 
 def advice(world: World, day: date) -> pl.DataFrame:
@@ -119,11 +119,12 @@ def test_events_at_or_after_the_as_of_change_nothing_before_it(events: list[dict
 def test_order_and_files_do_not_matter(events: list[dict], corrections: list[dict], random, count: int):
     """Versions of a key say which is newest, so any order of landing ends in the same tables."""
     lines = list({(line["id"], line["version"]): line for line in (*events, *corrections)}.values())
+    by_order = ("batch_seq",)
     with made(lines) as world:
-        expected = result(world.build())
+        expected = result(world.build(), without=by_order)
     random.shuffle(lines)
     with made(*(lines[n::count] for n in range(count))) as world:
-        same(result(world.build()), expected)
+        same(result(world.build(), without=by_order), expected)
 
 
 @given(worlds, versions)

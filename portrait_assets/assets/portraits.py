@@ -52,7 +52,7 @@ def snapshots(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.Mat
 
 @dg.asset(
     key=["portraits", "changes"],
-    deps=[["portraits", "snapshots"], ["features", "user_day"]],
+    deps=[["portraits", "snapshots"], ["clean", "events"]],
     partitions_def=DAILY,
     backfill_policy=SINGLE_RUN,
     group_name="portraits",

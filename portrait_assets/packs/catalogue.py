@@ -36,6 +36,9 @@ class TagEntry(Declared):
     owner: Text = Field(description="who answers for it")
     sensitivity: Literal["ordinary", "personal", "sensitive"] = Field(description="how carefully it is to be handled")
     description: Text = Field(description="what it means, for a person, with its thresholds")
+    ttl_days: int | None = Field(
+        None, ge=1, strict=True, description="days after the user's last activity when it counts as stale"
+    )
     values: tuple[str, ...] = Field((), description="all values it can have; empty where they come from the data")
     value: Sql = Field(description="SQL over a snapshot row: a text, null where the tag is absent")
     confidence: Sql = Field(description="SQL over a snapshot row: 0 to 1")

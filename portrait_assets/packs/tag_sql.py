@@ -21,7 +21,8 @@ def tag_changes(tags: Iterable[Tag]) -> str:
     """Grain: one change of one tag, on the days $start to $end: rows for portraits.changes.
 
     Inputs: a temporary table `tag_values` (see above) with the days $start - 1 to $end, every user on every day since
-    the first; features.user_day. On a user's first day the tag was absent before.
+    the first; clean.events. On a user's first day the tag was absent before. A change on a day with events of the user is
+    caused by them, and carries the newest batch that told of them; by a correction, if one of them was told more than once.
     """
     tags = list(tags)
     pairs = ",\n        ".join(f'before."{tag.id}" as "from_{tag.id}", after."{tag.id}" as "to_{tag.id}"' for tag in tags)
@@ -29,15 +30,27 @@ def tag_changes(tags: Iterable[Tag]) -> str:
     changes = "\nunion all\n".join(_changes_of(tag) for tag in tags)
     return f"""with
 
+told as (
+    select
+        user_id,
+        event_date,
+        max(batch_seq) as batch_seq,
+        bool_or(is_corrected) as is_corrected
+    from clean.events
+    where event_date between $start and $end
+    group by user_id, event_date
+),
+
 moved as materialized (
     select
         after.event_date,
         after.user_id,
-        days.user_id is not null as has_event,
+        told.batch_seq,
+        told.is_corrected,
         {pairs}
     from tag_values as after
     left join tag_values as before on after.user_id = before.user_id and after.event_date = before.event_date + 1
-    left join features.user_day as days on after.user_id = days.user_id and after.event_date = days.event_date
+    left join told on after.user_id = told.user_id and after.event_date = told.event_date
     where
         after.event_date between $start and $end
         and (
@@ -56,6 +69,7 @@ select
     from_value,
     to_value,
     cause,
+    batch_seq,
     catalogue_version
 from changes
 order by event_date, user_id, tag_id"""
@@ -74,7 +88,8 @@ def _changes_of(tag: Tag) -> str:
         '{tag.id}' as tag_id,
         "from_{tag.id}" as from_value,
         "to_{tag.id}" as to_value,
-        case when has_event then 'event' else {otherwise} end as cause,
+        case when is_corrected then 'correction' when batch_seq is not null then 'event' else {otherwise} end as cause,
+        batch_seq,
         {tag.version}::bigint as catalogue_version
     from moved
     where "from_{tag.id}" is distinct from "to_{tag.id}\""""
@@ -110,7 +125,8 @@ select
     round(greatest(0.0, least(present.most, present.confidence)), 4) as confidence,
     present.kind,
     present.evidence,
-    intervals.valid_from
+    intervals.valid_from,
+    present.is_stale
 from present
 left join intervals
     on
@@ -129,6 +145,7 @@ def _present(tag: Tag) -> str:
         else f"'{EXPORT_KINDS[tag.kind]}'"
     )
     most = MOST_OF_AN_ESTIMATE if EXPORT_KINDS[tag.kind] in ("statistical", "model") else 1.0
+    stale = f"coalesce(event_date - last_active_date > {tag.ttl_days}, false)" if tag.ttl_days else "false"
     evidence = ", ".join(
         f"'{name}': round({_closed(sql)}::double, 3)" if name in tag.fractions else f"'{name}': {_closed(sql)}"
         for name, sql in sorted(tag.evidence.items())
@@ -141,7 +158,8 @@ def _present(tag: Tag) -> str:
         {_closed(tag.confidence)}::double as confidence,
         {most}::double as most,
         {kind} as kind,
-        to_json({{{evidence}}})::varchar as evidence
+        to_json({{{evidence}}})::varchar as evidence,
+        {stale} as is_stale
     from snapshot_rows
     where {_closed(tag.value)} is not null"""
 

@@ -69,6 +69,7 @@ class TagLine:
     since: str | None
     explanation: str
     evidence: dict[str, Any]
+    is_stale: bool
 
 
 @dataclass(frozen=True)
@@ -225,6 +226,7 @@ def _tags(rows: list[dict[str, Any]], pack: Pack) -> list[TagLine]:
                 since=str(row["valid_from"]) if row["valid_from"] else None,
                 explanation=fill(tag.explanation, evidence) if tag else json.dumps(evidence),
                 evidence=evidence,
+                is_stale=row["is_stale"],
             )
         )
     return lines

@@ -200,7 +200,7 @@ def _tag_cells(tag: TagLine) -> tuple[RenderableType, ...]:
     since = day(tag.since) if tag.since else UNKNOWN
     return (
         _text(tag.name),
-        _text(tag.value, "bold"),
+        Text.assemble(_text(tag.value, "dim"), ("  stale", "yellow")) if tag.is_stale else _text(tag.value, "bold"),
         _text(kind),
         percent(tag.confidence),
         since,

@@ -199,7 +199,7 @@ def _portraying(pack: Pack, constants: dict[str, str]) -> str:
         "snapshot_rows": _stored(c.PORTRAITS_SNAPSHOTS, **every_day),
         "exported_tags": tag_export(pack.tags),
         "tag_lists": "select user_id, list({'tag_id': tag_id, 'value': \"value\", 'confidence': confidence, 'kind': kind, "
-        "'evidence': evidence, 'valid_from': valid_from} order by tag_id) as tags from exported_tags group by user_id",
+        "'evidence': evidence, 'valid_from': valid_from, 'is_stale': is_stale} order by tag_id) as tags from exported_tags group by user_id",
     }
     return _statement(steps, "select snapshot_rows.*, tag_lists.tags from snapshot_rows left join tag_lists using (user_id)")
 

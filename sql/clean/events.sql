@@ -37,10 +37,14 @@ newest as (
 ),
 
 current_events as (
-    select *
+    select
+        *,
+        true as is_corrected
     from newest
     union all by name
-    select due_events.*
+    select
+        due_events.*,
+        false as is_corrected
     from due_events
     anti join contested_keys
         on due_events.source = contested_keys.source and due_events.event_key = contested_keys.event_key
@@ -107,7 +111,9 @@ select
     kept.campaign_id,
     kept.source,
     kept.event_key,
-    kept.ingested_at
+    kept.ingested_at,
+    kept.batch_seq,
+    kept.is_corrected
 from kept
 inner join identities
     on

@@ -7,7 +7,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from portrait_assets.columns import FEATURES_USER_DAY, PORTRAITS_CHANGES, PORTRAITS_SNAPSHOTS, TAGS_VIEW
+from portrait_assets.columns import CLEAN_EVENTS, PORTRAITS_CHANGES, PORTRAITS_SNAPSHOTS, TAGS_VIEW
 from portrait_assets.packs import Tag
 from portrait_assets.packs.tag_sql import tag_changes, tag_export, tag_values
 from portrait_assets.tables import Table
@@ -16,18 +16,18 @@ COUNTS = {column.name: 0 for column in PORTRAITS_SNAPSHOTS.columns if column.typ
 
 
 class SmallWarehouse:
-    """Snapshots, user days and changes, and the three statements made from a catalogue run on them."""
+    """Snapshots, events and changes, and the three statements made from a catalogue run on them."""
 
     def __init__(self) -> None:
         self.connection = duckdb.connect()
-        self.connection.execute("create schema portraits; create schema features")
-        for table in (PORTRAITS_SNAPSHOTS, FEATURES_USER_DAY, PORTRAITS_CHANGES):
+        self.connection.execute("create schema portraits; create schema clean")
+        for table in (PORTRAITS_SNAPSHOTS, CLEAN_EVENTS, PORTRAITS_CHANGES):
             self.connection.execute(table.ddl())
         self.connection.execute(TAGS_VIEW)
         self.connection.execute(f"create temp view snapshot_rows as select * from {PORTRAITS_SNAPSHOTS.name}")
 
     def clear(self) -> None:
-        for table in (PORTRAITS_SNAPSHOTS, FEATURES_USER_DAY, PORTRAITS_CHANGES):
+        for table in (PORTRAITS_SNAPSHOTS, CLEAN_EVENTS, PORTRAITS_CHANGES):
             self.connection.execute(f"delete from {table.name}")
 
     def insert(self, table: Table, rows: Iterable[dict[str, Any]]) -> None:
@@ -42,9 +42,10 @@ class SmallWarehouse:
         row = {**COUNTS, "user_id": user_id, "event_date": event_date, "as_of": event_date + timedelta(days=1), **fields}
         self.insert(PORTRAITS_SNAPSHOTS, [row])
 
-    def active(self, user_id: str, event_date: date) -> None:
-        """The user had an event that day."""
-        self.insert(FEATURES_USER_DAY, [{"user_id": user_id, "event_date": event_date}])
+    def active(self, user_id: str, event_date: date, batch_seq: int = 1, is_corrected: bool = False) -> None:
+        """The user had an event that day, told by a batch."""
+        told = {"batch_seq": batch_seq, "is_corrected": is_corrected}
+        self.insert(CLEAN_EVENTS, [{"user_id": user_id, "event_date": event_date, **told}])
 
     def rows(self, sql: str, **parameters: Any) -> list[dict[str, Any]]:
         cursor = self.connection.execute(sql, parameters)

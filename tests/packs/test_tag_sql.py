@@ -57,8 +57,15 @@ def test_changes_name_event_clock_calendar_and_model_as_their_cause(three_users)
     assert short(three_users.changes(SOME, DAYS[0], DAYS[-1])) == BY_HAND
 
 
+def test_a_correction_is_named_with_the_newest_batch_that_told_of_the_day(three_users):
+    three_users.active("b", DAYS[3], batch_seq=7, is_corrected=True)
+    three_users.active("b", DAYS[3], batch_seq=5)
+    told = {row["user_id"]: (row["cause"], row["batch_seq"]) for row in three_users.changes(SOME, DAYS[3], DAYS[3])}
+    assert told == {"b": ("correction", 7), "c": ("model", None)}
+
+
 def test_cut_points_do_not_move_in_the_middle_of_a_month(three_users):
-    three_users.connection.execute("delete from features.user_day")
+    three_users.connection.execute("delete from clean.events")
     found = short(three_users.changes(SOME, DAYS[0], DAYS[-1]))
     assert (2, "b", "value_tier", "medium", "high", "clock") in found
 
@@ -118,19 +125,19 @@ def test_export_gives_value_confidence_kind_evidence_and_since(three_users):
     assert three_users.export(SOME) == [
         {
             "user_id": "a", "tag_id": "lifecycle", "value": "lapsing", "confidence": 0.3333, "kind": "rule",
-            "evidence": '{"mean_gap_days":null,"recency_days":0,"tenure_days":0}', "valid_from": date(2017, 4, 1),
+            "evidence": '{"mean_gap_days":null,"recency_days":0,"tenure_days":0}', "valid_from": date(2017, 4, 1), "is_stale": False,
         },
         {
             "user_id": "b", "tag_id": "lifecycle", "value": "new", "confidence": 1.0, "kind": "rule",
-            "evidence": '{"mean_gap_days":null,"recency_days":0,"tenure_days":0}', "valid_from": date(2017, 3, 31),
+            "evidence": '{"mean_gap_days":null,"recency_days":0,"tenure_days":0}', "valid_from": date(2017, 3, 31), "is_stale": False,
         },
         {
             "user_id": "b", "tag_id": "value_tier", "value": "medium", "confidence": 1.0, "kind": "rule",
-            "evidence": '{"monetary_score":null,"spend_365d_cents":0}', "valid_from": date(2017, 4, 1),
+            "evidence": '{"monetary_score":null,"spend_365d_cents":0}', "valid_from": date(2017, 4, 1), "is_stale": False,
         },
         {
             "user_id": "c", "tag_id": "churn_risk", "value": "high", "confidence": 0.7, "kind": "model",
-            "evidence": '{"mean_gap_days":null,"probability":0.7,"recency_days":0}', "valid_from": date(2017, 4, 1),
+            "evidence": '{"mean_gap_days":null,"probability":0.7,"recency_days":0}', "valid_from": date(2017, 4, 1), "is_stale": False,
         },
     ]  # fmt: skip
 
@@ -201,3 +208,13 @@ def test_changes_folded_are_the_values_and_a_range_is_its_days(small_warehouse, 
             folded[key] = change["to_value"]
         for row in (row for row in warehouse.values(TAGS) if row["event_date"] == day):
             assert {tag.id: row[tag.id] for tag in TAGS} == {tag.id: folded.get((row["user_id"], tag.id)) for tag in TAGS}
+
+
+def test_a_tag_that_nothing_renewed_is_stale_after_its_time_to_live(small_warehouse):
+    [weekly] = [tag.model_copy(update={"ttl_days": 30}) for tag in TAGS if tag.id == "shopping_frequency"]
+    for user_id, last in (("fresh", START - 30 * DAY), ("old", START - 31 * DAY), ("never", None)):
+        small_warehouse.snapshot(user_id, START, last_active_date=last, purchase_days=9, mean_gap_days=7.0, recency_days=3)
+    rows = small_warehouse.export([weekly, *(tag for tag in TAGS if tag.id == "lifecycle")])
+    stale = {row["user_id"]: row["is_stale"] for row in rows if row["tag_id"] == "shopping_frequency"}
+    assert stale == {"fresh": False, "old": True, "never": False}
+    assert not any(row["is_stale"] for row in rows if row["tag_id"] == "lifecycle")

@@ -47,10 +47,28 @@ SINGLE: dict[str, Any] = {
 }  # fmt: skip
 BLANK: dict[str, Any] = {"user_id": "103", "as_of": AS_OF}
 TAGS = [
-    ("101", "shopping_frequency", "weekly", 0.75, "statistical", '{"mean_gap_days":7.75,"purchase_days":12}', date(2017, 8, 1)),
-    ("101", "income", "50-74K", 0.62, "model", '{"origin":"inferred","probability":0.62}', date(2017, 9, 1)),
-    ("101", "retired_tag", "yes", 1.0, "fact", '{"n":3}', date(2017, 9, 1)),
-    ("102", "lifecycle", "new", 1.0, "rule", '{"mean_gap_days":null,"recency_days":0,"tenure_days":0}', date(2017, 9, 30)),
+    (
+        "101",
+        "shopping_frequency",
+        "weekly",
+        0.75,
+        "statistical",
+        '{"mean_gap_days":7.75,"purchase_days":12}',
+        date(2017, 8, 1),
+        False,
+    ),
+    ("101", "income", "50-74K", 0.62, "model", '{"origin":"inferred","probability":0.62}', date(2017, 9, 1), False),
+    ("101", "retired_tag", "yes", 1.0, "fact", '{"n":3}', date(2017, 9, 1), True),
+    (
+        "102",
+        "lifecycle",
+        "new",
+        1.0,
+        "rule",
+        '{"mean_gap_days":null,"recency_days":0,"tenure_days":0}',
+        date(2017, 9, 30),
+        False,
+    ),
 ]
 CHANGES = [
     ("101", date(2017, 7, 3), "lifecycle", None, "new", "event"),
@@ -81,7 +99,7 @@ PREDICTIONS = [
 def write_export(folder: Path, **manifest: Any) -> Path:
     """Every file of the contract, and a manifest that describes them."""
     folder.mkdir(parents=True, exist_ok=True)
-    tags = ["user_id", "tag_id", "value", "confidence", "kind", "evidence", "valid_from"]
+    tags = ["user_id", "tag_id", "value", "confidence", "kind", "evidence", "valid_from", "is_stale"]
     recommended = ["user_id", "rank", "item_id", "score", "reason", "item_name", "category"]
     frames = {
         "portraits": pl.DataFrame([{**dict.fromkeys(PORTRAIT), **row} for row in (REGULAR, SINGLE, BLANK)], schema=PORTRAIT),

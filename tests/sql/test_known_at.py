@@ -42,7 +42,9 @@ def test_a_snapshot_as_known_at_an_instant_holds_what_had_been_told_by_then(tmp_
     assert spent(world, date(2024, 2, 16)) == (2, 400)
     assert spent(world, date(2024, 2, 21)) == (2, 700)
     with world.open():
-        assert world.row(c.PORTRAITS_SNAPSHOTS, user_id="ann", event_date=date(2024, 2, 10))["spend_cents"] == 700  # the stored tables hold the latest knowledge
+        assert (
+            world.row(c.PORTRAITS_SNAPSHOTS, user_id="ann", event_date=date(2024, 2, 10))["spend_cents"] == 700
+        )  # the stored tables hold the latest knowledge
 
 
 def test_training_knows_when_something_was_learnt_later(tmp_path: Path):
