@@ -54,7 +54,7 @@ def _scored(table: Table, on_demand: bool) -> Daily:
 DAILY_TABLES: tuple[Daily, ...] = (
     Daily(c.CLEAN_EVENTS, ("clean/events.sql", *CLEAN_SQL)),
     Daily(c.FEATURES_VISIT, ("features/visit.sql",), (c.CLEAN_EVENTS,)),
-    Daily(c.FEATURES_USER_DAY, ("features/user_day.sql",), (c.CLEAN_EVENTS, c.FEATURES_VISIT)),
+    Daily(c.FEATURES_USER_DAY, ("features/user_day.sql",), (c.CLEAN_EVENTS,)),
     Daily(c.FEATURES_USER_DAY_INTEREST, ("features/user_day_interest.sql",), (c.CLEAN_EVENTS,)),
     Daily(c.FEATURES_USER_STATE, ("features/user_state.sql",), accumulates=(c.FEATURES_USER_DAY,)),
     Daily(c.FEATURES_INTERESTS, ("features/interests.sql",), accumulates=(c.FEATURES_USER_DAY_INTEREST,)),

@@ -38,7 +38,7 @@ visit = _daily(
 )
 user_day = _daily(
     c.FEATURES_USER_DAY,
-    [["clean", "events"], ["features", "visit"]],
+    [["clean", "events"]],
     "One row per user and UTC day: whole-number partials. Any range of days is the sum of its days.",
 )
 user_day_interest = _daily(

@@ -9,7 +9,6 @@ import duckdb
 # need a user's whole past, partials of a day need that day only.
 SCOPED_VIEWS = {
     "scoped_events": ("clean.events", False),
-    "scoped_visits": ("features.visit", False),
     "scoped_user_day": ("features.user_day", True),
     "scoped_interest_days": ("features.user_day_interest", True),
     "scoped_user_state": ("features.user_state", True),

@@ -32,7 +32,6 @@ from portrait_assets.state import EVENT_COLUMNS, SEGMENT_NAME
 from portrait_assets.tables import Table
 
 EVER, FOREVER = "date '1970-01-01'", "date '9999-12-31'"
-PRUNED = ("scoped_visits",)  # not materialized, so that its lists of items, which only the model reads, are not made
 ROW_TYPES = {
     "lines": "line varchar, row_number bigint",
     "raw_events": ", ".join(f'"{column.name}" {column.type}' for column in c.RAW_EVENTS.columns),
@@ -190,7 +189,6 @@ def _portraying(pack: Pack, constants: dict[str, str]) -> str:
         "turn": "select $last_day::date as last_day, $first_day::date as first_day",
         "wanted_days": "select last_day as event_date from turn",
         "scoped_events": _rows_of("events"),
-        "scoped_visits": _file("features/visit.sql", **since_first_day),
         "scoped_user_day": _stored(c.FEATURES_USER_DAY, **since_first_day),
         "scoped_interest_days": _known_and_new("interest_days", c.FEATURES_USER_DAY_INTEREST, **since_first_day),
         "scoped_user_state": _known_and_new("user_state", c.FEATURES_USER_STATE, **since_first_day),
@@ -205,7 +203,7 @@ def _portraying(pack: Pack, constants: dict[str, str]) -> str:
 
 
 def _statement(steps: dict[str, str], select: str) -> str:
-    listed = ",\n".join(f"{name} as {'' if name in PRUNED else 'materialized'} (\n{sql}\n)" for name, sql in steps.items())
+    listed = ",\n".join(f"{name} as materialized (\n{sql}\n)" for name, sql in steps.items())
     return f"with\n{listed}\n{select}"
 
 

@@ -1,7 +1,7 @@
 -- clean.events
 -- Grain:    one distinct event: the newest version of its key; a key whose newest version is a deletion has none.
 -- Inputs:   raw.events, due_events (those of its rows that are to be brought up to date), clean.items, clean.identities.
--- Promise:  every due row of the window [$start, $end] and no other; unknown items stay, outliers are flagged, nothing is invented.
+-- Promise:  in the order of raw.events, which is that of days; every due row of the window [$start, $end] and no other; unknown items stay, outliers are flagged, nothing is invented.
 with
 
 -- Keys told of more than once: nearly none, so nearly all events need no comparison.
@@ -14,10 +14,12 @@ contested_keys as (
 ),
 
 due_contested_keys as (
-    select contested_keys.*
-    from contested_keys
-    semi join due_events
-        on contested_keys.source = due_events.source and contested_keys.event_key = due_events.event_key
+    select distinct
+        due_events.source,
+        due_events.event_key
+    from due_events
+    semi join contested_keys
+        on due_events.source = contested_keys.source and due_events.event_key = contested_keys.event_key
 ),
 
 -- A correction can move an event to another day, so all versions of a key compete, whatever their day.
@@ -75,8 +77,8 @@ identities as (
         source,
         source_user_id,
         user_id,
-        valid_from,
-        valid_to
+        coalesce(valid_from, date '0001-01-01') as valid_from,
+        coalesce(valid_to, date '9999-12-31') as valid_to
     from clean.identities
 )
 
@@ -95,10 +97,19 @@ select
     -- 0 is under 1.00, then [1, 2), [2, 5), [5, 10), [10, 20) … in currency units, 12 is 5,000 and over.
     case
         when kept.unit_price_cents is null then null
-        else list_sum(list_transform(
-            [100, 200, 500, 1000, 2000, 5000, 10000, 20000, 50000, 100000, 200000, 500000],
-            lambda edge: (kept.unit_price_cents >= edge)::int
-        ))
+        when kept.unit_price_cents < 100 then 0
+        when kept.unit_price_cents < 200 then 1
+        when kept.unit_price_cents < 500 then 2
+        when kept.unit_price_cents < 1000 then 3
+        when kept.unit_price_cents < 2000 then 4
+        when kept.unit_price_cents < 5000 then 5
+        when kept.unit_price_cents < 10000 then 6
+        when kept.unit_price_cents < 20000 then 7
+        when kept.unit_price_cents < 50000 then 8
+        when kept.unit_price_cents < 100000 then 9
+        when kept.unit_price_cents < 200000 then 10
+        when kept.unit_price_cents < 500000 then 11
+        else 12
     end::utinyint as price_band,
     coalesce(kept.session_id, strftime(kept.event_date, '%Y-%m-%d')) as visit_id,
     kept.quantity_milli,
@@ -119,7 +130,6 @@ inner join identities
     on
         kept.source = identities.source
         and kept.user_id = identities.source_user_id
-        and (identities.valid_from is null or kept.event_date >= identities.valid_from)
-        and (identities.valid_to is null or kept.event_date < identities.valid_to)
+        and kept.event_date >= identities.valid_from
+        and kept.event_date < identities.valid_to
 left join items on kept.item_id = items.item_id
-order by kept.event_date, identities.user_id, kept.event_time, kept.source, kept.event_key

@@ -288,4 +288,3 @@ inner join before_60 on now.user_id = before_60.user_id and now.event_date = bef
 inner join before_90 on now.user_id = before_90.user_id and now.event_date = before_90.event_date
 inner join before_365 on now.user_id = before_365.user_id and now.event_date = before_365.event_date
 inner join interests on now.user_id = interests.user_id and now.event_date = interests.event_date
-order by now.event_date, now.user_id

@@ -133,4 +133,3 @@ select
     coalesce(max(share_milli) filter (where facet = 'category' and "value" is null), 0) as unknown_share_milli
 from shares
 group by event_date, user_id
-order by event_date, user_id

@@ -216,4 +216,3 @@ select
     $event_date - last_purchase_date as purchase_recency_days,
     * exclude (user_id, first_date, last_active_date, last_purchase_date)
 from moved
-order by user_id

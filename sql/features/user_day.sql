@@ -1,13 +1,17 @@
 -- features.user_day
 -- Grain:    user x UTC day.
--- Inputs:   scoped_events, scoped_visits.
+-- Inputs:   scoped_events.
 -- Promise:  whole-number partials: any range of days is the sum of its days. Exposures alone make no activity.
 with
 
-events as (
+events as not materialized (
     select
         event_date,
         user_id,
+        visit_id,
+        event_time,
+        local_hour,
+        local_weekday,
         event_type,
         item_id,
         quantity_milli,
@@ -20,18 +24,39 @@ events as (
     where event_date between $start and $end
 ),
 
+-- The instant a visit begins, packed with its wall clock: the earliest takes its weekday and hour along.
+beginnings as (
+    select
+        event_date,
+        user_id,
+        visit_id,
+        min((epoch_us(event_time) * 7 + local_weekday - 1) * 24 + local_hour) as beginning
+    from events
+    where event_type != 'exposure'
+    group by event_date, user_id, visit_id
+),
+
 visits as (
     select
         event_date,
         user_id,
         count(*) as visits,
-        count(*) filter (where local_hour between 0 and 5) as night_visits,
-        count(*) filter (where local_hour between 6 and 11) as morning_visits,
-        count(*) filter (where local_hour between 12 and 17) as afternoon_visits,
-        count(*) filter (where local_hour between 18 and 23) as evening_visits,
-        count(*) filter (where local_weekday >= 6) as weekend_visits
-    from scoped_visits
-    where event_date between $start and $end
+        count(*) filter (where beginning % 24 < 6) as night_visits,
+        count(*) filter (where beginning % 24 between 6 and 11) as morning_visits,
+        count(*) filter (where beginning % 24 between 12 and 17) as afternoon_visits,
+        count(*) filter (where beginning % 24 >= 18) as evening_visits,
+        count(*) filter (where beginning // 24 % 7 >= 5) as weekend_visits
+    from beginnings
+    group by event_date, user_id
+),
+
+items as (
+    select
+        event_date,
+        user_id,
+        count(distinct item_id) as item_days
+    from events
+    where event_type = 'purchase'
     group by event_date, user_id
 ),
 
@@ -49,7 +74,6 @@ days as (
         count(*) filter (where event_type = 'review') as reviews,
         count(*) filter (where event_type = 'coupon') as coupons,
         count(*) filter (where event_type = 'exposure') as exposures,
-        count(distinct item_id) filter (where event_type = 'purchase') as item_days,
         sum(quantity_milli) filter (where event_type = 'purchase') as quantity_milli,
         sum(amount_cents) filter (where event_type = 'purchase') as spend_cents,
         sum(amount_cents) filter (where event_type = 'return') as refund_cents,
@@ -78,7 +102,7 @@ select
     days.reviews,
     days.coupons,
     days.exposures,
-    days.item_days,
+    coalesce(items.item_days, 0) as item_days,
     coalesce(days.quantity_milli, 0) as quantity_milli,
     coalesce(days.spend_cents, 0) as spend_cents,
     coalesce(days.refund_cents, 0) as refund_cents,
@@ -96,4 +120,4 @@ select
     days.outliers
 from days
 left join visits on days.event_date = visits.event_date and days.user_id = visits.user_id
-order by days.event_date, days.user_id
+left join items on days.event_date = items.event_date and days.user_id = items.user_id

@@ -32,4 +32,3 @@ select
 from events
 where points is not null
 group by event_date, user_id, department, category, brand, price_band
-order by event_date, user_id, department, category, brand, price_band

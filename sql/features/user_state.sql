@@ -158,4 +158,3 @@ running as (
 select *
 from running
 where event_date >= $start
-order by event_date, user_id

@@ -72,4 +72,3 @@ select
     list_transform(lines, lambda line: line.department) as departments,
     list_transform(lines, lambda line: line.category) as categories
 from ordered
-order by event_date, user_id, visit_time, visit_id

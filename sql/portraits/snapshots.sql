@@ -365,4 +365,3 @@ select
     end as segment,
     model_version
 from staged
-order by event_date, user_id
