@@ -253,9 +253,9 @@ class Service:
             self._durable.clear()
             rest = self._since[bisect.bisect_right(self._since, through, key=lambda entry: entry.position) :]
         following.replay(rest)
-        with self._changed:
+        with self._changed:  # at once, for the writer looks in both for what was accepted before
+            before, self.engine = self.engine, following
             self._since = [entry for entry in self._since if not following.generation.includes(entry.position[0])]
-        before, self.engine = self.engine, following
         self._pending.clear()
         self._invisible = 0
         before.close()
