@@ -3,7 +3,6 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +63,7 @@ class Generation:
     predictions: ByUser
     cut_points: pa.Table
     items: pa.Table
+    item_places: dict[str, int]
 
     @classmethod
     def load(cls, folder: Path, home: Home) -> "Generation":
@@ -90,6 +90,7 @@ class Generation:
                 rows = con.sql("from read_parquet($paths) order by user_id, event_date", params={"paths": paths})
                 return ByUser(rows.to_arrow_table())
 
+            items = table(tables["items"])
             return cls(
                 export=export,
                 name=folder.name,
@@ -105,7 +106,8 @@ class Generation:
                     )
                 ),
                 cut_points=table(tables["cut_points"]),
-                items=table(tables["items"]),
+                items=items,
+                item_places={item_id: place for place, item_id in enumerate(items["item_id"].to_pylist())},
             )
 
     @property
@@ -123,7 +125,7 @@ class Generation:
 
     def described(self, item_ids: Iterable[str]) -> pa.Table:
         """The rows of clean.items of these items, as far as they are known."""
-        places = [place for item_id in item_ids if (place := self._places.get(item_id)) is not None]
+        places = [place for item_id in item_ids if (place := self.item_places.get(item_id)) is not None]
         return self.items.take(pa.array(places, pa.int64()))
 
     def interests_of(self, users: Iterable[str], day: date) -> pa.Table:
@@ -141,10 +143,6 @@ class Generation:
         newest = pc.max(known["event_date"])
         latest = known.filter(pc.equal(known["event_date"], newest))
         return latest.set_column(0, "event_date", pa.array([month] * len(latest), pa.date32())), newest.as_py()
-
-    @cached_property
-    def _places(self) -> dict[str, int]:
-        return {item_id: place for place, item_id in enumerate(self.items["item_id"].to_pylist())}
 
 
 @dataclass(frozen=True)
