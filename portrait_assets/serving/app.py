@@ -159,6 +159,7 @@ def serve(home: Home, port: int) -> None:
             f"another `portrait serve` runs on {home.settings.home_dir}; stop it first, one home has one live log"
         )
     with exclusive(lock, "portrait serve"):
+        sys.setswitchinterval(0.0005)  # seconds: threads that each compute a little must not wait for one another's 5 ms
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # to be asked to stop is no failure
         service = Service(home)
         service.start()

@@ -70,7 +70,8 @@ class Service:
         self._since: list[Logged] = []  # all events that the generation does not include, in the log's order
         self._stopping = False
         self._failure: BaseException | None = None
-        self._keys: dict[str, set[str]] = {}  # the writer's own
+        self._replayed_keys: dict[str, set[str]] = {}  # user -> keys that the log held at the start
+        self._keys: dict[str, set[str]] = {}  # the writer's own: of users who sent something, all keys
         self.latencies: deque[float] = deque(maxlen=LATENCIES_KEPT)  # seconds from acknowledgement to the card
         self.accepted = 0
 
@@ -87,6 +88,8 @@ class Service:
             if not generation.includes(segment.number):
                 lines = map(parse, segment.lines())
                 self._since += [Logged((segment.number, number), line) for number, line in enumerate(lines, 1)]
+        for entry in self._since:
+            self._replayed_keys.setdefault(entry.line.user_id, set()).add(entry.line.key)
         self._cleaning = Cleaning(self.home)
         self.engine = Engine(self.home, generation)
         self.engine.replay(self._since, self._cleaning)
@@ -218,9 +221,8 @@ class Service:
         """Whether the event was never accepted before; remembers it."""
         keys = self._keys.get(line.user_id)
         if keys is None:
-            with self._changed:
-                since = {entry.line.key for entry in self._since if entry.line.user_id == line.user_id}
-                keys = self._keys[line.user_id] = self.engine.generation.keys_of(line.user_id) | since
+            replayed = self._replayed_keys.get(line.user_id, set())
+            keys = self._keys[line.user_id] = self.engine.generation.keys_of(line.user_id) | replayed
         if line.key in keys:
             return False
         keys.add(line.key)
