@@ -7,6 +7,7 @@ used twice would have the plan made again too, so parameters are columns of a ro
 See docs/decisions/0006-the-live-service-runs-the-batch-sql.md.
 """
 
+import re
 import tempfile
 from datetime import date
 from pathlib import Path
@@ -192,6 +193,7 @@ def _portraying(pack: Pack, constants: dict[str, str]) -> str:
     """The chain of files as one statement: what each reads is the common table expression of that name before it."""
     last_day, first_day = "(select last_day from turn)", "(select first_day from turn)"
     every_day = {**constants, "start": EVER, "end": last_day}
+    tags = tag_export(pack.tags)
     since_first_day = every_day | {"start": first_day}
     steps = {
         "turn": "select $last_day::date as last_day, $first_day::date as first_day",
@@ -203,12 +205,20 @@ def _portraying(pack: Pack, constants: dict[str, str]) -> str:
         "scoped_user_state": _known_and_new("user_state", c.FEATURES_USER_STATE, **since_first_day),
         "scoped_interests": _known_and_new("interests", c.FEATURES_INTERESTS, **since_first_day),
         "as_of_features": _file("features/as_of.sql", **every_day),
-        "snapshot_rows": _stored(c.PORTRAITS_SNAPSHOTS, **every_day),
-        "exported_tags": tag_export(pack.tags),
+        "portrait_rows": _stored(c.PORTRAITS_SNAPSHOTS, **every_day),
+        # Each tag scans the rows, and a scan costs by the column: so those that tags name, and no others.
+        "snapshot_rows": f"select {', '.join(_named_in(tags))} from portrait_rows",
+        "exported_tags": tags,
         "tag_lists": "select user_id, list({'tag_id': tag_id, 'value': \"value\", 'confidence': confidence, 'kind': kind, "
         "'evidence': evidence, 'valid_from': valid_from, 'is_stale': is_stale} order by tag_id) as tags from exported_tags group by user_id",
     }
-    return _statement(steps, "select snapshot_rows.*, tag_lists.tags from snapshot_rows left join tag_lists using (user_id)")
+    return _statement(steps, "select portrait_rows.*, tag_lists.tags from portrait_rows left join tag_lists using (user_id)")
+
+
+def _named_in(sql: str) -> list[str]:
+    """The columns of a snapshot that a query over it may read."""
+    words = set(re.findall(r"\w+", sql))
+    return [name for name in c.PORTRAITS_SNAPSHOTS.column_names if name in words]
 
 
 def _statement(steps: dict[str, str], select: str) -> str:

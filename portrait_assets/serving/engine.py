@@ -172,7 +172,7 @@ class Engine:
             first_day,
             {
                 "events": pa.concat_tables([known, *(table for user in live.values() for table in user.events)]),
-                "user_state": generation.user_state.of_all(users),
+                "user_state": generation.state_of(users, [user.first_day for user in live.values()], day),
                 "interest_days": generation.interest_days.of_all(users),
                 "interests": generation.interests_of(users, first_day - DAY),
                 "users": generation.attributes.of_all(users),
