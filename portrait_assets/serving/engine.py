@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import logging
 import queue
 import threading
 import time
@@ -19,6 +20,8 @@ from portrait_assets.serving.arithmetic import Cleaning, Portraying
 from portrait_assets.serving.events import Line
 from portrait_assets.serving.generation import ByUser, Generation, UserExport
 from portrait_assets.serving.log import Position
+
+logger = logging.getLogger("portrait")
 
 WORKERS = 2
 USERS_A_TURN = 32
@@ -93,6 +96,8 @@ class Engine:
     def clean(self, logged: list[Logged], cleaning: Cleaning) -> pa.Table:
         """The events as rows of clean.events, by user."""
         raw = cleaning.read([entry.line.text for entry in logged])
+        if len(raw) != len(logged):
+            logger.error("%d live events will not land as they are; see the quarantine after the next refresh", len(logged) - len(raw))
         return cleaning.clean(raw, self.generation.described(sorted(set(raw["item_id"].to_pylist()) - {None})))
 
     def add(self, logged: list[Logged], events: pa.Table, acknowledged: float | None = None) -> None:
