@@ -97,7 +97,9 @@ class Engine:
         """The events as rows of clean.events, by user."""
         raw = cleaning.read([entry.line.text for entry in logged])
         if len(raw) != len(logged):
-            logger.error("%d live events will not land as they are; see the quarantine after the next refresh", len(logged) - len(raw))
+            logger.error(
+                "%d live events will not land as they are; see the quarantine after the next refresh", len(logged) - len(raw)
+            )
         return cleaning.clean(raw, self.generation.described(sorted(set(raw["item_id"].to_pylist()) - {None})))
 
     def add(self, logged: list[Logged], events: pa.Table, acknowledged: float | None = None) -> None:
