@@ -11,13 +11,14 @@ from typing import Any
 
 import uvicorn
 from fastapi import FastAPI, HTTPException, Request
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, Field
 
 from portrait_assets import __version__
 from portrait_assets.errors import PortraitError
 from portrait_assets.home import Home
 from portrait_assets.resources.lock import exclusive, is_held
+from portrait_assets.serving.engine import to_json
 from portrait_assets.serving.events import Event, judge
 from portrait_assets.serving.service import Busy, Service
 
@@ -100,16 +101,16 @@ def create_app(service: Service) -> FastAPI:
         return JSONResponse(answer, 422 if rows and not lines else 200)
 
     @app.get("/users/{user_id}/card", responses={404: {"model": Refused}})
-    async def get_card(user_id: str) -> JSONResponse:
+    async def get_card(user_id: str) -> Response:
         """The card as `portrait show --json` prints it; `freshness` says for each group of fields as of when, `live` from what."""
-        return JSONResponse(_card(service, user_id))
+        return Response(to_json(_card(service, user_id)), media_type="application/json")
 
     @app.get("/users/{user_id}/recommendations", responses={404: {"model": Refused}})
-    async def get_recommendations(user_id: str) -> JSONResponse:
+    async def get_recommendations(user_id: str) -> Response:
         """What to offer the user, with reasons, as published."""
         card = _card(service, user_id)
         wanted = {name: card[name] for name in ("user_id", "recommendations", "live")}
-        return JSONResponse({**wanted, "freshness": card["freshness"]["recommendations"]})
+        return Response(to_json(wanted | {"freshness": card["freshness"]["recommendations"]}), media_type="application/json")
 
     @app.get("/health", responses={503: {"model": Refused}})
     async def get_health() -> dict[str, str]:
@@ -158,6 +159,7 @@ def serve(home: Home, port: int) -> None:
             f"another `portrait serve` runs on {home.settings.home_dir}; stop it first, one home has one live log"
         )
     with exclusive(lock, "portrait serve"):
+        sys.setswitchinterval(0.0005)  # seconds: threads that each compute a little must not wait for one another's 5 ms
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # to be asked to stop is no failure
         service = Service(home)
         service.start()

@@ -7,6 +7,7 @@ used twice would have the plan made again too, so parameters are columns of a ro
 See docs/decisions/0006-the-live-service-runs-the-batch-sql.md.
 """
 
+import re
 import tempfile
 from datetime import date
 from pathlib import Path
@@ -58,9 +59,9 @@ VIEWS = {
 
 
 class Arithmetic:
-    """Events to clean events, and users' clean events to their portraits and tags. For one thread at a time."""
+    """A connection whose statements are planned once, over inputs that are given for each execution. For one thread at a time."""
 
-    def __init__(self, home: Home):
+    def __init__(self) -> None:
         self._inputs: dict[str, pa.Table] = {}
         self._con = duckdb.connect(config={"threads": 1})
         self._con.execute("set timezone = 'UTC'")
@@ -69,52 +70,22 @@ class Arithmetic:
             self._con.execute(f"create schema {schema}")
         for view, name in VIEWS.items():
             self._con.execute(f"create view {view} as {_rows_of(name)}")
-        self._prepare_reading(home)
-        constants = {name: _constant(value) for name, value in parameters(home, home.days).items()}
-        self._con.execute(f"prepare cleaning as {_cleaning(constants)}")
-        self._con.execute(f"prepare portraying as {_portraying(home.pack, constants)}")
 
     def close(self) -> None:
         self._con.close()
-
-    def read(self, lines: list[str]) -> pa.Table:
-        """Lines of the log as rows of raw.events, by the very expressions that land a canonical file."""
-        self._inputs["lines"] = pa.table({"line": lines, "row_number": range(1, len(lines) + 1)}, self.schemas["lines"])
-        return self._run("execute reading")
-
-    def clean(self, raw_events: pa.Table, items: pa.Table) -> pa.Table:
-        """Rows of raw.events as rows of clean.events; `items` describes at least the items they name."""
-        users = raw_events.select(["source", "user_id"]).group_by(["source", "user_id"]).aggregate([])
-        nobody = pa.nulls(len(users), pa.date32())
-        columns = [users["source"], users["user_id"], users["user_id"], nobody, nobody]
-        self._inputs |= {
-            "raw_events": raw_events,
-            "items": items,
-            "identities": pa.table(columns, schema=self.schemas["identities"]),
-        }
-        return self._run("execute cleaning")
-
-    def portray(self, last_day: date, first_day: date, inputs: dict[str, pa.Table]) -> pa.Table:
-        """Portraits at the end of `last_day`: a snapshot's columns, and `tags`, a list of rows as in tags.parquet.
-
-        `inputs` are the users' rows of events since `first_day`, of user_state, interest_days and interests before it (later ones
-        are left out), of users, cut_points, predictions and tags.
-        """
-        self._inputs |= inputs
-        return self._run(f"execute portraying(last_day := date '{last_day}', first_day := date '{first_day}')")
 
     def empty(self, name: str) -> pa.Table:
         """No rows of an input."""
         return self.schemas[name].empty_table()
 
-    def _run(self, statement: str) -> pa.Table:
-        return self._con.sql(statement).to_arrow_table()
+    def _run(self, statement: str, inputs: dict[str, pa.Table]) -> pa.Table:
+        self._inputs |= inputs
+        return self._con.sql(f"execute {statement}").to_arrow_table()
 
     def _declare(self, name: str, types: str) -> pa.Schema:
         """Make the function `input_<name>`; returns the schema that its rows must have."""
         rows = f"struct({types})[]"
         schema = self._con.sql(f"select unnest(null::{rows}, max_depth := 2) limit 0").to_arrow_table().schema
-
         inputs = self._inputs  # not self: DuckDB keeps the function as long as the connection, and self keeps the connection
 
         def listed(_: pa.Array) -> pa.Array:
@@ -123,14 +94,31 @@ class Arithmetic:
             return pa.ListArray.from_arrays(pa.array([0, len(table)], pa.int32()), structs)
 
         self._con.create_function(
-            f"input_{name}",
-            listed,
-            ["INTEGER"],
-            duckdb.sqltype(rows),
-            type=PythonUDFType.ARROW,
-            side_effects=True,
+            f"input_{name}", listed, ["INTEGER"], duckdb.sqltype(rows), type=PythonUDFType.ARROW, side_effects=True
         )
         return schema
+
+
+class Cleaning(Arithmetic):
+    """Lines of the log to clean events."""
+
+    def __init__(self, home: Home):
+        super().__init__()
+        self._prepare_reading(home)
+        self._con.execute(f"prepare cleaning as {_cleaning(_constants(home))}")
+
+    def read(self, lines: list[str]) -> pa.Table:
+        """Lines of the log as rows of raw.events, by the very expressions that land a canonical file."""
+        rows = pa.table({"line": lines, "row_number": range(1, len(lines) + 1)}, self.schemas["lines"])
+        return self._run("reading", {"lines": rows})
+
+    def clean(self, raw_events: pa.Table, items: pa.Table) -> pa.Table:
+        """Rows of raw.events as rows of clean.events, by user; `items` describes at least the items they name."""
+        users = raw_events.select(["source", "user_id"]).group_by(["source", "user_id"]).aggregate([])
+        nobody = pa.nulls(len(users), pa.date32())
+        columns = [users["source"], users["user_id"], users["user_id"], nobody, nobody]
+        identities = pa.table(columns, schema=self.schemas["identities"])
+        return self._run("cleaning", {"raw_events": raw_events, "items": items, "identities": identities})
 
     def _prepare_reading(self, home: Home) -> None:
         with tempfile.TemporaryDirectory() as folder:
@@ -159,6 +147,26 @@ class Arithmetic:
             )
 
 
+class Portraying(Arithmetic):
+    """Users' events and state to their portraits and tags."""
+
+    def __init__(self, home: Home):
+        super().__init__()
+        self._con.execute(f"prepare portraying as {_portraying(home.pack, _constants(home))}")
+
+    def portray(self, last_day: date, first_day: date, inputs: dict[str, pa.Table]) -> pa.Table:
+        """Portraits at the end of `last_day`: a snapshot's columns, and `tags`, a list of rows as in tags.parquet.
+
+        `inputs` are the users' rows of events since `first_day`, of user_state, interest_days and interests before it (later ones
+        are left out), of users, cut_points, predictions and tags.
+        """
+        return self._run(f"portraying(last_day := date '{last_day}', first_day := date '{first_day}')", inputs)
+
+
+def _constants(home: Home) -> dict[str, str]:
+    return {name: _constant(value) for name, value in parameters(home, home.days).items()}
+
+
 def _rows_of(name: str) -> str:
     return f"select unnest(input_{name}(1), max_depth := 2)"
 
@@ -184,6 +192,7 @@ def _portraying(pack: Pack, constants: dict[str, str]) -> str:
     """The chain of files as one statement: what each reads is the common table expression of that name before it."""
     last_day, first_day = "(select last_day from turn)", "(select first_day from turn)"
     every_day = {**constants, "start": EVER, "end": last_day}
+    tags = tag_export(pack.tags)
     since_first_day = every_day | {"start": first_day}
     steps = {
         "turn": "select $last_day::date as last_day, $first_day::date as first_day",
@@ -194,12 +203,20 @@ def _portraying(pack: Pack, constants: dict[str, str]) -> str:
         "scoped_user_state": _known_and_new("user_state", c.FEATURES_USER_STATE, **since_first_day),
         "scoped_interests": _known_and_new("interests", c.FEATURES_INTERESTS, **since_first_day),
         "as_of_features": _file("features/as_of.sql", **every_day),
-        "snapshot_rows": _stored(c.PORTRAITS_SNAPSHOTS, **every_day),
-        "exported_tags": tag_export(pack.tags),
+        "portrait_rows": _stored(c.PORTRAITS_SNAPSHOTS, **every_day),
+        # Each tag scans the rows, and a scan costs by the column: so those that tags name, and no others.
+        "snapshot_rows": f"select {', '.join(_named_in(tags))} from portrait_rows",
+        "exported_tags": tags,
         "tag_lists": "select user_id, list({'tag_id': tag_id, 'value': \"value\", 'confidence': confidence, 'kind': kind, "
         "'evidence': evidence, 'valid_from': valid_from, 'is_stale': is_stale} order by tag_id) as tags from exported_tags group by user_id",
     }
-    return _statement(steps, "select snapshot_rows.*, tag_lists.tags from snapshot_rows left join tag_lists using (user_id)")
+    return _statement(steps, "select portrait_rows.*, tag_lists.tags from portrait_rows left join tag_lists using (user_id)")
+
+
+def _named_in(sql: str) -> list[str]:
+    """The columns of a snapshot that a query over it may read."""
+    words = set(re.findall(r"\w+", sql))
+    return [name for name in c.PORTRAITS_SNAPSHOTS.column_names if name in words]
 
 
 def _statement(steps: dict[str, str], select: str) -> str:

@@ -1,25 +1,31 @@
 """A generation with the live events over it: whose portrait is newer than what was published, and what it is now."""
 
-import itertools
+import dataclasses
+import json
+import logging
+import queue
+import threading
+import time
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from portrait_assets.home import Home
-from portrait_assets.packs import Pack
 from portrait_assets.partitions import DAY, as_of_of
 from portrait_assets.reading.card import card
-from portrait_assets.serving.arithmetic import Arithmetic
+from portrait_assets.serving.arithmetic import Cleaning, Portraying
 from portrait_assets.serving.events import Line
-from portrait_assets.serving.generation import Generation, UserExport
+from portrait_assets.serving.generation import ByUser, Generation, UserExport
 from portrait_assets.serving.log import Position
 
+logger = logging.getLogger("portrait")
+
+WORKERS = 2
 USERS_A_TURN = 32
-EVENTS_A_TAKE = 2000
+EVENTS_AT_ONCE = 2000
 LIVE = ("behaviour", "preference", "lifecycle")
 MODELLED = ("risk", "social", "recommendations")
 
@@ -34,11 +40,12 @@ class Logged:
 
 @dataclass
 class LiveUser:
-    """A user's events since the generation, clean, and where the log has the last of them."""
+    """A user's events since the generation, clean, where the log has the last of them, and which were acknowledged when."""
 
-    events: pa.Table
+    events: list[pa.Table]
     first_day: date
     through: Position
+    unshown: list[float] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -53,134 +60,175 @@ class LivePortrait:
 
 
 class Engine:
-    """One generation and its live users. One thread feeds it; any thread reads."""
+    """One generation and its live users. One thread adds events, up to WORKERS take turns, any reads."""
 
     def __init__(self, home: Home, generation: Generation):
         self.generation = generation
-        self.pack: Pack = home.pack
+        self.pack = home.pack
         self.day = generation.last_day
+        self.through: Position = (0, 0)  # where the log has the last event that was added
         self.portraits: dict[str, LivePortrait] = {}
-        self.through: Position = (0, 0)  # where the log has the last event that was taken
-        self._arithmetic = Arithmetic(home)
+        self.unshown = 0  # events added and not yet in a portrait
+        self._lock = threading.Lock()  # guards the four below, and what they hold
         self._users: dict[str, LiveUser] = {}
-        self._dirty: dict[str, None] = {}  # in order of need
+        self._dirty: dict[str, None] = {}  # whose portrait lacks events, in order of need
+        self._busy: set[str] = set()  # whose turn it is
+        self._idle: queue.SimpleQueue[Portraying] = queue.SimpleQueue()
+        for _ in range(WORKERS):
+            self._idle.put(Portraying(home))
 
     def close(self) -> None:
-        self._arithmetic.close()
+        """Wait for turns under way, then let go of everything."""
+        for _ in range(WORKERS):
+            self._idle.get().close()
 
-    def replay(self, logged: Iterable[Logged]) -> None:
-        """Take events of which the generation may hold some already, and bring every portrait up to date."""
+    def replay(self, logged: Iterable[Logged], cleaning: Cleaning) -> None:
+        """Add events of which the generation may hold some already, and bring every portrait up to date."""
         entries = list(logged)
         held = {user_id: self.generation.keys_of(user_id) for user_id in {entry.line.user_id for entry in entries}}
         fresh = [entry for entry in entries if entry.line.key not in held[entry.line.user_id]]
-        for start in range(0, len(fresh), EVENTS_A_TAKE):
-            self.take(fresh[start : start + EVENTS_A_TAKE])
-        while self.is_behind:
-            self.turn()
+        for start in range(0, len(fresh), EVENTS_AT_ONCE):
+            some = fresh[start : start + EVENTS_AT_ONCE]
+            self.add(some, self.clean(some, cleaning))
+        while self.turn() is not None:
+            pass
+
+    def clean(self, logged: list[Logged], cleaning: Cleaning) -> pa.Table:
+        """The events as rows of clean.events, by user."""
+        raw = cleaning.read([entry.line.text for entry in logged])
+        if len(raw) != len(logged):
+            logger.error(
+                "%d live events will not land as they are; see the quarantine after the next refresh", len(logged) - len(raw)
+            )
+        return cleaning.clean(raw, self.generation.described(sorted(set(raw["item_id"].to_pylist()) - {None})))
+
+    def add(self, logged: list[Logged], events: pa.Table, acknowledged: float | None = None) -> None:
+        """Add durable events that are new, with what `clean` made of them; turns then bring their users up to date.
+
+        `acknowledged` is when they were, by the monotonic clock, if how long they take is to be told.
+        """
+        by_user = ByUser(events)
+        with self._lock:
+            for entry in logged:
+                user = self._users.setdefault(entry.line.user_id, LiveUser([], entry.line.day, entry.position))
+                user.first_day, user.through = min(user.first_day, entry.line.day), max(user.through, entry.position)
+                if acknowledged is not None:
+                    user.unshown.append(acknowledged)
+                    self.unshown += 1
+                self._dirty[entry.line.user_id] = None
+            for user_id in by_user.users():
+                self._users[user_id].events.append(by_user.of(user_id))
+            newest = min(max(entry.line.day for entry in logged), datetime.now(UTC).date())
+            if newest > self.day:
+                self.day = newest
+                self._dirty |= dict.fromkeys(self._users)
+            self.through = max(self.through, logged[-1].position)
 
     @property
     def is_behind(self) -> bool:
-        """Whether some user's portrait lacks events."""
-        return bool(self._dirty)
+        """Whether a turn would find somebody."""
+        return any(user_id not in self._busy for user_id in list(self._dirty))
 
-    def take(self, logged: list[Logged]) -> None:
-        """Take durable events that are new; the next turns bring their users' portraits up to date."""
-        if not logged:
-            return
-        raw = self._arithmetic.read([entry.line.text for entry in logged])
-        item_ids = set(raw["item_id"].to_pylist()) - {None}
-        events = self._arithmetic.clean(raw, self.generation.described(sorted(item_ids)))
-        for entry in logged:
-            user = self._users.get(entry.line.user_id)
-            if user is None:
-                self._users[entry.line.user_id] = LiveUser(events.slice(0, 0), entry.line.day, entry.position)
-            else:
-                user.first_day, user.through = min(user.first_day, entry.line.day), max(user.through, entry.position)
-            self._dirty[entry.line.user_id] = None
-        for user_id in dict.fromkeys(entry.line.user_id for entry in logged):
-            user = self._users[user_id]
-            user.events = pa.concat_tables([user.events, events.filter(pc.equal(events["user_id"], user_id))]).combine_chunks()
-        self.through = max(self.through, logged[-1].position)
-        newest = min(max(entry.line.day for entry in logged), datetime.now(UTC).date())
-        if newest > self.day:
-            self.day = newest
-            self._dirty |= dict.fromkeys(self._users)
+    def turn(self) -> list[float] | None:
+        """Bring the portraits of the next few users up to date; returns for each event that then shows the seconds since its
+        acknowledgement. None where nobody waits."""
+        portraying = self._idle.get()
+        try:
+            with self._lock:
+                users = self._next_users()
+                if not users:
+                    return None
+                live = {user_id: self._take(user_id) for user_id in users}
+                day = self.day
+            try:
+                self._portray(portraying, day, live)
+            finally:
+                with self._lock:
+                    self._busy.difference_update(users)
+                    self.unshown -= sum(len(user.unshown) for user in live.values())
+        finally:
+            self._idle.put(portraying)
+        now = time.monotonic()
+        return [now - acknowledged for user in live.values() for acknowledged in user.unshown]
 
-    def turn(self) -> list[str]:
-        """Bring the portraits of the next few users up to date; returns whose."""
-        if not self._dirty:
-            return []
-        is_late = self._is_late(
-            next(iter(self._dirty))
-        )  # late events need more of the past: the two kinds take turns of their own
-        users = list(itertools.islice((user_id for user_id in self._dirty if self._is_late(user_id) == is_late), USERS_A_TURN))
-        if users:
-            self._portray(users)
-        for user_id in users:
-            del self._dirty[user_id]
-        return users
+    def _next_users(self) -> list[str]:
+        """Those who wait longest. A late event needs more of the past, so the two kinds take turns of their own."""
+        waiting = [user_id for user_id in self._dirty if user_id not in self._busy]
+        late = [self._users[user_id].first_day <= self.generation.last_day for user_id in waiting]
+        return [user_id for user_id, is_late in zip(waiting, late, strict=True) if is_late == late[0]][:USERS_A_TURN]
 
-    def _is_late(self, user_id: str) -> bool:
-        return self._users[user_id].first_day <= self.generation.last_day
+    def _take(self, user_id: str) -> LiveUser:
+        """The user as now known, whose turn it is."""
+        del self._dirty[user_id]
+        self._busy.add(user_id)
+        user = self._users[user_id]
+        if len(user.events) > 1:
+            user.events = [pa.concat_tables(user.events).combine_chunks()]
+        taken = dataclasses.replace(user)
+        user.unshown = []
+        return taken
 
-    def _portray(self, users: list[str]) -> None:
-        generation, live = self.generation, [self._users[user_id] for user_id in users]
-        first_day = min(user.first_day for user in live)
+    def _portray(self, portraying: Portraying, day: date, live: dict[str, LiveUser]) -> None:
+        generation, users = self.generation, list(live)
+        first_day = min(user.first_day for user in live.values())
         known = generation.events.of_all(users if first_day <= generation.last_day else [])
-        cut_points, cuts_of = generation.cut_points_of(self.day)
+        cut_points, cuts_of = generation.cut_points_of(day)
         predictions = generation.predictions.of_all(users)
-        dated = pa.array([self.day] * len(predictions), pa.date32())
-        rows = self._arithmetic.portray(
-            self.day,
+        rows = portraying.portray(
+            day,
             first_day,
             {
-                "events": pa.concat_tables([known, *(user.events for user in live)]),
-                "user_state": generation.user_state.of_all(users),
+                "events": pa.concat_tables([known, *(table for user in live.values() for table in user.events)]),
+                "user_state": generation.state_of(users, [user.first_day for user in live.values()], day),
                 "interest_days": generation.interest_days.of_all(users),
+                "interests": generation.interests_of(users, first_day - DAY),
                 "users": generation.attributes.of_all(users),
                 "cut_points": cut_points,
-                "predictions": predictions.set_column(0, "event_date", dated),
-                "interests": generation.interests_of(users, first_day - DAY),
-                "tags": self._known_tags(users),
+                "predictions": predictions.set_column(0, "event_date", pa.array([day] * len(predictions), pa.date32())),
+                "tags": self._known_tags(users, portraying.schemas["tags"]),
             },
         )
-        through = {user_id: user.through for user_id, user in zip(users, live, strict=True)}
-        for row in rows.to_pylist():
-            row.pop("event_date")
-            tags = [
-                {"user_id": row["user_id"], **tag, "valid_from": tag["valid_from"] or self.day} for tag in row.pop("tags") or []
-            ]
-            self.portraits[row["user_id"]] = LivePortrait(self.day, through[row["user_id"]], row, tags, cuts_of)
+        for row in rows.drop(["event_date"]).to_pylist():
+            user_id = row["user_id"]
+            tags = [{"user_id": user_id, **tag, "valid_from": tag["valid_from"] or day} for tag in row.pop("tags") or []]
+            self.portraits[user_id] = LivePortrait(day, live[user_id].through, row, tags, cuts_of)
 
-    def _known_tags(self, users: list[str]) -> pa.Table:
+    def _known_tags(self, users: list[str], schema: pa.Schema) -> pa.Table:
         """Each user's tags as last known, from which a tag that keeps its value has its date."""
         rows = [
             {name: tag[name] for name in ("user_id", "tag_id", "value", "valid_from")} | {"valid_to": None}
             for user_id in users
             for tag in self._tags_of(user_id)
         ]
-        return pa.Table.from_pylist(rows, self._arithmetic.schemas["tags"])
+        return pa.Table.from_pylist(rows, schema)
 
     def _tags_of(self, user_id: str) -> list[dict[str, Any]]:
         live = self.portraits.get(user_id)
         return live.tags if live else self.generation.rows["tags"].of(user_id).to_pylist()
 
     def knows(self, user_id: str) -> bool:
+        """Whether there is a portrait of the user."""
         return user_id in self.portraits or user_id in self.generation.rows["portraits"]
 
     def card(self, user_id: str) -> dict[str, Any]:
         """The card as `portrait show --json` prints it, with `freshness` by group of fields, and `live`: the generation under it
         and the position through which the log's events of this user are in it."""
-        through, is_behind = self.through, user_id in self._dirty  # in this order: what was taken is portrayed or marked
+        # In this order: what was added before is waiting, having its turn, or portrayed.
+        through = self.through
+        is_behind = user_id in self._dirty or user_id in self._busy
         live, export = self.portraits.get(user_id), self.generation.export
-        rows = {name: table.of(user_id).to_pylist() for name, table in self.generation.rows.items()}
+        rows = {
+            name: table.of(user_id).to_pylist()
+            for name, table in self.generation.rows.items()
+            if not (live and name == "portraits")
+        }
         if live:
             rows["changes"] += _changes(rows["tags"], live)
             rows |= {"portraits": [live.portrait], "tags": live.tags}
         as_of = as_of_of(live.day) if live else export.as_of
-        shown = card(UserExport(export.folder, export.manifest, as_of, rows), user_id, self.pack).as_dict()
+        shown = card(UserExport(export.folder, export.manifest, as_of, rows), user_id, self.pack)
         shows = (live.through if live else (0, 0)) if is_behind else through
-        return shown | {
+        return vars(shown) | {
             "freshness": self._freshness(live),
             "live": {"generation": self.generation.name, "through": f"{shows[0]}.{shows[1]}"},
         }
@@ -188,12 +236,18 @@ class Engine:
     def _freshness(self, live: LivePortrait | None) -> dict[str, dict[str, Any]]:
         """Group of fields -> as of when, and whether something has happened or time has passed since that it does not show."""
         published = self.generation.last_day
-        days = dict.fromkeys(LIVE, live.day if live else published) | {"value": live.day if live else published}
-        days |= dict.fromkeys(MODELLED, published)
+        days = dict.fromkeys((*LIVE, "value"), live.day if live else published) | dict.fromkeys(MODELLED, published)
         stale = {group: day < self.day or (live is not None and group in MODELLED) for group, day in days.items()}
         if live and live.cuts_of != live.day.replace(day=1):
             stale["value"] = True  # measured by the cut points of an earlier month
         return {group: {"as_of": str(as_of_of(day)), "stale": stale[group]} for group, day in days.items()}
+
+
+def to_json(value: Any) -> str:
+    """Cards and what they hold as JSON: dates as ISO texts."""
+    return json.dumps(
+        value, ensure_ascii=False, default=lambda held: vars(held) if dataclasses.is_dataclass(held) else str(held)
+    )
 
 
 def _changes(published: list[dict[str, Any]], live: LivePortrait) -> list[dict[str, Any]]:

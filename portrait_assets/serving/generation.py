@@ -1,9 +1,9 @@
 """A published generation in memory: any user's rows at hand without a query."""
 
+from bisect import bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +11,10 @@ import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from portrait_assets.columns import WINDOWS
 from portrait_assets.errors import PortraitError
 from portrait_assets.home import Home
-from portrait_assets.partitions import partition_of
+from portrait_assets.partitions import DAY, partition_of
 from portrait_assets.reading.export import FILES, Export
 from portrait_assets.state import STATE_FOLDER
 
@@ -42,7 +43,11 @@ class ByUser:
 
     def of(self, user_id: str) -> pa.Table:
         """One user's rows; none for a user that has none."""
-        return self.table.slice(*self._spans.get(user_id, (0, 0)))
+        return self.table.slice(*self.span(user_id))
+
+    def span(self, user_id: str) -> tuple[int, int]:
+        """Where a user's rows begin, and how many there are."""
+        return self._spans.get(user_id, (0, 0))
 
     def of_all(self, users: Iterable[str]) -> pa.Table:
         """The rows of several users."""
@@ -59,11 +64,13 @@ class Generation:
     rows: dict[str, ByUser]
     events: ByUser
     user_state: ByUser
+    state_days: list[date]
     interest_days: ByUser
     attributes: ByUser
     predictions: ByUser
     cut_points: pa.Table
     items: pa.Table
+    item_places: dict[str, int]
 
     @classmethod
     def load(cls, folder: Path, home: Home) -> "Generation":
@@ -90,13 +97,15 @@ class Generation:
                 rows = con.sql("from read_parquet($paths) order by user_id, event_date", params={"paths": paths})
                 return ByUser(rows.to_arrow_table())
 
+            items, user_state = table(tables["items"]), daily("user_state")
             return cls(
                 export=export,
                 name=folder.name,
                 segments=tuple((first, last) for first, last in state["segments"]),
                 rows={name: ByUser(table(folder / f"{name}.parquet")) for name in READ},
                 events=daily("events"),
-                user_state=daily("user_state"),
+                user_state=user_state,
+                state_days=user_state.table["event_date"].to_pylist(),
                 interest_days=daily("interest_days"),
                 attributes=ByUser(table(tables["users"])),
                 predictions=ByUser(
@@ -105,7 +114,8 @@ class Generation:
                     )
                 ),
                 cut_points=table(tables["cut_points"]),
-                items=table(tables["items"]),
+                items=items,
+                item_places={item_id: place for place, item_id in enumerate(items["item_id"].to_pylist())},
             )
 
     @property
@@ -123,7 +133,7 @@ class Generation:
 
     def described(self, item_ids: Iterable[str]) -> pa.Table:
         """The rows of clean.items of these items, as far as they are known."""
-        places = [place for item_id in item_ids if (place := self._places.get(item_id)) is not None]
+        places = [place for item_id in item_ids if (place := self.item_places.get(item_id)) is not None]
         return self.items.take(pa.array(places, pa.int64()))
 
     def interests_of(self, users: Iterable[str], day: date) -> pa.Table:
@@ -131,6 +141,17 @@ class Generation:
         known = self.rows["portraits"].of_all(users).select(["user_id", *INTERESTS])
         known = known.filter(pc.is_valid(known["departments"]))
         return known.add_column(0, "event_date", pa.array([day] * len(known), pa.date32()))
+
+    def state_of(self, users: Iterable[str], first_days: Iterable[date], day: date) -> pa.Table:
+        """Of each user's running totals before their first new day, those that features at the end of `day` look at: the first,
+        and the last before each window begins."""
+        places: list[int] = []
+        for user_id, first_day in zip(users, first_days, strict=True):
+            start, count = self.user_state.span(user_id)
+            ends = {min(day - DAY * window, first_day - DAY) for window in (0, *WINDOWS)}
+            wanted = {bisect_right(self.state_days, end, start, start + count) - 1 for end in ends} | {start}
+            places += sorted(place for place in wanted if start <= place < start + count)
+        return self.user_state.table.take(pa.array(places, pa.int64()))
 
     def cut_points_of(self, day: date) -> tuple[pa.Table, date | None]:
         """The newest cut points for the month of `day`, as that month's, and the month that they were made for."""
@@ -141,10 +162,6 @@ class Generation:
         newest = pc.max(known["event_date"])
         latest = known.filter(pc.equal(known["event_date"], newest))
         return latest.set_column(0, "event_date", pa.array([month] * len(latest), pa.date32())), newest.as_py()
-
-    @cached_property
-    def _places(self) -> dict[str, int]:
-        return {item_id: place for place, item_id in enumerate(self.items["item_id"].to_pylist())}
 
 
 @dataclass(frozen=True)

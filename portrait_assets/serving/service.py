@@ -1,4 +1,4 @@
-"""The threads of the live service: one makes events durable and acknowledges them, one brings portraits up to date, one
+"""The threads of the live service: one makes events durable and acknowledges them, some bring portraits up to date, one
 looks for a newer generation. All wait on one condition; what they share is said in `Service.__init__`.
 """
 
@@ -16,7 +16,8 @@ from typing import Any
 
 from portrait_assets.errors import PortraitError
 from portrait_assets.home import Home
-from portrait_assets.serving.engine import EVENTS_A_TAKE, Engine, Logged
+from portrait_assets.serving.arithmetic import Cleaning
+from portrait_assets.serving.engine import WORKERS, Engine, Logged
 from portrait_assets.serving.events import Line, parse
 from portrait_assets.serving.generation import Generation
 from portrait_assets.serving.log import Log, Position
@@ -66,15 +67,11 @@ class Service:
         self._changed = threading.Condition()  # guards all below
         self._waiting: deque[Waiting] = deque()
         self._waiting_events = 0
-        self._durable: deque[tuple[Logged, float]] = deque()  # not yet taken by the engine, with the time of acknowledgement
         self._since: list[Logged] = []  # all events that the generation does not include, in the log's order
-        self._next: Engine | None = None
-        self._next_through: Position = (0, 0)
         self._stopping = False
         self._failure: BaseException | None = None
-        self._keys: dict[str, set[str]] = {}  # the writer's own
-        self._pending: dict[str, list[float]] = {}  # the engine's: user -> when events not yet in the card were acknowledged
-        self._invisible = 0
+        self._replayed_keys: dict[str, set[str]] = {}  # user -> keys that the log held at the start
+        self._keys: dict[str, set[str]] = {}  # the writer's own: of users who sent something, all keys
         self.latencies: deque[float] = deque(maxlen=LATENCIES_KEPT)  # seconds from acknowledgement to the card
         self.accepted = 0
 
@@ -91,15 +88,18 @@ class Service:
             if not generation.includes(segment.number):
                 lines = map(parse, segment.lines())
                 self._since += [Logged((segment.number, number), line) for number, line in enumerate(lines, 1)]
+        for entry in self._since:
+            self._replayed_keys.setdefault(entry.line.user_id, set()).add(entry.line.key)
+        self._cleaning = Cleaning(self.home)
         self.engine = Engine(self.home, generation)
-        self.engine.replay(self._since)
+        self.engine.replay(self._since, self._cleaning)
         logger.info(
             "generation %s: %d users, %d events; %d live events since; %.1f s",
             generation.name, len(generation.rows["portraits"]), len(generation.events.table), len(self._since),
             time.monotonic() - began,
         )  # fmt: skip
-        self._threads = [threading.Thread(target=self._guarded, args=(loop,), name=loop.__name__, daemon=True) for loop in
-                         (self._write, self._compute, self._look)]  # fmt: skip
+        loops = (self._write, *[self._portray] * WORKERS, self._look)
+        self._threads = [threading.Thread(target=self._guarded, args=(loop,), daemon=True) for loop in loops]
         for thread in self._threads:
             thread.start()
 
@@ -112,6 +112,7 @@ class Service:
             thread.join()
         self.log.close()
         self.engine.close()
+        self._cleaning.close()
 
     def submit(self, lines: list[Line]) -> "Future[Receipt]":
         """Ask for `lines` to be made durable. Raises Busy rather than let more wait than can be kept."""
@@ -134,7 +135,7 @@ class Service:
     @property
     def backlog(self) -> int:
         """Events that wait: not yet durable, or durable and not yet in the cards."""
-        return self._waiting_events + len(self._durable) + self._invisible
+        return self._waiting_events + self.engine.unshown
 
     @property
     def is_running(self) -> bool:
@@ -167,7 +168,12 @@ class Service:
                 if not group and self._stopping:
                     return
             if group:
-                self._commit(group)
+                try:
+                    self._commit(group)
+                except BaseException as error:
+                    for waiting in group:
+                        waiting.receipt.set_exception(Busy(f"the service is stopping: {error}", 10))
+                    raise
             if self.log.count == 0:
                 opened = time.monotonic()
             elif time.monotonic() - opened > self._segment_seconds or self.log.size > SEGMENT_BYTES:
@@ -180,22 +186,25 @@ class Service:
             new = [line for line in waiting.lines if self._is_new(line)]
             counts.append(len(new))
             fresh += new
-        try:
-            last = self.log.append([line.text for line in fresh]) if fresh else (self.log.number, self.log.count)
-        except OSError as error:
-            self._refuse(group, fresh, error)
-            return
-        acknowledged = time.monotonic()
-        first = last[1] - len(fresh) + 1
-        logged = [Logged((last[0], first + place), line) for place, line in enumerate(fresh)]
+        if fresh:
+            first = (self.log.number, self.log.count + 1)
+            logged = [Logged((first[0], number), line) for number, line in enumerate(fresh, first[1])]
+            events = self.engine.clean(logged, self._cleaning)
+            try:
+                self.log.append([line.text for line in fresh])
+            except OSError as error:
+                self._refuse(group, fresh, error)
+                return
         with self._changed:
-            self._since += logged
-            self._durable += [(entry, acknowledged) for entry in logged]
+            if fresh:
+                self._since += logged
+                self.engine.add(logged, events, acknowledged=time.monotonic())
+                self.accepted += len(logged)
             self._waiting_events -= sum(len(waiting.lines) for waiting in group)
-            self.accepted += len(logged)
             self._changed.notify_all()
+        position = (self.log.number, self.log.count)
         for waiting, count in zip(group, counts, strict=True):
-            waiting.receipt.set_result(Receipt(count, len(waiting.lines) - count, last))
+            waiting.receipt.set_result(Receipt(count, len(waiting.lines) - count, position))
 
     def _refuse(self, group: list[Waiting], fresh: list[Line], error: OSError) -> None:
         logger.error("%s can not be written: %s; free space or mend the disk", self.log.path, error.strerror)
@@ -212,54 +221,22 @@ class Service:
         """Whether the event was never accepted before; remembers it."""
         keys = self._keys.get(line.user_id)
         if keys is None:
-            with self._changed:
-                since = {entry.line.key for entry in self._since if entry.line.user_id == line.user_id}
-                keys = self._keys[line.user_id] = self.engine.generation.keys_of(line.user_id) | since
+            replayed = self._replayed_keys.get(line.user_id, set())
+            keys = self._keys[line.user_id] = self.engine.generation.keys_of(line.user_id) | replayed
         if line.key in keys:
             return False
         keys.add(line.key)
         return True
 
-    def _compute(self) -> None:
-        """Take what became durable and bring its users' portraits up to date, a few at a time, the longest waiting first."""
+    def _portray(self) -> None:
+        """Bring users' portraits up to date, a few at a time, the longest waiting first."""
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: self._durable or self._next or self._stopping or self.engine.is_behind)
+                self._changed.wait_for(lambda: self._stopping or self.engine.is_behind)
                 if self._stopping:
                     return
-                taken = [self._durable.popleft() for _ in range(min(len(self._durable), EVENTS_A_TAKE))]
-            self.engine.take([entry for entry, _ in taken])
-            self._turn(taken)
-            if self._next is not None:
-                self._swap()
-
-    def _turn(self, taken: list[tuple[Logged, float]]) -> None:
-        for entry, acknowledged in taken:
-            self._pending.setdefault(entry.line.user_id, []).append(acknowledged)
-        self._invisible += len(taken)
-        users = self.engine.turn()
-        now = time.monotonic()
-        for user_id in users:
-            shown = [now - acknowledged for acknowledged in self._pending.pop(user_id, ())]
-            self._invisible -= len(shown)
-            self.latencies.extend(shown)
-
-    def _swap(self) -> None:
-        """Finish the next engine with what was accepted meanwhile, and put it in the place of this one."""
-        with self._changed:
-            following, through = self._next, self._next_through
-            assert following is not None
-            self._next = None
-            self._durable.clear()
-            rest = self._since[bisect.bisect_right(self._since, through, key=lambda entry: entry.position) :]
-        following.replay(rest)
-        with self._changed:
-            self._since = [entry for entry in self._since if not following.generation.includes(entry.position[0])]
-        before, self.engine = self.engine, following
-        self._pending.clear()
-        self._invisible = 0
-        before.close()
-        logger.info("now serving generation %s; %d live events since", following.generation.name, len(self._since))
+                engine = self.engine
+            self.latencies.extend(engine.turn() or ())
 
     def _look(self) -> None:
         """Load each new generation beside the one in service."""
@@ -268,31 +245,36 @@ class Service:
                 self._changed.wait_for(lambda: self._stopping, timeout=LOOK_SECONDS)
                 if self._stopping:
                     return
-                awaited = self._next is not None
             folder = self._current.resolve()
-            if not awaited and folder.name != self.engine.generation.name:
-                self._prepare(folder)
+            if folder.name != self.engine.generation.name:
+                self._change_to(folder)
 
-    def _prepare(self, folder: Path) -> None:
+    def _change_to(self, folder: Path) -> None:
+        """Load a generation, bring it up to the end of the log, and put it in the place of the one in service."""
         try:
             generation = Generation.load(folder, self.home)
         except (PortraitError, OSError) as error:
             logger.error("generation %s can not be served, the one before stays: %s", folder.name, error)
             time.sleep(LOOK_SECONDS)
             return
+        engine, cleaning = Engine(self.home, generation), Cleaning(self.home)
         with self._changed:
-            entries = [entry for entry in self._since if not generation.includes(entry.position[0])]
-            through = self._since[-1].position if self._since else (0, 0)
-        engine = Engine(self.home, generation)
-        engine.replay(entries)
-        with self._changed:
-            self._next, self._next_through = engine, through
+            entries = list(self._since)
+        engine.replay((entry for entry in entries if not generation.includes(entry.position[0])), cleaning)
+        with self._changed:  # what was accepted meanwhile; nobody sees less than before
+            through = entries[-1].position if entries else (0, 0)
+            engine.replay(self._since[bisect.bisect_right(self._since, through, key=lambda entry: entry.position) :], cleaning)
+            before, self.engine = self.engine, engine
+            self._since = [entry for entry in self._since if not generation.includes(entry.position[0])]
             self._changed.notify_all()
+        before.close()
+        cleaning.close()
+        logger.info("now serving generation %s; %d live events since", generation.name, len(self._since))
 
     def status(self) -> dict[str, Any]:
         """What /status says."""
         engine = self.engine
-        ordered = sorted(self.latencies)
+        ordered = sorted(self.latencies.copy())
         return {
             "generation": engine.generation.name,
             "as_of": str(engine.generation.export.as_of),

@@ -22,9 +22,9 @@ from portrait_assets import columns as c
 from portrait_assets import sources
 from portrait_assets.assets.daily import refresh_path, write_days
 from portrait_assets.home import Home, extend, open_home
-from portrait_assets.operations import warehouse
 from portrait_assets.partitions import Window
 from portrait_assets.publishing import publish
+from portrait_assets.resources.warehouse import warehouse_of
 from portrait_assets.serving.app import create_app
 from portrait_assets.serving.service import Service
 from portrait_assets.settings import Settings
@@ -49,19 +49,19 @@ class Shop:
         """Land the landing folder, bring all up to date and publish; returns the generation's folder."""
         self._land(sorted(self.home.settings.landing_dir.glob("live-*.ndjson")))
         day = self.home.days.end
-        with warehouse(self.home).open("test") as session:
+        with warehouse_of(self.home.settings).open("test") as session:
             refresh_path(session, self.home, self.home.days)
             write_days(session, self.home, c.RECOMMENDATIONS_TOP, Window(day, day))
             return publish(session, self.home, day)
 
     def raw_keys(self) -> list[str]:
         """The keys of all live events that landed."""
-        with warehouse(self.home).open("test") as session:
+        with warehouse_of(self.home.settings).open("test") as session:
             rows = session.rows("select event_key from raw.events join raw.batches using (batch_id) where files like 'live-%'")
         return sorted(key for (key,) in rows)
 
     def _land(self, files: list[Path]) -> None:
-        with warehouse(self.home).open("test") as session:
+        with warehouse_of(self.home.settings).open("test") as session:
             sources.land(session.connection, self.home.source, datetime.now(UTC).replace(tzinfo=None), files)
             last = session.scalar("select max(last_date) from raw.batches")
         self.home = extend(self.home, last)

@@ -1,12 +1,11 @@
 """The statements of the live path are planned once: what makes them fast enough."""
 
 import json
-from datetime import date
 from pathlib import Path
 
 import pytest
 
-from portrait_assets.serving.arithmetic import Arithmetic
+from portrait_assets.serving.arithmetic import Cleaning, Portraying
 from tests.small_world import World
 
 
@@ -14,12 +13,9 @@ from tests.small_world import World
     "statement", ["reading", "cleaning", "portraying(last_day := date '2024-03-12', first_day := date '2024-03-12')"]
 )
 def test_a_prepared_statement_is_not_planned_again(tmp_path: Path, statement: str):
-    arithmetic = Arithmetic(World(tmp_path).home)
-    raw = arithmetic.read([])
-    arithmetic.clean(raw, arithmetic.empty("items"))
-    inputs = ("events", "user_state", "interest_days", "interests", "users", "cut_points", "predictions", "tags")
-    arithmetic.portray(date(2024, 3, 12), date(2024, 3, 12), {name: arithmetic.empty(name) for name in inputs})
-
+    home = World(tmp_path).home
+    arithmetic = Portraying(home) if "portraying" in statement else Cleaning(home)
+    arithmetic._inputs |= {name: arithmetic.empty(name) for name in arithmetic.schemas}
     connection, profile = arithmetic._con, tmp_path / "profile.json"
     connection.execute("pragma enable_profiling = 'json'")
     connection.execute("pragma profiling_mode = 'detailed'")

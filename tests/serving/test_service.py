@@ -72,17 +72,19 @@ def test_what_is_acknowledged_is_in_the_card_and_the_batch_path_says_the_same_to
 def test_nothing_is_acknowledged_before_it_is_flushed(shop: Shop, monkeypatch: pytest.MonkeyPatch):
     service = Service(shop.home)
     with serving(service) as client:
-        gate, flushed = threading.Event(), []
+        begun, gate, flushed = threading.Event(), threading.Event(), []
 
         def slow(file: int) -> None:
-            gate.wait(10)
+            begun.set()
+            gate.wait(20)
             flushed.append(file)
 
         monkeypatch.setattr(log_module.os, "fsync", slow)
         answered: list[bool] = []
         sender = threading.Thread(target=lambda: (client.post(live(1, "ann", "2024-03-12")), answered.append(bool(flushed))))
         sender.start()
-        sender.join(0.5)
+        assert begun.wait(20)
+        sender.join(1)  # time enough for an answer that came too early
         assert not answered
         gate.set()
         sender.join(10)
