@@ -19,8 +19,10 @@ test-slow: .venv/ready-dev
 ui: .venv/ready-dev
 	$(BIN)/portrait ui
 
+# 10m, or SIZE=100m; the smaller sizes are measured too.
+SIZE ?= 10m
 bench: .venv/ready-dev
-	$(BIN)/python -m portrait_assets.bench
+	$(BIN)/python -m portrait_assets.bench --size $(SIZE)
 
 lint: .venv/ready-dev
 	$(BIN)/ruff check .

@@ -30,6 +30,19 @@ def bars(frame: pl.DataFrame, label: str, length: str, title: str, mark: float |
     return png(figure)
 
 
+def costs(frame: pl.DataFrame, x: str, title: str) -> bytes:
+    """A line of each other column over `x`, both axes logarithmic, each point marked and each line named at its end."""
+    figure, axes = _axes(7, 3.6, title)
+    for shade, marker, name in zip(SHADES, "os^D", [name for name in frame.columns if name != x], strict=False):
+        axes.plot(frame[x].to_list(), frame[name].to_list(), color=shade, marker=marker, linewidth=1.4, label=name)
+    axes.set_xscale("log")
+    axes.set_yscale("log")
+    axes.set_xlabel(x)
+    axes.set_ylabel("seconds")
+    axes.legend(fontsize=8, frameon=False)
+    return png(figure)
+
+
 def metric_bars(metrics: pl.DataFrame) -> bytes:
     """AUC per head, one bar a model: the served heads beside what they have to beat."""
     shown = metrics.filter(pl.col("auc").is_not_null())

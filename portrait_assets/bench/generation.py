@@ -135,7 +135,9 @@ def generate(folder: Path, events: int, days: int = 10, late_events: int = 1_000
 @contextmanager
 def _prepared(root: Path, events: int, threads: int) -> Iterator[tuple[duckdb.DuckDBPyConnection, int]]:
     with duckdb.connect(config={"threads": threads, "memory_limit": "4GB"}) as connection:
-        told = "+".join(f"(select count(*) from '{root}/{name}.parquet')" for name in ("transactions", "coupon_redemptions", "campaigns"))
+        told = "+".join(
+            f"(select count(*) from '{root}/{name}.parquet')" for name in ("transactions", "coupon_redemptions", "campaigns")
+        )
         [(each,)] = connection.execute(
             f"select ({told}) / (select count(distinct household_id) from '{root}/transactions.parquet')"
         ).fetchall()
@@ -162,9 +164,7 @@ def _mapping(folder: Path) -> Path:
     """The shipped mapping, reading `folder`."""
     shipped = sources.load("complete_journey").path.read_text(encoding="utf-8")
     lines = {"root": '"."', "end": str(YEAR.end)}
-    told = [
-        f"{name} = {lines[name]}" if (name := line.partition(" = ")[0]) in lines else line for line in shipped.splitlines()
-    ]
+    told = [f"{name} = {lines[name]}" if (name := line.partition(" = ")[0]) in lines else line for line in shipped.splitlines()]
     mapping = folder / "complete_journey.toml"
     mapping.write_text("\n".join(told) + "\n", encoding="utf-8")
     return mapping
@@ -178,4 +178,3 @@ def _months() -> Iterator[tuple[date, date]]:
 
 def _write(connection: duckdb.DuckDBPyConnection, select: str, file: Path, **parameters: Any) -> None:
     connection.execute(f"copy ({select}) to '{file}' (format parquet, compression zstd)", used_parameters(select, parameters))
-

@@ -149,7 +149,9 @@ def steps(operation: str, watches: list[Watch], one_raw_pass: float) -> Figures:
     """Each step of an operation over R: the median of how often it was done."""
     names = dict.fromkeys(name for watch in watches for name in watch.steps)
     return {
-        f"{operation}_{name}_over_raw": round(statistics.median(watch.steps.get(name, 0.0) for watch in watches) / one_raw_pass, 2)
+        f"{operation}_{name}_over_raw": round(
+            statistics.median(watch.steps.get(name, 0.0) for watch in watches) / one_raw_pass, 2
+        )
         for name in names
     }
 

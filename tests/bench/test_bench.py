@@ -1,0 +1,102 @@
+"""The whole benchmark, tiny: that it measures what it says, and that what it measures is right. Never how long it takes."""
+
+import json
+from datetime import date
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from portrait_assets.bench.generation import Generated, generate
+from portrait_assets.bench.path import Measured, measure, statements
+from portrait_assets.bench.report import Report, surroundings
+from portrait_assets.bench.watch import Watch
+from portrait_assets.settings import Settings
+
+EVENTS, LATE_EVENTS = 20_000, 50
+STEPS = ("land", "clean_events", "features_user_day", "portraits_snapshots", "portraits_changes", "publish", "close")
+
+
+@pytest.fixture(scope="module")
+def generated(tmp_path_factory: pytest.TempPathFactory) -> Generated:
+    return generate(tmp_path_factory.mktemp("generated"), EVENTS, days=2, late_events=LATE_EVENTS)
+
+
+@pytest.fixture(scope="module")
+def measured(generated: Generated, tmp_path_factory: pytest.TempPathFactory) -> Measured:
+    return measure(generated, tmp_path_factory.mktemp("home"), is_verified=True)
+
+
+def lines(folder: Path, pattern: str) -> pl.DataFrame:
+    return pl.concat([pl.read_parquet(file) for file in sorted(folder.glob(pattern))])
+
+
+def test_whole_baskets_of_fresh_households_fill_one_year(generated: Generated) -> None:
+    year = lines(generated.mapping.parent, "transactions-2017-*.parquet")
+    assert abs(len(year) - EVENTS) < EVENTS / 2
+    assert year["household_id"].n_unique() == generated.households
+    assert year.select("basket_id", "product_id").is_duplicated().sum() == 0
+    of_basket = year.group_by("basket_id").agg(pl.col("household_id", "store_id", "transaction_timestamp").n_unique())
+    assert of_basket.drop("basket_id").max().row(0) == (1, 1, 1)
+    assert year["transaction_timestamp"].dt.year().unique().to_list() == [2017]
+
+
+def test_a_day_file_holds_that_day_and_a_late_file_days_before(generated: Generated) -> None:
+    days = [day for day, _ in generated.days]
+    assert days == [date(2018, 1, 1), date(2018, 1, 2)]
+    for day, file in generated.days:
+        assert pl.read_parquet(file)["transaction_timestamp"].dt.date().unique().to_list() == [day]
+    late = pl.read_parquet(generated.late)
+    assert len(late) == LATE_EVENTS == late["basket_id"].n_unique()
+    assert set(late["transaction_timestamp"].dt.date()) <= set(days)
+
+
+def test_no_event_is_generated_twice(generated: Generated) -> None:
+    everything = pl.concat(
+        [
+            lines(generated.mapping.parent, "transactions-2017-*.parquet"),
+            lines(generated.late.parent, "transactions-*.parquet"),
+        ]
+    )
+    assert everything.select("basket_id", "product_id").is_duplicated().sum() == 0
+
+
+def test_same_sizes_generate_the_same_events(generated: Generated, tmp_path: Path) -> None:
+    again = generate(tmp_path, EVENTS, days=2, late_events=LATE_EVENTS)
+    for (_, first), (_, second) in zip(generated.days, again.days, strict=True):
+        assert pl.read_parquet(first).equals(pl.read_parquet(second))
+    assert pl.read_parquet(generated.late).equals(pl.read_parquet(again.late))
+
+
+def test_after_the_late_events_the_home_equals_a_recomputation(measured: Measured) -> None:
+    assert measured.figures["equal_after_late"] is True
+
+
+def test_every_operation_tells_its_steps_over_one_raw_pass(measured: Measured) -> None:
+    for operation in ("full", "day", "late"):
+        assert measured.figures[f"{operation}_over_raw"] > 0
+        assert {f"{operation}_{step}_over_raw" for step in STEPS} <= measured.figures.keys()
+        assert measured.statements[operation]
+    assert measured.figures["disk_gib"] > 0 and measured.figures["peak_gib"] > 0
+
+
+def test_a_report_keeps_the_sizes_that_were_not_measured(measured: Measured, tmp_path: Path) -> None:
+    (tmp_path / "bench.json").write_text('{"full_over_raw_100m": 5.0, "measured_on_100m": "2020-01-01", "of_old": 1}')
+    report = Report(tmp_path)
+    report.add("10m", measured, surroundings(Settings()))
+    report.add_service({"card_p99_ms": 12.0})
+    report.write()
+    written = json.loads((tmp_path / "bench.json").read_text())
+    assert written["full_over_raw_100m"] == 5.0 and written["measured_on_100m"] == "2020-01-01"
+    assert written["day_over_raw_10m"] == measured.figures["day_over_raw"]
+    assert written["card_p99_ms"] == 12.0 and "of_old" not in written
+    page = (tmp_path / "README.md").read_text()
+    assert "`portraits_snapshots`" in page and "`publish`" in page
+    assert (tmp_path / "cost.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_what_no_statement_took_is_told_as_outside_duckdb() -> None:
+    watch = Watch()
+    watch.steps["publish"] = 3.0
+    watch.statements["publish", "select 1"] = 2.0
+    assert statements(watch, 1.0) == [("publish", "select 1", 2.0, 2.0), ("publish", "(outside DuckDB)", 1.0, 1.0)]
