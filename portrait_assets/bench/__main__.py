@@ -33,7 +33,7 @@ def main() -> None:
         report.write()
     if not arguments.only:
         with tempfile.TemporaryDirectory(prefix="portrait-bench-") as folder:
-            report.add_service(measure_service(Path(folder)))
+            report.add_service(measure_service(Path(folder)), surroundings(Settings()))
         report.write()
     report.show(Console())
 

@@ -7,7 +7,6 @@ is told as a ratio to it: machines differ and are noisy, ratios within one run t
 import logging
 import resource
 import statistics
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -58,7 +57,7 @@ def measure(generated: Generated, folder: Path, is_verified: bool) -> Measured:
     """The year, the days after it one by one, the late events: each landed, brought up to date and published in a home in `folder`."""
     home = open_home(Settings(home=folder, source=str(generated.mapping)))
     full = watched(home, "full", lambda session: build(session, home))
-    events, one_raw_pass = raw_pass(home)
+    events, one_raw_pass, raw_cpu = raw_pass(home)
     days = []
     for day, file in generated.days:
         home = extend(home, day)
@@ -87,6 +86,8 @@ def measure(generated: Generated, folder: Path, is_verified: bool) -> Measured:
         "peak_gib": round(peak / GIB, 2),
         **{name: round(size / GIB, 3) for name, size in disk.items()},
     }
+    cpu = {"full": full.cpu_seconds, "day": statistics.median(watch.cpu_seconds for watch in days), "late": late.cpu_seconds}
+    figures |= {f"{name}_cpu_over_raw_cpu": round(seconds / raw_cpu, 2) for name, seconds in cpu.items()}
     figures |= steps("full", [full], one_raw_pass) | steps("day", days, one_raw_pass) | steps("late", [late], one_raw_pass)
     if is_verified:
         figures["equal_after_late"] = equals_a_recomputation(home)
@@ -134,15 +135,20 @@ def watched(home: Home, name: str, work: Callable[[WatchedSession], None]) -> Wa
     return watch
 
 
-def raw_pass(home: Home) -> tuple[int, float]:
-    """Clean events, and the median seconds of one raw pass over them."""
+def raw_pass(home: Home) -> tuple[int, float, float]:
+    """Clean events, and the median seconds and processor seconds of one raw pass over them."""
     with warehouse_of(home.settings).open("bench: raw pass") as session:
         passes = []
         for _ in range(RAW_PASSES):
-            began = time.monotonic()
+            watch = Watch()
             session.execute(RAW_PASS)
-            passes.append(time.monotonic() - began)
-        return session.count(c.CLEAN_EVENTS), statistics.median(passes)
+            watch.lap("raw pass")
+            passes.append(watch)
+        return (
+            session.count(c.CLEAN_EVENTS),
+            statistics.median(watch.seconds for watch in passes),
+            statistics.median(watch.cpu_seconds for watch in passes),
+        )
 
 
 def steps(operation: str, watches: list[Watch], one_raw_pass: float) -> Figures:

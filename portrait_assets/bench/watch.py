@@ -20,13 +20,14 @@ class Watch:
         self.steps: dict[str, float] = defaultdict(float)
         self.statements: dict[tuple[str, str], float] = defaultdict(float)
         self.began = self._mark = time.monotonic()
+        self._cpu_began, self.cpu_seconds = time.process_time(), 0.0
         self._running: list[tuple[str, float]] = []
 
     def lap(self, step: str) -> None:
         """What happened since the last lap was `step`."""
         now = time.monotonic()
         self.steps[step] += now - self._mark
-        self._mark = now
+        self._mark, self.cpu_seconds = now, time.process_time() - self._cpu_began
         for statement, seconds in self._running:
             self.statements[step, statement] += seconds
         self._running.clear()

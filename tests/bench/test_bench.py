@@ -84,7 +84,7 @@ def test_a_report_keeps_the_sizes_that_were_not_measured(measured: Measured, tmp
     (tmp_path / "bench.json").write_text('{"full_over_raw_100m": 5.0, "measured_on_100m": "2020-01-01", "of_old": 1}')
     report = Report(tmp_path)
     report.add("10m", measured, surroundings(Settings()))
-    report.add_service({"card_p99_ms": 12.0})
+    report.add_service({"card_p99_ms": 12.0}, surroundings(Settings()))
     report.write()
     written = json.loads((tmp_path / "bench.json").read_text())
     assert written["full_over_raw_100m"] == 5.0 and written["measured_on_100m"] == "2020-01-01"
