@@ -1,6 +1,7 @@
 """The whole benchmark, tiny: that it measures what it says, and that what it measures is right. Never how long it takes."""
 
 import json
+import os
 from datetime import date
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 
 from portrait_assets.bench.generation import Generated, generate
 from portrait_assets.bench.path import Measured, measure, statements
+from portrait_assets.bench.processes import apart
 from portrait_assets.bench.report import Report, surroundings
 from portrait_assets.bench.watch import Watch
 from portrait_assets.settings import Settings
@@ -100,3 +102,7 @@ def test_what_no_statement_took_is_told_as_outside_duckdb() -> None:
     watch.steps["publish"] = 3.0
     watch.statements["publish", "select 1"] = 2.0
     assert statements(watch, 1.0) == [("publish", "select 1", 2.0, 2.0), ("publish", "(outside DuckDB)", 1.0, 1.0)]
+
+
+def test_sizes_are_measured_in_processes_of_their_own() -> None:
+    assert apart(os.getpid) != os.getpid()
