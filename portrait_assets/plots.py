@@ -31,15 +31,17 @@ def bars(frame: pl.DataFrame, label: str, length: str, title: str, mark: float |
 
 
 def costs(frame: pl.DataFrame, x: str, title: str) -> bytes:
-    """A line of each other column over `x`, both axes logarithmic, each point marked and each line named at its end."""
+    """A line of each other column over `x`, both axes logarithmic, each point marked; `x` is told in millions."""
     figure, axes = _axes(7, 3.6, title)
     for shade, marker, name in zip(SHADES, "os^D", [name for name in frame.columns if name != x], strict=False):
         axes.plot(frame[x].to_list(), frame[name].to_list(), color=shade, marker=marker, linewidth=1.4, label=name)
     axes.set_xscale("log")
     axes.set_yscale("log")
-    axes.set_xlabel(x)
+    axes.set_xticks(frame[x].to_list(), [f"{value / 1e6:.3g}" for value in frame[x]])
+    axes.minorticks_off()
+    axes.set_xlabel(f"million {x}")
     axes.set_ylabel("seconds")
-    axes.legend(fontsize=8, frameon=False)
+    axes.legend(fontsize=8, frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
     return png(figure)
 
 

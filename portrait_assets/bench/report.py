@@ -140,7 +140,7 @@ class Report:
         end = f"_{name_of(size)}"
         kept = {key: value for key, value in self.figures.items() if not key.endswith(end)}
         self.figures = kept | {f"{name}{end}": value for name, value in (measured.figures | about).items()}
-        self.statements[size] = measured.statements
+        self.statements[size] = {name: rows[:STATEMENTS_SHOWN] for name, rows in measured.statements.items()}
 
     def add_service(self, figures: Mapping[str, float], about: Figures) -> None:
         """Put the figures of the live service in the place of earlier ones."""
@@ -211,7 +211,7 @@ class Report:
     def _statements(self, operation: str, title: str) -> str:
         """Of the largest size measured."""
         size = self.sizes[-1]
-        rows = self.statements[size][operation][:STATEMENTS_SHOWN]
+        rows = self.statements[size][operation]
         table = _table(
             ["step", "begins", "seconds", "/ R"], ([step, f"`{sql}`", spent, ratio] for step, sql, spent, ratio in rows)
         )
