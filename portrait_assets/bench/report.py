@@ -23,7 +23,7 @@ from portrait_assets.settings import PROJECT_DIR, Settings
 
 FOLDER = PROJECT_DIR / "docs" / "benchmark"
 SIZES = {"1.5m": 1_500_000, "10m": 10_000_000, "100m": 100_000_000}
-OPERATIONS = {"full": "The full path", "day": "One more day, each step's median", "late": "1,000 late events"}
+OPERATIONS = {"full": "The full path", "day": "One more day", "late": "1,000 late events"}
 STATEMENTS_SHOWN = 12
 
 HEADLINES = {
@@ -100,6 +100,7 @@ Under {events_offered} events and {cards_offered} cards a second, on a home of t
 ## Step by step, over R
 
 A step runs from the end of the one before to its own commit; `look` asks the ledger what is due, `close` is the checkpoint.
+Of the days each step's median.
 
 {steps}
 
@@ -215,7 +216,7 @@ class Report:
         table = _table(
             ["step", "begins", "seconds", "/ R"], ([step, f"`{sql}`", spent, ratio] for step, sql, spent, ratio in rows)
         )
-        return f"### {title.partition(',')[0]}, {size}\n\n{table}"
+        return f"### {title}, {size}\n\n{table}"
 
 
 def _table(header: list[str], rows: Iterable[list[Any]]) -> str:
