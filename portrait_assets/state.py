@@ -1,6 +1,6 @@
 """What a generation hands to the live service: clean events and small tables, as immutable files shared by generations.
 
-The files lie in `published/state/`, named by what is in them, so a generation writes only what no earlier one has written. The
+The files lie in `published/state/`, named for what is in them, so a generation writes only what no earlier one has written. The
 manifest lists its files, and the segments of the live log whose events it holds already.
 """
 
@@ -14,7 +14,7 @@ import polars as pl
 
 from portrait_assets import columns as c
 from portrait_assets.home import Home
-from portrait_assets.lineage import stale_days
+from portrait_assets.lineage import Ledger, stale_days
 from portrait_assets.partitions import Window
 from portrait_assets.resources.session import Session
 
@@ -27,9 +27,9 @@ EVENT_COLUMNS = (
     "rating_milli", "source", "event_key",
 )  # fmt: skip
 DAILY = {
-    "events": (c.CLEAN_EVENTS.name, EVENT_COLUMNS),
-    "user_state": (c.FEATURES_USER_STATE.name, tuple(c.FEATURES_USER_STATE.column_names)),
-    "interest_days": (c.FEATURES_USER_DAY_INTEREST.name, tuple(c.FEATURES_USER_DAY_INTEREST.column_names)),
+    "events": (c.CLEAN_EVENTS, EVENT_COLUMNS),
+    "user_state": (c.FEATURES_USER_STATE, tuple(c.FEATURES_USER_STATE.column_names)),
+    "interest_days": (c.FEATURES_USER_DAY_INTEREST, tuple(c.FEATURES_USER_DAY_INTEREST.column_names)),
 }
 TABLES = {
     "items": "select item_id, department, category, brand from clean.items order by item_id",
@@ -48,28 +48,34 @@ def write_state(session: Session, home: Home, day: date) -> dict[str, Any]:
     """
     folder = home.settings.published_dir / STATE_FOLDER
     folder.mkdir(parents=True, exist_ok=True)
-    days = Window(home.days.start, day)
+    days, ledger = Window(home.days.start, day), Ledger(session, home)
     return {
         "days": [str(days.start), str(days.end)],
-        "daily": {name: _write_days(session, folder, name, days) for name in DAILY},
+        "daily": {name: _write_days(session, ledger, folder, name, days) for name in DAILY},
         "tables": {name: _write_table(session, folder, name, day) for name in TABLES},
         "segments": _ranges(_included_segments(session, home, days)),
     }
 
 
-def _write_days(session: Session, folder: Path, name: str, days: Window) -> list[str]:
-    """One file a day, named by a hash of its rows: a day that nothing touched keeps its file."""
-    table, columns = DAILY[name][0], ", ".join(DAILY[name][1])
-    known = session.rows(
-        f"select event_date, to_hex(bit_xor(hash({columns}))) from {table} "
-        "where event_date between $start and $end group by event_date order by event_date",
-        start=days.start, end=days.end,
-    )  # fmt: skip
-    files = [(day, folder / f"{name}-{day}-{content.lower()}.parquet") for day, content in known]
-    for day, file in files:
+def _write_days(session: Session, ledger: Ledger, folder: Path, name: str, days: Window) -> list[str]:
+    """One file a day, named by what the ledger knows of it: a day that nothing touched keeps its file."""
+    table, columns = DAILY[name]
+    filled = {
+        day
+        for (day,) in session.rows(
+            f"select distinct event_date from {table.name} where event_date between $start and $end",
+            start=days.start,
+            end=days.end,
+        )
+    }
+    files = {
+        day: folder / f"{name}-{day}-{content}.parquet" for day, content in ledger.content(table, days).items() if day in filled
+    }
+    for day, file in files.items():
         if not file.exists():
-            _write(session.frame(f"select {columns} from {table} where event_date = $day order by user_id", day=day), file)
-    return [file.name for _, file in files]
+            rows = f"select {', '.join(columns)} from {table.name} where event_date = $day order by user_id"
+            _write(session.frame(rows, day=day), file)
+    return [file.name for file in files.values()]
 
 
 def _write_table(session: Session, folder: Path, name: str, day: date) -> str:

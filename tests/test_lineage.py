@@ -139,3 +139,15 @@ def test_the_kept_history_only_ever_begins_earlier(world: World):
         begin_history(world.session, date(2024, 2, day))
         assert world.rows("from meta.history") == [{"first_date": date(2024, 2, begins)}]
     assert history_start(world.session, world.home) == date(2024, 2, 10)
+
+
+def test_what_a_day_holds_has_another_name_when_a_batch_touches_it(world: World):
+    days = Window(date(2024, 1, 9), date(2024, 1, 11))
+    world.land(event(1, "ann", "2024-01-10 12:00"))
+    before = {
+        table: Ledger(world.session, world.home).content(table, days) for table in (c.CLEAN_EVENTS, c.FEATURES_USER_STATE)
+    }
+    world.land(event(2, "bob", "2024-01-10 12:00"))
+    after = {table: Ledger(world.session, world.home).content(table, days) for table in before}
+    renamed = {table: [before[table][day] != after[table][day] for day in days] for table in before}
+    assert renamed == {c.CLEAN_EVENTS: [False, True, False], c.FEATURES_USER_STATE: [False, True, True]}

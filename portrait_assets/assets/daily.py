@@ -26,6 +26,7 @@ FEATURES = (
     c.FEATURES_CUT_POINTS,
 )
 PORTRAITS = (c.PORTRAITS_SNAPSHOTS, c.PORTRAITS_CHANGES)
+AS_OF_INPUTS = ("scoped_user_state", "scoped_interests")
 FEW_DAYS = 10
 
 # One to one, as in clean/identities.sql: who is new since a batch.
@@ -139,7 +140,7 @@ def _refresh_touched(session: Session, home: Home, table: Table, window: Window,
         stage_due_events(session, window, since)
         return session.revise_events(table, window, selection(session, home, table, window), marks, **parameters(home, window))
     stage_touched(session, since, window.end)
-    scope_to_touched(session.connection)
+    scope_to_touched(session.connection, AS_OF_INPUTS if table in PORTRAITS else ())
     try:
         return session.revise(table, window, selection(session, home, table, window), marks, **parameters(home, window))
     finally:

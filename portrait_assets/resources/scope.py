@@ -23,11 +23,15 @@ def scope_to_all(connection: duckdb.DuckDBPyConnection) -> None:
         connection.execute(f"create or replace temp view {view} as select * from {table}")
 
 
-def scope_to_touched(connection: duckdb.DuckDBPyConnection) -> None:
-    """Let the scoped views show the rows of the users in the temporary table `touched(user_id, first_date)`."""
+def scope_to_touched(connection: duckdb.DuckDBPyConnection, gathered: tuple[str, ...] = ()) -> None:
+    """Let the scoped views show the rows of the users in the temporary table `touched(user_id, first_date)`.
+
+    Views in `gathered` are read so often that the users' rows are put aside once.
+    """
     for view, (table, whole_past) in SCOPED_VIEWS.items():
         days = "" if whole_past else " and rows_of.event_date >= touched.first_date"
-        connection.execute(
-            f"create or replace temp view {view} as "
-            f"select rows_of.* from {table} as rows_of semi join touched on rows_of.user_id = touched.user_id{days}"
-        )
+        rows = f"select rows_of.* from {table} as rows_of semi join touched on rows_of.user_id = touched.user_id{days}"
+        if view in gathered:
+            connection.execute(f"create or replace temp table gathered_{view} as {rows}")
+            rows = f"select * from gathered_{view}"
+        connection.execute(f"create or replace temp view {view} as {rows}")
