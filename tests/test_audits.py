@@ -9,10 +9,10 @@ import polars as pl
 import pytest
 
 from portrait_assets import columns as c
-from portrait_assets.assets.common import warehouse_for
 from portrait_assets.assets.scoring import write_scores
 from portrait_assets.checks import BLOCKING, CHECKS, audit_names
 from portrait_assets.partitions import Window
+from portrait_assets.resources.warehouse import warehouse_of
 from tests.small_world import World, event
 
 MODEL_DAY = date(2024, 3, 1)
@@ -187,7 +187,7 @@ def _score(world: World) -> None:
 
 def judge(world: World, audit: str) -> dg.AssetCheckResult:
     """The asset check itself, run on the world's warehouse."""
-    return CHECK[audit](warehouse=warehouse_for(world.home))
+    return CHECK[audit](warehouse=warehouse_of(world.home.settings))
 
 
 def offenders(result: dg.AssetCheckResult) -> int:
@@ -209,7 +209,7 @@ def test_damage_is_found(good: World, tmp_path: Path, audit: str, damage: str):
     file = good.home.settings.warehouse_file
     kept = shutil.copy(file, tmp_path / "kept.duckdb")
     try:
-        with warehouse_for(good.home).open("damage") as session:
+        with warehouse_of(good.home.settings).open("damage") as session:
             assert session.rows(damage)[0][0] > 0, "the damage must touch a row"
         result = judge(good, audit)
         assert not result.passed and offenders(result) > 0

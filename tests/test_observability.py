@@ -12,7 +12,6 @@ from rich.console import Console
 
 from portrait_assets import columns as c
 from portrait_assets import sources, watches
-from portrait_assets.assets.common import warehouse_for
 from portrait_assets.errors import PortraitError
 from portrait_assets.home import open_home
 from portrait_assets.observability import (
@@ -27,6 +26,7 @@ from portrait_assets.observability import (
     volume_told,
 )
 from portrait_assets.partitions import DAY, Window
+from portrait_assets.resources.warehouse import warehouse_of
 from portrait_assets.status import show_status, status
 from portrait_assets.watches import LAYER_ENDS, WATCHES
 from tests.small_world import FIRST_DAY, LAST_DAY, NOW, World, event
@@ -254,7 +254,7 @@ def odd(tmp_path: Path) -> World:
 def test_a_watch_warns_and_blocks_nothing(odd: World, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(watches, "HOME", odd.home)
     [volume] = [watch for watch in WATCHES for spec in watch.check_specs if spec.name == "volume"]
-    result = volume(warehouse=warehouse_for(odd.home))
+    result = volume(warehouse=warehouse_of(odd.home.settings))
     assert not result.passed and result.severity == dg.AssetCheckSeverity.WARN
     assert result.description == "2024-03-27: 0 events, expected about 40"
     specs = [spec for watch in WATCHES for spec in watch.check_specs]

@@ -7,11 +7,12 @@ import dagster as dg
 import pytest
 
 from portrait_assets import columns as c
-from portrait_assets.assets.common import HOME, warehouse_for
+from portrait_assets.assets.common import HOME
 from portrait_assets.assets.daily import write_days
 from portrait_assets.definitions import defs
 from portrait_assets.partitions import Window
 from portrait_assets.resources.session import Session
+from portrait_assets.resources.warehouse import warehouse_of
 from tests.small_world import event, write_lines
 
 FEATURES = {"features/visit", "features/user_day", "features/user_day_interest", "features/user_state", "features/interests",
@@ -59,7 +60,7 @@ def failed_checks(result: dg.ExecuteInProcessResult) -> set[str]:
 
 
 def in_warehouse(statement: str) -> list[tuple]:
-    with warehouse_for(HOME).open("test") as session:
+    with warehouse_of(HOME.settings).open("test") as session:
         return session.rows(statement)
 
 

@@ -26,8 +26,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def mapping(folder: Path) -> Path:
-    mapping = write_slice(folder / "source", LAST + timedelta(days=1), households=40)
-    mapping.write_text(mapping.read_text().replace("end = 2017-05-30", f"end = {LAST}"))
+    return slice_until(folder / "source", LAST, households=40)
+
+
+def slice_until(folder: Path, last: date, households: int) -> Path:
+    """A slice whose declared last day is `last`."""
+    mapping = write_slice(folder, last + timedelta(days=1), households=households)
+    mapping.write_text(mapping.read_text().replace("end = 2017-05-30", f"end = {last}"))
     return mapping
 
 
@@ -70,10 +75,13 @@ def test_a_replay_with_late_events_ends_like_one_run(folder: Path, mapping: Path
 
 
 @pytest.mark.slow
-def test_sixty_days_of_complete_journey_with_late_events_end_like_one_run(folder: Path):
-    replayed, whole = Shell(folder / "year-replayed"), Shell(folder / "year-whole")
-    late = ("--late-share", 0.02, "--late-days", 10)
-    replayed.run("replay", "--from", "2017-11-03", "--pace", 0, *late, "--refresh", timeout=7200)
-    whole.run("run", "--through", "2017-11-02", timeout=3600)  # the same model: trained before the days that are replayed
-    whole.run("refresh", timeout=3600)
+def test_with_a_model_in_force_scores_vectors_and_recommendations_are_the_same_too(folder: Path):
+    first, last = date(2017, 4, 1), date(2017, 4, 6)
+    mapping = slice_until(folder / "longer", last, households=60)
+    replayed, whole = Shell(folder / "with-model"), Shell(folder / "with-model-whole")
+    late = ("--late-share", 0.1, "--late-days", 4)
+    replayed.run("replay", "--source", mapping, "--from", first, "--pace", 0, *late, "--refresh", timeout=3600)
+    whole.run("run", "--source", mapping, "--through", first - timedelta(days=1))  # the same model: trained on the history
+    whole.run("refresh")
     assert_same(replayed, whole)
+    assert len(replayed.json("status")["models"]) == 1
