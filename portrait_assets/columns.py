@@ -94,7 +94,7 @@ RAW_FAILURES = Table(
     "one file that could not be landed, until it is",
     (
         Column("source", "varchar", "name of the source mapping"),
-        Column("stream", "varchar", "which stream of the mapping read it"),
+        Column("stream", "varchar", "which stream of the mapping read it; none where it fits no table"),
         Column("files", "varchar", "its name"),
         Column("reason", "varchar", "why, for a person"),
         Column("failed_at", "timestamp", "wall clock, UTC"),

@@ -60,23 +60,45 @@ def run(home: Home, first: date | None = None, through: date | None = None) -> O
 
 
 def refresh(home: Home) -> tuple[Home, Outcome]:
-    """Land what lies in the landing folder and bring every stale day up to date, training nothing; returns the home as it now is."""
+    """Land what lies in the landing folder and bring every stale day up to date, training nothing; returns the home as it now is.
+
+    A file that can not be landed does not hold up the others: it is named in a PortraitError when all else is done.
+    """
     from portrait_assets.automation import settled_files
 
-    files = settled_files(home.settings.landing_dir)
+    files, refused = settled_files(home.settings.landing_dir), sources.Refused()
     if files:
-        home = ingest(home, files)[0]
+        home = _landed(home, files, refused)[0]
     day = home.days.end
     runs = _features(home, day, source_files=False)
-    return home, Outcome(day, (*runs, *_portraits(home, day), *_published(home, day)))
+    outcome = Outcome(day, (*runs, *_portraits(home, day), *_published(home, day)))
+    _raise(refused, "Everything else is up to date")
+    return home, outcome
 
 
 def ingest(home: Home, files: list[Path]) -> tuple[Home, list[sources.Batch]]:
-    """Land `files`; returns the home, extended to the days they bring, and the landed batches."""
+    """Land `files`; returns the home, extended to the days they bring, and the landed batches.
+
+    A file that can not be landed does not hold up the others: it is named in a PortraitError when they have landed.
+    """
+    refused = sources.Refused()
+    home, batches = _landed(home, files, refused)
+    _raise(refused, f"{len(batches)} other batches are landed")
+    return home, batches
+
+
+def _landed(home: Home, files: list[Path], refused: sources.Refused) -> tuple[Home, list[sources.Batch]]:
     with warehouse_of(home.settings).open("landing") as session:
-        batches = sources.land(session.connection, home.source, datetime.now(UTC).replace(tzinfo=None), files)
+        now = datetime.now(UTC).replace(tzinfo=None)
+        batches = sources.land(session.connection, home.source, now, files, refused)
         last = session.scalar("select max(last_date) from raw.batches")
     return (extend(home, min(last, datetime.now(UTC).date())) if last else home), batches
+
+
+def _raise(refused: sources.Refused, done: str) -> None:
+    """One error, one line, for all files that were not landed; `done` says what was done nevertheless."""
+    if refused:
+        raise PortraitError(f"{sources.told(refused)}; mend such a file or take it away, then land again. {done}")
 
 
 def snapshot(home: Home, as_of: date, out: Path) -> dict[str, Any]:

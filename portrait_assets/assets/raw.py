@@ -16,6 +16,7 @@ from portrait_assets.assets.common import (
     shown,
     window_of,
 )
+from portrait_assets.errors import PortraitError
 from portrait_assets.home import extend, open_home
 from portrait_assets.resources.warehouse import Warehouse
 from portrait_assets.tables import Table
@@ -47,11 +48,14 @@ def _spec(table: Table, description: str) -> dg.AssetSpec:
     ]
 )
 def landing(context: dg.AssetExecutionContext, config: Landing, warehouse: Warehouse):
-    """Land what the source holds and the ledger does not know yet; one transaction per batch."""
-    now = datetime.now(UTC).replace(tzinfo=None)
+    """Land what the source holds and the ledger does not know yet; one transaction per batch.
+
+    Of named files, one that can not be landed fails the step when the others have landed.
+    """
+    now, refused = datetime.now(UTC).replace(tzinfo=None), sources.Refused()
     with warehouse.open("landing") as session:
         source, files = (HOME.source, config.files) if config.files else (HOME.landed_whole, None)
-        for batch in sources.land(session.connection, source, now, files):
+        for batch in sources.land(session.connection, source, now, files, refused if files else None):
             context.log.info("%s %s", "landed" if batch.is_new else "known", batch)
         if config.files and (last := session.scalar("select max(last_date) from raw.batches")):
             extend(open_home(HOME.settings), min(last, now.date()))
@@ -62,6 +66,8 @@ def landing(context: dg.AssetExecutionContext, config: Landing, warehouse: Wareh
         for table in (c.RAW_BATCHES, c.RAW_ITEMS, c.RAW_ATTRIBUTES):
             yield shown(session, table, session.count(table))
         yield shown(session, c.RAW_QUARANTINE, session.count(c.RAW_QUARANTINE), plot=plot)
+    if refused:
+        raise PortraitError(sources.told(refused))
 
 
 @dg.asset(

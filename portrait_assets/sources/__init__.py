@@ -7,6 +7,7 @@ from portrait_assets.sources.checking import Report, check, survey
 from portrait_assets.sources.landing import Batch, land, pending
 from portrait_assets.sources.loading import load
 from portrait_assets.sources.mapping import Source
+from portrait_assets.sources.planning import Refused, told
 from portrait_assets.sources.rendering import render
 
-__all__ = ["Batch", "Report", "Source", "check", "land", "load", "pending", "render", "survey"]
+__all__ = ["Batch", "Refused", "Report", "Source", "check", "land", "load", "pending", "render", "survey", "told"]

@@ -1,6 +1,7 @@
 """Files on disk: which ones a table names, what format they are, which table a given file belongs to, their hash."""
 
 import hashlib
+from collections.abc import Iterable
 from fnmatch import fnmatch
 from functools import lru_cache
 from pathlib import Path
@@ -56,6 +57,25 @@ def table_of(source: Source, path: Path) -> str | None:
 def _same_stem(path: Path, pattern: str) -> bool:
     stem = path.name.removesuffix("".join(path.suffixes[-1:]))
     return fnmatch(stem, Path(pattern).stem)
+
+
+States = dict[Path, tuple[int, int, int]]
+"""File -> its inode, size and time of change: what differs once somebody wrote to it."""
+
+
+def states_of(paths: Iterable[Path]) -> States:
+    """What the files are now; a missing one is a PortraitError."""
+    try:
+        return {path: (stat.st_ino, stat.st_size, stat.st_mtime_ns) for path in paths for stat in [path.stat()]}
+    except OSError as error:
+        raise PortraitError(f"{error.filename}: can't be read: {error.strerror}; check the name and its permissions") from None
+
+
+def refuse_changed(seen: States) -> None:
+    """PortraitError where a file is not what was seen: what was read of it may be half of one and half of another."""
+    now = states_of(seen)
+    if changed := [path.name for path in seen if now[path] != seen[path]]:
+        raise PortraitError(f"{changed[0]} changed while it was read; wait until it is written whole")
 
 
 def sha256(path: Path) -> str:

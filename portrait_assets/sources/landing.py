@@ -9,7 +9,7 @@ import logging
 import re
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, fields
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
@@ -22,14 +22,16 @@ from portrait_assets.columns import RAW_ATTRIBUTES, RAW_BATCHES, RAW_EVENTS, RAW
 from portrait_assets.errors import PortraitError
 from portrait_assets.sources.compiling import Compiled, compiled, row_wise
 from portrait_assets.sources.expressions import first_line, quoted
-from portrait_assets.sources.files import sha256
+from portrait_assets.sources.files import States, refuse_changed, sha256, states_of
 from portrait_assets.sources.mapping import EventStream, Source
-from portrait_assets.sources.planning import CANONICAL, Work, work_of
+from portrait_assets.sources.planning import CANONICAL, Refused, Work, set_aside, work_of
 from portrait_assets.sources.readers import LINE, ROW, stage
 from portrait_assets.sources.relation import Staged
 
 SQL = Path(__file__).parents[2] / "sql" / "raw"
 RAW_TABLES = (RAW_EVENTS, RAW_ITEMS, RAW_ATTRIBUTES, RAW_QUARANTINE, RAW_BATCHES, RAW_FAILURES)
+NO_STREAM = "none"
+FORGET_FAILURE = "delete from raw.failures where source = $source and files = $files and (stream = $stream"
 
 log = logging.getLogger(__name__)
 
@@ -52,49 +54,78 @@ class Batch:
 
 
 def land(
-    con: duckdb.DuckDBPyConnection, source: Source, now: datetime, files: Sequence[str | Path] | None = None
+    con: duckdb.DuckDBPyConnection,
+    source: Source,
+    now: datetime,
+    files: Sequence[str | Path] | None = None,
+    refused: Refused | None = None,
 ) -> list[Batch]:
     """Land what is new of a source: all its files, or the given ones read by its mapping. One batch a file and stream.
 
     `now` bounds the future (a naive time is UTC), and without a mapped `ingested_at` it is when given files were learnt.
+    The first file that can not be landed is a PortraitError; with `refused` it is entered there, and the others land.
     """
     now = now.astimezone(UTC).replace(tzinfo=None) if now.tzinfo else now
     create_raw_tables(con)
     landed = []
-    for work in work_of(con, source, files):
-        lookups = stage_lookups(con, work)
-        for path in work.paths:
-            identity = _identity(work, path)
-            batch = _ledger(con, identity["batch_id"], is_new=False)
-            if batch is None:
-                with _failures_named(con, work, path, now):
-                    _refuse_changed_declaration(con, work, identity["declaration"])
-                    plan = stage_and_compile(con, work, path, lookups)
-                    batch = write(con, work, plan, identity, now, is_historical=files is None)
-            landed.append(batch)
+    works = work_of(con, source, files, refused)
+    for path, error in (refused or {}).items():
+        _remember_failure(con, {"source": source.name, "stream": NO_STREAM, "files": path.name}, str(error), now)
+    for work in works:
+        with set_aside(refused, *work.paths):
+            looked_up = [path for paths in work.lookups.values() for path in paths]
+            seen = states_of(looked_up)
+            lookups = stage_lookups(con, work)
+            for path in work.paths:
+                with set_aside(refused, path), _failures_named(con, work, path, now, goes_on=refused is not None):
+                    landed.append(_land_file(con, work, path, lookups, seen, now, is_historical=files is None))
     return landed
 
 
+def _land_file(
+    con: duckdb.DuckDBPyConnection,
+    work: Work,
+    path: Path,
+    lookups: dict[str, Staged],
+    seen: States,
+    now: datetime,
+    is_historical: bool,
+) -> Batch:
+    """The batch of one file, landed now if the ledger does not know it. `seen` is what its lookups were when they were staged."""
+    seen = {**seen, **states_of([path])}
+    identity = _identity(work, path)
+    if batch := _ledger(con, identity["batch_id"], is_new=False):
+        return batch
+    _refuse_changed_declaration(con, work, identity["declaration"])
+    plan = stage_and_compile(con, work, path, lookups)
+    refuse_changed(seen)
+    return write(con, work, plan, identity, now, is_historical)
+
+
 @contextmanager
-def _failures_named(con: duckdb.DuckDBPyConnection, work: Work, path: Path, now: datetime) -> Iterator[None]:
+def _failures_named(con: duckdb.DuckDBPyConnection, work: Work, path: Path, now: datetime, goes_on: bool) -> Iterator[None]:
     """Whatever stops the landing of a file is a PortraitError that names it, and is remembered until the file lands."""
-    known = "delete from raw.failures where source = $source and stream = $stream and files = $files"
     file = {"source": work.source.name, "stream": work.stream.stream, "files": path.name}
     try:
         yield
-    except (PortraitError, duckdb.Error) as error:
-        reason = str(error) if isinstance(error, PortraitError) else first_line(error)
-        con.execute(known, file)
+    except (PortraitError, duckdb.Error, OSError, EOFError) as error:
+        reason = first_line(error) if isinstance(error, duckdb.Error) else str(error)
+        _remember_failure(con, file, reason, now)
+        advice = (
+            "" if goes_on else ". What landed before it stays; mend the file or take it away, then land again: it goes on here"
+        )
+        raise PortraitError(f"{path.name} was not landed, nothing of it: {reason}{advice}") from None
+    con.execute(f"{FORGET_FAILURE} or stream = '{NO_STREAM}')", file)
+
+
+def _remember_failure(con: duckdb.DuckDBPyConnection, file: dict[str, str], reason: str, now: datetime) -> None:
+    with suppress(duckdb.Error):  # where the disk is full, not even this can be written
+        con.execute(f"{FORGET_FAILURE})", file)
         con.execute(
             "insert into raw.failures by name select $source as source, $stream as stream, $files as files, $reason as reason, "
             "$failed_at as failed_at",
             {**file, "reason": reason, "failed_at": now},
         )
-        raise PortraitError(
-            f"{path.name} was not landed, nothing of it: {reason}. What landed before it stays; mend the file or take it away, "
-            "then land again: it goes on here"
-        ) from None
-    con.execute(known, file)
 
 
 def pending(con: duckdb.DuckDBPyConnection, source: Source) -> bool:

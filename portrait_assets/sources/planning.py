@@ -1,6 +1,7 @@
 """What there is to read: which stream reads which files, whether of the source's own folder or given by the user."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,22 +40,50 @@ class Work:
         return f"{self.source.path.name}, stream '{self.stream.stream}'"
 
 
-def work_of(con: duckdb.DuckDBPyConnection, source: Source, files: Sequence[str | Path] | None = None) -> list[Work]:
+Refused = dict[Path, PortraitError]
+"""Files that were not landed, and why not."""
+
+
+@contextmanager
+def set_aside(refused: Refused | None, *paths: Path) -> Iterator[None]:
+    """A PortraitError of the block is entered in `refused` for `paths`, so that other files go on; without `refused` it is raised."""
+    try:
+        yield
+    except PortraitError as error:
+        if refused is None:
+            raise
+        refused.update(dict.fromkeys(paths, error))
+
+
+def told(refused: Refused) -> str:
+    """All refusals in one line, each once."""
+    return " | ".join(dict.fromkeys(map(str, refused.values())))
+
+
+def work_of(
+    con: duckdb.DuckDBPyConnection, source: Source, files: Sequence[str | Path] | None = None, refused: Refused | None = None
+) -> list[Work]:
     """The streams that have something to read, in the order they land. A file that fits nowhere is a PortraitError."""
     if files is None:
         return [Work(source, stream, files_of(source, stream.table), _lookups(source, stream, {})) for stream in source.streams]
     given: dict[str, list[Path]] = {}
     canonical: list[Work] = []
     for path in map(Path, files):
-        if not path.is_file():
-            raise PortraitError(f"{path}: no such file; check the name")
-        if not path.name.startswith(f"{CANONICAL}-") and (table := table_of(source, path)):
-            given.setdefault(table, []).append(path)
-        else:
-            canonical.append(_canonical(con, source, path))
+        with set_aside(refused, path):
+            if not path.is_file():
+                raise PortraitError(f"{path}: no such file; check the name")
+            if not path.name.startswith(f"{CANONICAL}-") and (table := table_of(source, path)):
+                given.setdefault(table, []).append(path)
+            else:
+                canonical.append(_canonical(con, source, path))
     streams = [stream for stream in source.streams if stream.table in given]
-    _refuse_unread(source, given, streams)
-    work = [Work(source, stream, sorted(given[stream.table]), _lookups(source, stream, given)) for stream in streams]
+    for table, paths in given.items():
+        with set_aside(refused, *paths):
+            _refuse_unread(source, table, paths, streams)
+    work = []
+    for stream in streams:
+        with set_aside(refused, *given[stream.table]):
+            work.append(Work(source, stream, sorted(given[stream.table]), _lookups(source, stream, given)))
     return work + canonical
 
 
@@ -63,14 +92,12 @@ def _lookups(source: Source, stream: Stream, given: dict[str, list[Path]]) -> di
     return {table: sorted(given.get(table) or files_of(source, table)) for table in tables}
 
 
-def _refuse_unread(source: Source, given: dict[str, list[Path]], streams: list[Stream]) -> None:
-    read = {table for stream in streams for table in [stream.table, *(lookup.table for lookup in stream.lookups.values())]}
-    for table in given.keys() - read:
-        users = [s for s in source.streams if any(lookup.table == table for lookup in s.lookups.values())]
-        advice = (
-            f"land it with a file of [tables.{users[0].table}], which looks into it" if users else "add a stream that reads it"
-        )
-        raise PortraitError(f"{given[table][0]}: no stream reads [tables.{table}] alone; {advice}")
+def _refuse_unread(source: Source, table: str, paths: list[Path], streams: list[Stream]) -> None:
+    if any(table == stream.table or any(lookup.table == table for lookup in stream.lookups.values()) for stream in streams):
+        return
+    users = [s for s in source.streams if any(lookup.table == table for lookup in s.lookups.values())]
+    advice = f"land it with a file of [tables.{users[0].table}], which looks into it" if users else "add a stream that reads it"
+    raise PortraitError(f"{paths[0]}: no stream reads [tables.{table}] alone; {advice}")
 
 
 def _canonical(con: duckdb.DuckDBPyConnection, source: Source, path: Path) -> Work:
