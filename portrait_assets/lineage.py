@@ -13,6 +13,7 @@ from functools import cache, cached_property
 from itertools import accumulate
 from pathlib import Path
 
+from portrait_assets import __version__
 from portrait_assets import columns as c
 from portrait_assets.home import Home
 from portrait_assets.partitions import DAY, Window, as_of_of
@@ -246,7 +247,7 @@ def knowledge(session: Session, home: Home, day: date) -> str:
         "select batch_id from raw.batches where rows_accepted > 0 and (first_date is null or first_date <= $day) order by batch_id",
         day=day,
     )
-    return _digest(*(f"{table} {days[day]}" for table, days in versions.items()), *(batch for (batch,) in batches))
+    return _digest(__version__, *(f"{table} {days[day]}" for table, days in versions.items()), *(batch for (batch,) in batches))
 
 
 def history_start(session: Session, home: Home) -> date:

@@ -8,7 +8,9 @@ import hashlib
 import json
 import os
 import shutil
+import time
 from datetime import UTC, date, datetime
+from itertools import chain, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +23,10 @@ from portrait_assets.lineage import knowledge, models_in_force
 from portrait_assets.packs.tag_sql import tag_export
 from portrait_assets.partitions import Window, as_of_of
 from portrait_assets.resources.session import Session
-from portrait_assets.state import write_state
+from portrait_assets.state import STATE_FOLDER, write_state
+
+GENERATIONS_KEPT = 3  # of each day, however old
+SECONDS_LEFT_TO_READERS = 3600.0  # from the moment that a later generation is there
 
 PORTRAITS = "select * exclude (event_date) from portraits.snapshots where event_date = $day order by user_id"
 EMBEDDINGS = "select user_id, embedding from scores.vectors where event_date = $day order by user_id"
@@ -126,9 +131,11 @@ def swap_in(draft: Path, folder: Path) -> None:
 def publish(session: Session, home: Home, day: date) -> Path:
     """Write the export of `day` as a generation of its own; returns its folder.
 
-    `current` moves to it in one step, unless it already names a later day: a backfill does not turn readers back.
+    `current` moves to it in one step, unless it already names a later day: a backfill does not turn readers back. `session` is
+    the one writer's, so whatever half-made thing lies about is of a process that was killed.
     """
     published = home.settings.published_dir
+    _sweep(published)
     folder = published / f"{as_of_of(day)}-{knowledge(session, home, day)}"
     if not is_current(folder, session, home, day):
         write_export(session, home, day, folder, write_state(session, home, day))
@@ -136,10 +143,40 @@ def publish(session: Session, home: Home, day: date) -> Path:
     if current.exists() and current.resolve().name[:10] > str(as_of_of(day)):
         return folder
     pointer = published / f".current.{os.getpid()}"
-    pointer.unlink(missing_ok=True)
     pointer.symlink_to(folder.name)
     pointer.replace(current)
+    _forget(published, time.time() - SECONDS_LEFT_TO_READERS)
     return folder
+
+
+def _sweep(published: Path) -> None:
+    """Remove drafts and what was to be removed."""
+    for left in [*published.glob(".*"), *(published / STATE_FOLDER).glob(".*")]:
+        if left.is_dir() and not left.is_symlink():
+            shutil.rmtree(left, ignore_errors=True)
+        else:
+            left.unlink(missing_ok=True)
+
+
+def _forget(published: Path, since: float) -> None:
+    """Remove generations that later ones of their day replaced before `since`, but for the last few, and state that none names."""
+    finished: dict[str, list[tuple[float, Path]]] = {}
+    for manifest in published.glob("????-??-??-*/manifest.json"):
+        finished.setdefault(manifest.parent.name[:10], []).append((manifest.stat().st_mtime, manifest.parent))
+    current = (published / "current").resolve()
+    for of_day in finished.values():
+        for (_, folder), (replaced_at, _) in pairwise(sorted(of_day)[: -GENERATIONS_KEPT + 1]):
+            if replaced_at < since and folder != current:
+                shutil.rmtree(folder.replace(folder.with_name(f".{folder.name}.old")))
+    named = {file for manifest in published.glob("????-??-??-*/manifest.json") for file in _state_files(manifest)}
+    for file in (published / STATE_FOLDER).glob("*.parquet"):
+        if file.name not in named and file.stat().st_mtime < since:
+            file.unlink()
+
+
+def _state_files(manifest: Path) -> set[str]:
+    state = json.loads(manifest.read_text(encoding="utf-8"))["run"].get("state")
+    return {*state["tables"].values(), *chain(*state["daily"].values())} if state else set()
 
 
 def file_hash(file: Path) -> str:

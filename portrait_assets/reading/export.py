@@ -27,8 +27,11 @@ class Export:
 
     @classmethod
     def open(cls, folder: Path | str, verify: bool = True) -> "Export":
-        """The export in `folder`; PortraitError without a manifest or, with `verify`, where a file is not the one it names."""
-        folder = Path(folder)
+        """The export in `folder`; PortraitError without a manifest or, with `verify`, where a file is not the one it names.
+
+        A link such as `published/current` is followed once: what is read later is of the same generation.
+        """
+        folder = Path(folder).resolve()
         manifest = _manifest(folder)
         if verify:
             for name in FILES:

@@ -1,0 +1,116 @@
+"""Who reads what is published sees one generation, whole, whatever is published meanwhile."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from portrait_assets import publishing
+from portrait_assets.assets.scoring import write_published
+from portrait_assets.home import open_home
+from portrait_assets.publishing import publish
+from portrait_assets.reading import Export
+from portrait_assets.settings import PROJECT_DIR
+from tests.small_world import World, event
+
+FIRST, LAST = date(2024, 1, 1), date(2024, 1, 10)
+GENERATIONS = 20
+READERS = 4
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Iterator[World]:
+    world = World(tmp_path, FIRST, LAST)
+    open_home(world.home.settings, source=str(world.shop / "corner_shop.toml"))
+    with world.open():
+        world.land(*(event(f"{user}{n}", user, f"2024-01-0{n} 10:00") for user in ("ann", "bob", "cat") for n in range(1, 9)))
+        yield world
+
+
+def published(world: World, number: int) -> tuple[str, int]:
+    """A generation that differs from all others in what ann spent: her spending as the warehouse says it."""
+    world.land(event("ann1", "ann", "2024-01-01 10:00", amount=number / 100, version=number))
+    world.refresh()
+    write_published(world.session, world.home, LAST)
+    folder = publish(world.session, world.home, LAST)
+    [(spent,)] = world.session.rows(
+        "select spend_cents from portraits.snapshots where user_id = 'ann' and event_date = $day", day=LAST
+    )
+    return Export.open(folder).generation, spent
+
+
+@contextmanager
+def readers(world: World, seen: list[dict]) -> Iterator[None]:
+    """Four readers at work while the block runs; afterwards `seen` has what they told."""
+    command = [sys.executable, "-m", "tests.end_to_end.readers", str(world.home.settings.published_dir)]
+    environment = os.environ | {"PYTHONPATH": str(PROJECT_DIR), "POLARS_MAX_THREADS": "1"}
+    at_work = [
+        subprocess.Popen(command, env=environment, cwd=PROJECT_DIR, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        for _ in range(READERS)
+    ]
+    try:
+        for reader in at_work:
+            assert reader.stdout is not None
+            seen.append(json.loads(reader.stdout.readline()))
+        yield
+    finally:
+        for reader in at_work:
+            said, _ = reader.communicate(timeout=60)
+            seen += map(json.loads, said.splitlines())
+
+
+@pytest.mark.parametrize("seconds", [8, pytest.param(60, marks=pytest.mark.slow)])
+def test_four_readers_never_see_an_error_or_a_mixture_while_generations_follow_each_other(shop: World, seconds: int):
+    """Twenty generations differ in one user's spending. Files, portrait and card must all be of the one a reader opened."""
+    truth = dict([published(shop, 1)])
+    seen: list[dict] = []
+    with readers(shop, seen):
+        began = time.monotonic()
+        for number in range(2, GENERATIONS + 1):
+            truth |= [published(shop, number)]
+            time.sleep(max(0.0, began + seconds * (number - 1) / (GENERATIONS - 1) - time.monotonic()))
+    assert len(truth) == len(set(truth.values())) == GENERATIONS
+    errors = [each["error"] for each in seen if "error" in each]
+    assert errors == [], f"{len(errors)} of {len(seen)} readings"
+    mixed = [each for each in seen if not all(each["rows"]) or set(each["spend_cents"]) != {truth[each["generation"]]}]
+    assert mixed == []
+    print(
+        f"{len(seen)} readings of {len({each['generation'] for each in seen})} generations in {time.monotonic() - began:.0f} s"
+    )
+    assert len({each["generation"] for each in seen}) > GENERATIONS / 4, "the readers hardly ever looked"
+
+
+def generations(world: World) -> list[str]:
+    return sorted(path.name for path in world.home.settings.published_dir.glob("2024-*"))
+
+
+def test_old_generations_go_when_nobody_can_be_reading_them(shop: World, monkeypatch: pytest.MonkeyPatch):
+    folder = shop.home.settings.published_dir
+    for number in range(1, 6):
+        published(shop, number)
+    assert len(generations(shop)) == 5, "one that was replaced just now may be open"
+    held = Export.open(folder / "current")
+    monkeypatch.setattr(publishing, "SECONDS_LEFT_TO_READERS", -1.0)
+    published(shop, 6)
+    assert len(generations(shop)) == 3 and held.folder.name in generations(shop)
+    state = {path.name for path in (folder / "state").iterdir()}
+    named = {name for path in folder.glob("2024-*/manifest.json") for name in publishing._state_files(path)}
+    assert state == named, "state of the generations that are left, and nothing else"
+
+
+def test_what_a_killed_publish_left_is_swept_by_the_next(shop: World):
+    folder = shop.home.settings.published_dir
+    published(shop, 1)
+    (folder / ".2024-01-11-x.7.draft").mkdir()
+    (folder / ".2024-01-11-x.7.draft" / "tags.parquet").write_bytes(b"PAR1")
+    (folder / ".current.7").symlink_to("nowhere")
+    (folder / "state" / ".items.7.draft").write_bytes(b"PAR1")
+    published(shop, 2)
+    assert [path.name for path in folder.rglob(".*")] == []
