@@ -6,6 +6,7 @@ It opens `published/current` as anybody would, reads every file of it and a card
 import json
 import select
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from portrait_assets.reading.card import card
 from portrait_assets.reading.export import FILES
 
 USER = "ann"
+PAUSE_SECONDS = 0.02  # so that the publisher has its share of two cores
 
 
 def look(current: Path) -> dict[str, Any]:
@@ -38,6 +40,7 @@ def main(published: Path) -> None:
             seen = {"error": f"{type(error).__name__}: {error}"}
         sys.stdout.write(json.dumps(seen) + "\n")
         sys.stdout.flush()
+        time.sleep(PAUSE_SECONDS)
 
 
 if __name__ == "__main__":

@@ -51,19 +51,20 @@ def readers(world: World, seen: list[dict]) -> Iterator[None]:
     """Four readers at work while the block runs; afterwards `seen` has what they told."""
     command = [sys.executable, "-m", "tests.end_to_end.readers", str(world.home.settings.published_dir)]
     environment = os.environ | {"PYTHONPATH": str(PROJECT_DIR), "POLARS_MAX_THREADS": "1"}
-    at_work = [
-        subprocess.Popen(command, env=environment, cwd=PROJECT_DIR, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        for _ in range(READERS)
-    ]
+    told = [world.shop / f"reader-{n}.log" for n in range(READERS)]
+    at_work = []
+    for log in told:
+        with log.open("w") as out:
+            at_work.append(subprocess.Popen(command, env=environment, cwd=PROJECT_DIR, stdin=subprocess.PIPE, stdout=out))
     try:
-        for reader in at_work:
-            assert reader.stdout is not None
-            seen.append(json.loads(reader.stdout.readline()))
+        while not all(log.read_text() for log in told):
+            assert all(reader.poll() is None for reader in at_work)
+            time.sleep(0.05)
         yield
     finally:
         for reader in at_work:
-            said, _ = reader.communicate(timeout=60)
-            seen += map(json.loads, said.splitlines())
+            reader.communicate(timeout=60)
+        seen += [json.loads(line) for log in told for line in log.read_text().splitlines()]
 
 
 @pytest.mark.parametrize("seconds", [8, pytest.param(60, marks=pytest.mark.slow)])
@@ -84,7 +85,7 @@ def test_four_readers_never_see_an_error_or_a_mixture_while_generations_follow_e
     print(
         f"{len(seen)} readings of {len({each['generation'] for each in seen})} generations in {time.monotonic() - began:.0f} s"
     )
-    assert len({each["generation"] for each in seen}) > GENERATIONS / 4, "the readers hardly ever looked"
+    assert len({each["generation"] for each in seen}) > GENERATIONS / 2, "the readers hardly ever looked"
 
 
 def generations(world: World) -> list[str]:
