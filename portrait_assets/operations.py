@@ -98,7 +98,7 @@ def _landed(home: Home, files: list[Path], refused: sources.Refused) -> tuple[Ho
 def _raise(refused: sources.Refused, done: str) -> None:
     """One error, one line, for all files that were not landed; `done` says what was done nevertheless."""
     if refused:
-        raise PortraitError(f"{sources.told(refused)}; mend such a file or take it away, then land again. {done}")
+        raise PortraitError(f"{sources.told(refused)}. Mend that or take the file away, then land again. {done}")
 
 
 def snapshot(home: Home, as_of: date, out: Path) -> dict[str, Any]:

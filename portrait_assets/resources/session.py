@@ -1,5 +1,6 @@
 """One open connection to the warehouse, and the few verbs assets use on it."""
 
+from contextlib import suppress
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -155,4 +156,8 @@ class Transaction:
         self.connection.execute("begin transaction").fetchall()
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        self.connection.execute("commit" if kind is None else "rollback").fetchall()
+        if kind is None:
+            self.connection.execute("commit").fetchall()
+        else:
+            with suppress(duckdb.Error):  # DuckDB may have rolled back by itself; the error to tell is the one under way
+                self.connection.execute("rollback").fetchall()

@@ -193,7 +193,8 @@ def write(
         _write(con, work, parameters)
         con.commit()
     except BaseException:
-        con.rollback()
+        with suppress(duckdb.Error):  # a commit that failed has rolled back already; the reason is the first error
+            con.rollback()
         raise
     batch = _ledger(con, identity["batch_id"], is_new=True)
     assert batch is not None

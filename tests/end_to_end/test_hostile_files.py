@@ -133,3 +133,26 @@ def limited(shell: Shell, largest: int) -> subprocess.CompletedProcess[str]:
         command, env=environment, capture_output=True, text=True, timeout=600,
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (largest, largest)),
     )  # fmt: skip
+
+
+def test_a_full_disk_is_one_line_and_when_there_is_space_again_the_refresh_goes_on(shell: Shell):
+    """Once full while the file lands, once, with a little more space, while tables are derived. Nothing of either is half there."""
+    rows = 20_000
+    lay(shell, "events-big.ndjson", [told(f"big{n}", f"user{n % 400}", 1 + n % 9, session=f"{n:x}" * 8) for n in range(rows)])
+    before = spending(shell)
+    landed = "select count(*) from raw.batches where files = 'events-big.ndjson'"
+
+    done = limited(shell, 1_000_000)
+    assert done.returncode == 2 and "events-big.ndjson was not landed, nothing of it: " in complaint(done.stderr)
+    assert "File too large" in complaint(done.stderr)
+    assert ask(shell, landed) == [(0,)] and ask(shell, "select count(*) from raw.events") == [(3,)]
+
+    done = limited(shell, (shell.home / "warehouse.duckdb").stat().st_size)
+    assert done.returncode == 2 and "File too large" in complaint(done.stderr) and "failed: " in complaint(done.stderr)
+    assert ask(shell, landed) == [(1,)]
+    assert spending(shell) == before and list((shell.home / "published").rglob(".*")) == []
+
+    shell.run("refresh")
+    assert ask(shell, "select count(*) from raw.events") == ask(shell, "select count(*) from clean.events") == [(rows + 3,)]
+    assert sum(spending(shell).values()) == 200 * (rows + 3)
+    assert "No differences" in shell.run("verify").stdout

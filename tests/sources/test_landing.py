@@ -24,6 +24,23 @@ HEADER = "id,at,who,what\n"
 ANN, BOB = "1,2020-06-01 10:00:00,ann,tea\n", "2,2020-06-02 10:00:00,bob,jam\n"
 
 
+OTHER = """
+[tables.sales]
+files = "sold*.csv"
+[tables.prices]
+files = "price*.csv"
+numbers = ["price"]
+[[events]]
+from = "sales"
+event_time = "at"
+user_id = "who"
+event_type = "purchase"
+item_id = "what"
+amount = "prices.price"
+lookups.prices = { table = "prices", on = { what = "what" } }
+"""
+
+
 def test_landing_twice_is_landing_once(home: Home) -> None:
     home.write("log.csv", HEADER + ANN + BOB + "3,,cy,tea\n")
     [first] = home.land(KEYLESS)
@@ -166,6 +183,50 @@ def test_a_failure_leaves_nothing_of_its_batch(home: Home, monkeypatch: pytest.M
     assert home.rows("files, stream", "failures") == [("log.csv", "log")]
     monkeypatch.undo()
     assert counts(home.land(KEYED)[0]) == (2, 1, 0, 1)
+
+
+def test_a_file_that_changes_while_it_is_read_is_refused_whole_and_lands_later(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = home.write("log.csv", HEADER + ANN)
+    read = landing.stage
+
+    def slowly(con, table, file, name, rows=None):  # type: ignore[no-untyped-def]
+        columns = read(con, table, file, name, rows)
+        with path.open("a") as out:
+            out.write(BOB)
+        return columns
+
+    monkeypatch.setattr(landing, "stage", slowly)
+    with pytest.raises(PortraitError, match=r"log\.csv was not landed, nothing of it: log\.csv changed while it was read"):
+        home.land(KEYED)
+    assert [home.rows("*", table) for table in ("events", "quarantine", "batches")] == [[], [], []]
+    monkeypatch.undo()
+    assert counts(home.land(KEYED)[0]) == (2, 2, 0, 0)
+    assert home.rows("*", "failures") == []
+
+
+def test_with_refusals_asked_for_every_good_file_lands_and_each_bad_one_has_its_reason(home: Home) -> None:
+    source = home.load(KEYED + OTHER)
+    files = [
+        home.write("log1.parquet", b"PAR1"),
+        home.write("log2.csv", HEADER + ANN),
+        home.write("sold.csv", "at,who,what\n2020-06-01,bob,jam\n"),
+        home.write("price.csv", b""),
+        home.write("stranger.csv", "a,b\n1,2\n"),
+        home.folder / "gone.csv",
+    ]
+    refused: dict[Path, PortraitError] = {}
+    [batch] = land(home.con, source, NOW, files, refused)
+    assert (batch.files, *counts(batch)) == ("log2.csv", 1, 1, 0, 0)
+    assert [path.name for path in files if path not in refused] == ["log2.csv", "price.csv"]
+    reasons = {path.name: str(error) for path, error in refused.items()}
+    assert "can't be read as parquet" in reasons["log1.parquet"] and "no such file" in reasons["gone.csv"]
+    assert "not canonical" in reasons["stranger.csv"] and "price.csv: is empty" in reasons["sold.csv"]
+    assert {name for (name,) in home.rows("files", "failures")} == {"log1.parquet", "stranger.csv", "gone.csv"}
+    home.write("price.csv", "what,price\njam,3\n")
+    refused.clear()
+    assert len(land(home.con, source, NOW, files, refused)) == 2 and len(refused) == 3
 
 
 def test_each_file_is_a_batch_and_rows_are_numbered_in_it(home: Home) -> None:
