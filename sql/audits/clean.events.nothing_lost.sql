@@ -1,5 +1,6 @@
 -- On the days that are clean, every key whose newest version lives is there, and no other.
 -- Offenders: days whose clean count differs from the count of living keys.
+-- A day that a later batch touches is due, not wrong: another process may have landed it just now.
 with
 
 newest as (
@@ -32,17 +33,21 @@ cleaned as (
     group by event_date
 ),
 
-written as (
-    select event_date
-    from meta.materializations
-    where table_name = 'clean.events'
+current_days as (
+    select written.event_date
+    from meta.materializations as written
+    anti join (select * from raw.batches where rows_accepted > 0) as later
+        on
+            written.through_seq < later.batch_seq
+            and written.event_date between later.first_date and later.last_date
+    where written.table_name = 'clean.events'
 )
 
 select
-    written.event_date,
+    current_days.event_date,
     coalesce(living.row_count, 0) as living_keys,
     coalesce(cleaned.row_count, 0) as clean_rows
-from written
-left join living on written.event_date = living.event_date
-left join cleaned on written.event_date = cleaned.event_date
+from current_days
+left join living on current_days.event_date = living.event_date
+left join cleaned on current_days.event_date = cleaned.event_date
 where coalesce(living.row_count, 0) != coalesce(cleaned.row_count, 0)

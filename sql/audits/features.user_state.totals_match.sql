@@ -1,6 +1,24 @@
 -- Running totals end where the sum of the days ends.
 -- Offenders: users whose last state differs from the sum of their days.
+-- Where a later batch makes days of it due, totals are not compared: another process may have landed it just now.
 with
+
+current_days as (
+    select written.event_date
+    from meta.materializations as written
+    anti join (select * from raw.batches where rows_accepted > 0) as later
+        on
+            written.through_seq < later.batch_seq
+            and written.event_date >= later.first_date
+    where written.table_name = 'features.user_state'
+),
+
+due as (
+    select count(*) as day_count
+    from meta.materializations as written
+    anti join current_days on written.event_date = current_days.event_date
+    where written.table_name = 'features.user_state'
+),
 
 last_state as (
     select *
@@ -27,6 +45,7 @@ select
     last_state.spend_cents as state_spend_cents
 from sums
 left join last_state on sums.user_id = last_state.user_id
+inner join due on due.day_count = 0
 where
     sums.event_date is distinct from last_state.event_date
     or sums.purchases is distinct from last_state.purchases

@@ -1,5 +1,6 @@
 -- Every user seen by the end of the day has one portrait of that day, and nobody else has one.
 -- Offenders: days with another number of portraits than of users seen.
+-- A day that a later batch touches is due, not wrong: another process may have landed it just now.
 with
 
 first_days as (
@@ -10,19 +11,23 @@ first_days as (
     group by user_id
 ),
 
-written as (
-    select event_date
-    from meta.materializations
-    where table_name = 'portraits.snapshots'
+current_days as (
+    select written.event_date
+    from meta.materializations as written
+    anti join (select * from raw.batches where rows_accepted > 0) as later
+        on
+            written.through_seq < later.batch_seq
+            and written.event_date >= later.first_date
+    where written.table_name = 'portraits.snapshots'
 ),
 
 seen as (
     select
-        written.event_date,
+        current_days.event_date,
         count(first_days.user_id) as user_count
-    from written
-    left join first_days on first_days.first_date <= written.event_date
-    group by written.event_date
+    from current_days
+    left join first_days on first_days.first_date <= current_days.event_date
+    group by current_days.event_date
 ),
 
 drawn as (
