@@ -1,6 +1,7 @@
 """Jobs, the daily and weekly schedules, and the sensor that watches the landing folder."""
 
 import hashlib
+import os
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,6 +13,7 @@ from portrait_assets.home import Home, open_home
 from portrait_assets.lineage import (
     FEATURE_TABLES,
     PORTRAIT_TABLES,
+    PROCESS_TAG,
     REFRESH_TAG,
     covering,
     history_start,
@@ -135,9 +137,20 @@ def _request(job: str, window: Window, known: str) -> dg.RunRequest:
 
 
 def _run_under_way(instance: dg.DagsterInstance) -> bool:
-    """Whether a run is waiting or working. One older than half a day was killed without a word, and does not count."""
+    """Whether a run is waiting or working. One whose process is gone, or older than half a day, was killed and does not count."""
     since = datetime.now(UTC) - timedelta(hours=12)
-    return bool(instance.get_runs(dg.RunsFilter(statuses=UNDER_WAY, created_after=since), limit=1))
+    runs = instance.get_runs(dg.RunsFilter(statuses=UNDER_WAY, created_after=since))
+    return any(_may_be_alive(run.tags.get(PROCESS_TAG)) for run in runs)
+
+
+def _may_be_alive(process: str | None) -> bool:
+    if process is None:
+        return True
+    try:
+        os.kill(int(process), 0)
+    except OSError as error:
+        return not isinstance(error, ProcessLookupError)
+    return True
 
 
 def _fingerprint(files: list[Path]) -> str:

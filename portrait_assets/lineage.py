@@ -84,6 +84,9 @@ NEVER = -1
 # A run with this tag writes what is due of its window; without it, the whole window, as somebody asked for.
 REFRESH_TAG = "portrait/refresh"
 
+# The process that a command's run is executed in: when it is gone and the run not over, it was killed.
+PROCESS_TAG = "portrait/process"
+
 # A month's cut points are taken this long before its first day, so that what comes up to a fortnight late is in them.
 CUT_LEAD = 16 * DAY
 

@@ -23,6 +23,7 @@ from portrait_assets.lineage import (
     FEATURE_TABLES,
     ON_DEMAND_TABLES,
     PORTRAIT_TABLES,
+    PROCESS_TAG,
     REFRESH_TAG,
     begin_history,
     covering,
@@ -223,7 +224,7 @@ def execute(home: Home, job: str, partitions: Window | str, config: dict[str, An
         result = defs.resolve_job_def(job).execute_in_process(
             instance=instance,
             run_config={**(config or {}), **quiet},
-            tags=_partition_tags(partitions),
+            tags={**_partition_tags(partitions), PROCESS_TAG: str(os.getpid())},
             partition_key=partitions if isinstance(partitions, str) else None,
             raise_on_error=False,
         )

@@ -1,6 +1,7 @@
 """The sensor of the landing folder: each file once, none that is still being written, then what became stale, step by step."""
 
 import os
+import subprocess
 import time
 from datetime import date
 from pathlib import Path
@@ -11,6 +12,8 @@ import pytest
 from portrait_assets import automation
 from portrait_assets.assets.common import HOME
 from portrait_assets.automation import landing_folder, settled_files
+from portrait_assets.definitions import defs
+from portrait_assets.lineage import PROCESS_TAG
 from portrait_assets.resources.lock import exclusive, is_held
 from tests.small_world import World, event
 
@@ -86,3 +89,14 @@ def asked(request: dg.RunRequest) -> tuple[str, str, str]:
         request.tags["dagster/asset_partition_range_start"],
         request.tags["dagster/asset_partition_range_end"],
     )
+
+
+def test_a_run_whose_process_was_killed_holds_nobody_up():
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    with dg.DagsterInstance.ephemeral() as instance:
+        for process, under_way in ((gone.pid, False), (os.getpid(), True)):
+            instance.create_run_for_job(
+                defs.resolve_job_def("land"), status=dg.DagsterRunStatus.STARTED, tags={PROCESS_TAG: str(process)}
+            )
+            assert automation._run_under_way(instance) is under_way
