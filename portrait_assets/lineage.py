@@ -35,6 +35,8 @@ class Daily:
     uses_model: bool = False
     on_demand: bool = False
     """Kept for the published days only, not for every day."""
+    goes_on: bool = False
+    """What is written for a window goes on from the table's own rows of the days before it."""
 
     @property
     def is_running(self) -> bool:
@@ -57,7 +59,7 @@ DAILY_TABLES: tuple[Daily, ...] = (
     Daily(c.FEATURES_VISIT, ("features/visit.sql",), (c.CLEAN_EVENTS,)),
     Daily(c.FEATURES_USER_DAY, ("features/user_day.sql",), (c.CLEAN_EVENTS,)),
     Daily(c.FEATURES_USER_DAY_INTEREST, ("features/user_day_interest.sql",), (c.CLEAN_EVENTS,)),
-    Daily(c.FEATURES_USER_STATE, ("features/user_state.sql",), accumulates=(c.FEATURES_USER_DAY,)),
+    Daily(c.FEATURES_USER_STATE, ("features/user_state.sql",), accumulates=(c.FEATURES_USER_DAY,), goes_on=True),
     Daily(c.FEATURES_INTERESTS, ("features/interests.sql",), accumulates=(c.FEATURES_USER_DAY_INTEREST,)),
     Daily(c.FEATURES_CUT_POINTS, ("features/cut_points.sql",), accumulates=(c.FEATURES_USER_DAY,), by_user=False),
     _scored(c.SCORES_PREDICTIONS, on_demand=False),
@@ -213,13 +215,27 @@ class Ledger:
 
     def through(self, table: Table, window: Window) -> dict[date, int]:
         """Day -> the newest batch that what is written for it now will hold, given its inputs; NEVER where one is missing."""
-        daily, so_far = BY_NAME[table.name], self.newest_seq
+        daily = BY_NAME[table.name]
+        so_far = self._looked_up_through if table is c.CLEAN_EVENTS else self.newest_seq
         first = min(self.home.days.start, window.start) if daily.accumulates else window.start
         held = {}
         for day in Window(first, window.end):
             so_far = min((so_far, *(self.reached(source, day) for source in daily.accumulates)))
+            if daily.goes_on and day < window.start:
+                so_far = min(so_far, self.reached(table, day))
             held[day] = min((so_far, *(self.reached(source, day) for source in daily.inputs)))
         return {day: held[day] for day in window}
+
+    @cached_property
+    def _looked_up_through(self) -> int:
+        """The newest batch that the clean tables without days, which clean.events looks into, miss nothing of.
+
+        Identities take in every batch's users; items and users change with batches that describe them only.
+        """
+        held = dict(self.session.rows("select table_name, through_seq from meta.materializations where event_date is null"))
+        described = [held.get(table.name, NEVER) for table in (c.CLEAN_ITEMS, c.CLEAN_USERS)]
+        behind = [through for through in described if through < self._newest_undated]
+        return min((self.newest_seq, held.get(c.CLEAN_IDENTITIES.name, NEVER), *behind))
 
     def reached(self, table: Table, day: date) -> int:
         """The newest batch of which a day of the table misses nothing."""

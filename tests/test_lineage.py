@@ -6,6 +6,7 @@ import duckdb
 import pytest
 
 from portrait_assets import columns as c
+from portrait_assets.assets.daily import refresh_days, write_days
 from portrait_assets.lineage import Ledger, begin_history, history_start, knowledge, models_in_force, stale_days
 from portrait_assets.partitions import Window
 from tests.small_world import FIRST_DAY, LAST_DAY, World, event
@@ -17,6 +18,9 @@ BUILT = {
 
 
 BY_DAY = {"clean.events", "features.visit", "features.user_day", "features.user_day_interest"}  # a day alone
+
+
+IN_STEP = (c.FEATURES_USER_DAY, c.FEATURES_USER_STATE, c.FEATURES_INTERESTS, c.PORTRAITS_SNAPSHOTS)
 
 
 def first_stale(world: World) -> dict[str, date | None]:
@@ -151,3 +155,39 @@ def test_what_a_day_holds_has_another_name_when_a_batch_touches_it(world: World)
     after = {table: Ledger(world.session, world.home).content(table, days) for table in before}
     renamed = {table: [before[table][day] != after[table][day] for day in days] for table in before}
     assert renamed == {c.CLEAN_EVENTS: [False, True, False], c.FEATURES_USER_STATE: [False, True, True]}
+
+
+# -------------------------------------------------------- another process lands or writes between two steps of a run
+
+
+def assert_a_refresh_makes_it_right(world: World) -> None:
+    world.refresh()
+    refreshed = [world.table(table) for table in (c.CLEAN_EVENTS, *IN_STEP)]
+    world.build()
+    assert all(table.equals(world.table(which)) for table, which in zip(refreshed, (c.CLEAN_EVENTS, *IN_STEP), strict=True))
+
+
+def test_a_state_that_went_on_from_a_stale_one_stays_due(world: World):
+    """The days before are due, their partials are not any more: the state of a later day alone is written on sand."""
+    world.land(event(1, "ann", "2024-01-10 12:00"), event(2, "ann", "2024-01-20 12:00"), event(3, "ann", "2024-01-30 12:00"))
+    world.build()
+    world.land(event(4, "ann", "2024-01-10 13:00", amount=5))
+    for table in (c.CLEAN_EVENTS, c.FEATURES_VISIT, c.FEATURES_USER_DAY):
+        refresh_days(world.session, world.home, table, world.home.days)
+    day = date(2024, 1, 20)
+    write_days(world.session, world.home, c.FEATURES_USER_STATE, Window(day, day))
+    assert day in stale_days(world.session, world.home, world.home.days)["features.user_state"]
+    assert_a_refresh_makes_it_right(world)
+
+
+@pytest.mark.parametrize("described", [False, True])
+def test_clean_events_written_before_who_or_what_they_are_of_is_known_stay_due(world: World, described: bool):
+    world.land(event(1, "ann", "2024-01-10 12:00"))
+    world.build()
+    world.land(event(2, "dan", "2024-01-10 13:00", item="ufo"))
+    if described:
+        world.describe({"item": "ufo", "category": "novelty"})
+    day = date(2024, 1, 10)
+    write_days(world.session, world.home, c.CLEAN_EVENTS, Window(day, day))
+    assert day in stale_days(world.session, world.home, world.home.days)["clean.events"]
+    assert_a_refresh_makes_it_right(world)
