@@ -6,6 +6,7 @@ manifest lists its files, and the segments of the live log whose events it holds
 
 import hashlib
 import os
+from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from portrait_assets.partitions import Window
 from portrait_assets.resources.session import Session
 
 STATE_FOLDER = "state"
+DAYS_AT_ONCE = 31  # read together: a query a day takes longer than writing its file
 SEGMENT_NAME = "live-{number:012d}.ndjson"
 SEGMENT_PATTERN = r"live-(\d{12})\.ndjson"
 EVENT_COLUMNS = (
@@ -71,11 +73,21 @@ def _write_days(session: Session, ledger: Ledger, folder: Path, name: str, days:
     files = {
         day: folder / f"{name}-{day}-{content}.parquet" for day, content in ledger.content(table, days).items() if day in filled
     }
-    for day, file in files.items():
-        if not file.exists():
-            rows = f"select {', '.join(columns)} from {table.name} where event_date = $day order by user_id"
-            _write(session.frame(rows, day=day), file)
+    missing = [day for day, file in files.items() if not file.exists()]
+    for run in _in_runs(missing):
+        rows = session.frame(
+            f"select {', '.join(columns)} from {table.name} where event_date in (select unnest($days::date[])) "
+            "order by event_date, user_id",
+            days=run,
+        )
+        for (day,), rows_of_day in rows.partition_by("event_date", as_dict=True, maintain_order=True).items():
+            _write(rows_of_day, files[day])
     return [file.name for file in files.values()]
+
+
+def _in_runs(days: list[date]) -> Iterator[list[date]]:
+    for begins in range(0, len(days), DAYS_AT_ONCE):
+        yield days[begins : begins + DAYS_AT_ONCE]
 
 
 def _write_table(session: Session, folder: Path, name: str, day: date) -> str:

@@ -99,12 +99,18 @@ at_day as (
             and active.event_date < running.to_date
 ),
 
-ranked as (
+-- The smallest of (less mass, then name) are the strongest, in order: no sort of all that is weaker.
+tops as (
     select
-        *,
-        sum(mass) over (partition by user_id, event_date, facet) as total,
-        row_number() over (partition by user_id, event_date, facet order by "value" is null, mass desc, "value") as place
+        user_id,
+        event_date,
+        facet,
+        sum(mass) as total,
+        count("value") as value_count,
+        sum(mass) filter (where "value" is null) as unknown_mass,
+        min({'below': -mass, 'value': "value"}, 5) filter (where "value" is not null) as strongest
     from at_day
+    group by user_id, event_date, facet
 ),
 
 shares as (
@@ -112,24 +118,23 @@ shares as (
         user_id,
         event_date,
         facet,
-        "value",
-        place,
-        (case when total > 0 then greatest(mass, 0) * 1000 // total else 0 end)::bigint as share_milli
-    from ranked
+        value_count,
+        case when total > 0 then greatest(unknown_mass, 0) * 1000 // total else 0 end as unknown_share_milli,
+        list_transform(strongest, lambda entry: {
+            'value': entry."value",
+            'share_milli': (case when total > 0 then greatest(-entry.below, 0) * 1000 // total else 0 end)::bigint
+        }) as listed
+    from tops
 )
 
 select
     event_date,
     user_id,
-    coalesce(list({'value': "value", 'share_milli': share_milli} order by place)
-        filter (where facet = 'department' and place <= 5 and "value" is not null), []) as departments,
-    coalesce(list({'value': "value", 'share_milli': share_milli} order by place)
-        filter (where facet = 'category' and place <= 5 and "value" is not null), []) as categories,
-    coalesce(list({'value': "value", 'share_milli': share_milli} order by place)
-        filter (where facet = 'brand' and place <= 5 and "value" is not null), []) as brands,
-    coalesce(list({'value': "value", 'share_milli': share_milli} order by place)
-        filter (where facet = 'price_band' and place <= 5 and "value" is not null), []) as price_bands,
-    count(*) filter (where facet = 'category' and "value" is not null) as category_count,
-    coalesce(max(share_milli) filter (where facet = 'category' and "value" is null), 0) as unknown_share_milli
+    coalesce(any_value(listed) filter (where facet = 'department'), []) as departments,
+    coalesce(any_value(listed) filter (where facet = 'category'), []) as categories,
+    coalesce(any_value(listed) filter (where facet = 'brand'), []) as brands,
+    coalesce(any_value(listed) filter (where facet = 'price_band'), []) as price_bands,
+    coalesce(max(value_count) filter (where facet = 'category'), 0) as category_count,
+    coalesce(max(unknown_share_milli) filter (where facet = 'category'), 0)::bigint as unknown_share_milli
 from shares
 group by event_date, user_id

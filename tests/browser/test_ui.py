@@ -82,8 +82,10 @@ def page() -> Iterator[object]:
 
 
 def test_the_asset_graph_shows_every_layer_and_its_tables(pages: dict[str, str], page):
+    page.set_viewport_size({"width": 1800, "height": 2600})  # what is out of sight is not drawn
     page.goto(f"{pages['Dagster']}/asset-groups")
-    for group in ("raw", "clean", "features", "models", "scores", "portraits", "recommendations", "published"):
+    layers = ("raw", "clean", "features", "models", "scores", "portraits", "recommendations", "observability", "published")
+    for group in layers:
         page.get_by_text(group, exact=True).first.wait_for()
     page.keyboard.press("Alt+e")
     for table in ("batches", "user_day", "behaviour", "snapshots", "export"):
