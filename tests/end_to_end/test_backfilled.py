@@ -15,7 +15,7 @@ from tests.end_to_end.slice import Shell
 
 
 @pytest.mark.parametrize(
-    ("days", "partitions"), [(12, 10), pytest.param(90, 90, marks=pytest.mark.slow)], ids=["10 partitions", "90 partitions"]
+    ("days", "partitions"), [(8, 4), pytest.param(90, 90, marks=pytest.mark.slow)], ids=["4 partitions", "90 partitions"]
 )
 def test_a_backfill_in_any_order_while_files_come_in_has_no_lock_error_and_no_difference(
     tmp_path: Path, days: int, partitions: int

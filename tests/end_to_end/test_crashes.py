@@ -86,7 +86,7 @@ def assert_same(killed: Shell, whole: Shell) -> None:
         for name, shell in (("killed", killed), ("whole", whole)):
             con.execute(f"attach '{shell.home / 'warehouse.duckdb'}' as {name} (read_only)")
         for table in COMPARED:
-            without = "exclude (batch_seq)" if table == "raw.events" else ""
+            without = "exclude (batch_seq)" if table in ("raw.events", "clean.events", "portraits.changes") else ""
             one, other = (f"select * {without} from {name}.{table}" for name in ("killed", "whole"))
             differing = f"select count(*) from (({one} except all {other}) union all ({other} except all {one}))"
             assert con.execute(differing).fetchall() == [(0,)], table
@@ -98,7 +98,7 @@ def assert_same(killed: Shell, whole: Shell) -> None:
 
 
 @pytest.mark.parametrize(
-    ("kills", "of_commands"), [(20, 3), pytest.param(200, 20, marks=pytest.mark.slow)], ids=["20 kills", "200 kills"]
+    ("kills", "of_commands"), [(20, 1), pytest.param(200, 20, marks=pytest.mark.slow)], ids=["20 kills", "200 kills"]
 )
 def test_a_refresh_killed_again_and_again_ends_like_one_nobody_killed(
     tmp_path: Path, homes: tuple[Shell, Shell, Shop], kills: int, of_commands: int
