@@ -80,8 +80,11 @@ def refresh(home: Home) -> tuple[Home, Outcome]:
 def ingest(home: Home, files: list[Path]) -> tuple[Home, list[sources.Batch]]:
     """Land `files`; returns the home, extended to the days they bring, and the landed batches.
 
-    A file that can not be landed does not hold up the others: it is named in a PortraitError when they have landed.
+    A file that can not be landed does not hold up the others: it is named in a PortraitError when they have landed. A name without
+    a file is a slip of the pen: then nothing is landed.
     """
+    if missing := next((file for file in files if not file.is_file()), None):
+        raise PortraitError(f"{missing}: no such file; check the name. Nothing was landed")
     refused = sources.Refused()
     home, batches = _landed(home, files, refused)
     _raise(refused, f"{len(batches)} other batches are landed")

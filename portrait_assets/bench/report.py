@@ -86,7 +86,7 @@ events of those ten days, each of another basket.
 - *1,000 late events*: the same with one file, after the ten days: all snapshots and tag intervals of those days that it touches,
   and the last day published again.
 - Opening the warehouse, and closing it with its checkpoint, once an operation. Publishing with what the live service reads (`state/`).
-- `features.visit`, which is also what the sequence model reads: the counts of visits in `features.user_day` come from it.
+- `features.visit`, the sequences that the model reads; nothing else reads them.
 
 **What is not.** Training, scores, vectors and recommendations (without a model there are none: the export's files of them are empty);
 Dagster, its checks and plots; making the events. Peak memory is of the process that does all this and nothing else.
