@@ -29,7 +29,7 @@ from portrait_assets.settings import Settings
 from tests.small_world import ITEM, event, write_lines, write_mapping
 
 START, END = date(2024, 1, 1), date(2024, 1, 16)  # before a model can be trained
-USERS = [f"user{n:02d}" for n in range(20)]
+USERS = [f"user{n:03d}" for n in range(300)]  # so many that what a kill damages is seldom mended by what comes later
 KINDS = ("purchase", "purchase", "view", "cart")
 
 
@@ -72,9 +72,9 @@ class Shop:
 
 
 def write_shop(folder: Path, shop: Shop) -> Path:
-    """The mapping of a shop with two hundred events behind it."""
+    """The mapping of a shop with four hundred events behind it."""
     mapping = write_mapping(folder, START, shop.last)
-    write_lines(folder / "events-before.ndjson", [shop.new() for _ in range(200)])
+    write_lines(folder / "events-before.ndjson", [shop.new() for _ in range(400)])
     return mapping
 
 
