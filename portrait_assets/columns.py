@@ -368,16 +368,18 @@ SCORES_VECTORS = Table(
 _PREDICTION = (
     Column("event_date", "date", "UTC day: the partition"),
     Column("user_id", "varchar", "the person"),
-    Column("target", "varchar", "churn_14d, category_14d, item_14d or a declared attribute's name"),
-    Column("class", "varchar", "category, item or attribute value; null for churn"),
-    Column("probability", "double", "calibrated, 0 to 1"),
+    Column(
+        "target", "varchar", "what is told: a column of portraits.snapshots, a declared attribute, category_14d or item_14d"
+    ),
+    Column("class", "varchar", "category, item or attribute value; null where the target has none"),
+    Column("probability", "double", "calibrated, 0 to 1; null for an amount"),
     Column("model_version", "varchar", "the model that made it"),
 )
 
 SCORES_PREDICTIONS = Table(
     "scores.predictions",
-    "user x day x target x class: what the portrait says of risk and of undeclared attributes",
-    _PREDICTION,
+    "user x day x target x class: what the portrait says of risk, of what is to come and of undeclared attributes",
+    (*_PREDICTION, Column("value", "double", "an amount to expect: days, purchases or cents; null for a probability")),
     partition="event_date",
 )
 
@@ -459,6 +461,16 @@ PORTRAITS_SNAPSHOTS = Table(
         Column("value_tier", "varchar", "value: high, medium or low by monetary_score"),
         Column("lifecycle", "varchar", "lifecycle: prospect, new, active, lapsing, lapsed or dormant"),
         Column("churn_14d", "double", "risk: probability of no purchase in the next 14 days; null before the first model"),
+        Column("churn_28d", "double", "risk: the same within 28 days; null where the history is too short to be judged on it"),
+        Column("churn_90d", "double", "risk: the same within 90 days"),
+        Column("alive_probability", "double", "risk: probability of not having left for good (BG/NBD); null before a purchase"),
+        Column(
+            "next_purchase_days", "double", "value: median days to the next purchase; null beyond 28 or before the first model"
+        ),
+        Column("expected_spend_cents_14d", "double", "value: spend to expect of the next 14 days, cents"),
+        Column("expected_spend_cents_90d", "double", "value: spend to expect of the next 90 days, cents"),
+        Column("expected_purchases_90d", "double", "value: purchase days to expect of the next 90 days"),
+        Column("lifetime_value_cents_365d", "double", "value: spend to expect of a year (BG/NBD, Gamma-Gamma), cents"),
         Column("segment", "varchar", "segment: named cell of recency, frequency and monetary fifths"),
         Column("model_version", "varchar", "the model behind the model fields; null before the first model"),
     ),

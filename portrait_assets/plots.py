@@ -82,6 +82,23 @@ def line_panels(curves: pl.DataFrame) -> bytes:
     return png(figure)
 
 
+def reliability_panels(bins: pl.DataFrame) -> bytes:
+    """What was told against what happened, a panel a head; the diagonal is honest."""
+    heads = bins["head"].unique(maintain_order=True).to_list()
+    figure = Figure(figsize=(2.6 * max(1, len(heads)), 2.6), layout="constrained")
+    for panel, head in zip(figure.subplots(1, max(1, len(heads)), squeeze=False)[0], heads, strict=False):
+        part = bins.filter(pl.col("head") == head)
+        end = float(part.select(pl.max_horizontal(pl.col("told", "seen").max(), 1e-3)).item())
+        panel.plot([0, end], [0, end], color=SHADES[3], linewidth=1, linestyle="--")
+        panel.plot(part["told"].to_list(), part["seen"].to_list(), color=INK, marker="o", markersize=3, linewidth=1.2)
+        panel.set_title(head, fontsize=9, loc="left")
+        panel.set_xlabel("told", fontsize=8)
+        panel.set_ylabel("seen", fontsize=8)
+        panel.tick_params(labelsize=7)
+        panel.spines[["top", "right"]].set_visible(False)
+    return png(figure)
+
+
 def _axes(width: float, height: float, title: str) -> tuple[Figure, Any]:
     figure = Figure(figsize=(width, height), layout="constrained")
     axes = figure.subplots()

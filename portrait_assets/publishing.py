@@ -32,7 +32,8 @@ PORTRAITS = "select * exclude (event_date) from portraits.snapshots where event_
 EMBEDDINGS = "select user_id, embedding from scores.vectors where event_date = $day order by user_id"
 PREDICTIONS = (
     "select user_id, target || coalesce('=' || class, '') as target, probability "
-    "from (from scores.predictions union all from scores.next_purchases) where event_date = $day order by user_id, target"
+    "from (from scores.predictions union all by name from scores.next_purchases) "
+    "where event_date = $day and probability is not null order by user_id, target"
 )
 RECOMMENDATIONS = (
     'select top.user_id, top."rank", top.item_id, top.score, top.reason, items.name as item_name, items.category '

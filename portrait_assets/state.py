@@ -37,7 +37,7 @@ TABLES = {
     "items": "select item_id, department, category, brand from clean.items order by item_id",
     "users": "select * from clean.users order by user_id",
     "cut_points": "select event_date, measure, cuts from features.cut_points where event_date <= $day order by event_date, measure",
-    "predictions": "select user_id, target, class, probability, model_version from scores.predictions where event_date = $day "
+    "predictions": "select user_id, target, class, probability, value, model_version from scores.predictions where event_date = $day "
     "order by user_id, target, class",
 }
 

@@ -107,6 +107,10 @@ DAMAGE = {
         "update scores.predictions set probability = -0.1 where target = 'churn_14d'",
         "update scores.predictions set probability = null where target = 'churn_14d'",
         "update scores.predictions set probability = 'nan' where target = 'churn_14d'",
+        "update scores.predictions set value = 1 where target = 'churn_14d'",
+        "update scores.predictions set value = -1 where target = 'expected_spend_cents_90d'",
+        "update scores.predictions set value = null where target = 'expected_spend_cents_90d'",
+        "update scores.predictions set value = 'nan' where target = 'expected_spend_cents_90d'",
         "delete from scores.predictions where target = 'age' and class = '35-44'",
     ],
     "scores.predictions.models_saw_no_future": [
@@ -172,9 +176,10 @@ def _score(world: World) -> None:
         through=MODEL_DAY,
     )
     days = Window(MODEL_DAY, LAST)
-    said = [("churn_14d", None, 0.3), ("age", "35-44", 0.4), ("age", "45-54", 0.6)]
+    chances = [("churn_14d", None, 0.3), ("age", "35-44", 0.4), ("age", "45-54", 0.6)]
+    said = [(*chance, "m1", None) for chance in chances] + [("expected_spend_cents_90d", None, None, "m1", 1200.0)]
     users = ["ann", "bob", "cat"]
-    rows = [(day, user, *told, "m1") for day in days for user in users for told in said]
+    rows = [(day, user, *told) for day in days for user in users for told in said]
     predictions = pl.DataFrame(rows, schema=c.SCORES_PREDICTIONS.column_names, orient="row")
     write_scores(session, world.home, c.SCORES_PREDICTIONS, days, [predictions])
     last = Window(LAST, LAST)

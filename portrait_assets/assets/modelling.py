@@ -10,7 +10,7 @@ import polars as pl
 
 from portrait_assets import columns as c
 from portrait_assets.home import Home
-from portrait_assets.plots import line_panels, metric_bars
+from portrait_assets.plots import line_panels, metric_bars, reliability_panels
 from portrait_assets.resources.session import Session
 from portrait_assets.resources.tracking import REGISTERED_NAME, Tracking
 
@@ -90,11 +90,19 @@ def _log_report(mlflow: Any, home: Home, report: "Report", version: str, status:
         for measure in ("auc", "log_loss", "ece"):
             if row[measure] is not None:
                 mlflow.log_metric(f"{row['head']}/{row['model'].replace(' ', '_')}/{measure}", row[measure])
-    for name in ("metrics", "attributes", "selection", "fusion", "curves"):
+    for row in report.outlook.filter(pl.col("model").is_not_null()).iter_rows(named=True):
+        for measure in ("auc", "log_loss", "ece", "rmse", "mae", "told_over_seen", "come_by_then"):
+            if row[measure] is not None:
+                mlflow.log_metric(f"{row['head']}/{row['model']}/{measure}", row[measure])
+    for row in report.attributes.filter(pl.col("outcome") == "served").iter_rows(named=True):
+        for measure in ("auc", "counts_auc", "ece"):
+            mlflow.log_metric(f"{row['attribute']}/{measure}", row[measure])
+    for name in ("metrics", "outlook", "attributes", "reliability", "selection", "fusion", "curves"):
         mlflow.log_text(getattr(report, name).write_csv(), f"tables/{name}.csv")
     mlflow.log_text(reason, "gate.txt")
     _log_bytes(mlflow, plot, "plots/heads_against_windowed_counts.png")
     _log_bytes(mlflow, line_panels(report.curves), "plots/curves.png")
+    _log_bytes(mlflow, reliability_panels(report.reliability), "plots/reliability.png")
     tags = {"trained_through": str(report.trained_through), "version": version, "status": status, "reason": reason[:400]}
     mlflow.set_tags(tags)
     info = served_model.log(mlflow, home.settings.models_dir / version, report)

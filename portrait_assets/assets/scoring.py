@@ -60,7 +60,8 @@ def vector_rows(scored: ScoredDay) -> pl.DataFrame:
 
 def portrait_rows(scored: ScoredDay) -> pl.DataFrame:
     """Rows of scores.predictions: all that is not about what will be bought."""
-    return _split(scored).filter(~pl.col("target").is_in(["category_14d", "item_14d"]))
+    chances = _split(scored).filter(~pl.col("target").is_in(["category_14d", "item_14d"]))
+    return pl.concat([chances, _dated(scored.scores.amounts, scored.day, scored.version)], how="diagonal")
 
 
 def purchase_rows(scored: ScoredDay) -> pl.DataFrame:

@@ -27,9 +27,12 @@ class AttributeHead:
 
 
 def fit_attribute_heads(
-    attributes: pl.DataFrame, user_ids: list[str], x: np.ndarray, config: BehaviourConfig
+    attributes: pl.DataFrame, user_ids: list[str], x: np.ndarray, counts: np.ndarray, config: BehaviourConfig
 ) -> tuple[dict[str, AttributeHead], pl.DataFrame]:
-    """A head for each attribute with enough labelled users (else it abstains, saying why), and cross-validated figures."""
+    """A head for each attribute with enough labelled users (else it abstains, saying why), and cross-validated figures.
+
+    `counts` (N, F) are the windowed counts that the rival reads: the same regression without the model.
+    """
     place = {user: i for i, user in enumerate(user_ids)}
     heads: dict[str, AttributeHead] = {}
     rows: list[tuple] = []
@@ -41,17 +44,20 @@ def fit_attribute_heads(
         frequent = told["value"].value_counts().filter(pl.col("count") >= config.attribute_min_class)["value"].sort().to_list()
         told = told.filter(pl.col("value").is_in(frequent))
         if len(frequent) < 2 or told.height < config.attribute_min_users:
-            rows.append((name, told.height, len(frequent), "abstains: too few labelled users or classes", None, None))
+            rows.append((name, told.height, len(frequent), "abstains: too few labelled users or classes", None, None, None))
             continue
         y = told["value"].replace_strict(frequent, range(len(frequent)), return_dtype=pl.Int64).to_numpy()
-        heads[name], macro_auc, error = fit_one(x[[place[u] for u in told["user_id"]]], y, tuple(frequent), config)
-        rows.append((name, told.height, len(frequent), "served", macro_auc, error))
+        rows_of = [place[u] for u in told["user_id"]]
+        heads[name], found, error = fit_one(x[rows_of], y, tuple(frequent), config)
+        rival = macro_auc(held_out_logits(counts[rows_of], y, len(frequent), config), y)
+        rows.append((name, told.height, len(frequent), "served", found, rival, error))
     schema = {
         "attribute": pl.String,
         "users": pl.Int64,
         "classes": pl.Int64,
         "outcome": pl.String,
         "auc": pl.Float64,
+        "counts_auc": pl.Float64,
         "ece": pl.Float64,
     }
     return heads, pl.DataFrame(rows, schema=schema, orient="row")
@@ -61,14 +67,23 @@ def fit_one(
     x: np.ndarray, y: np.ndarray, classes: tuple[str, ...], config: BehaviourConfig
 ) -> tuple[AttributeHead, float, float]:
     """Head on all labelled users; its temperature, macro AUC and ECE from out-of-fold logits."""
-    fold = np.random.default_rng(config.seed).permutation(len(y)) % FOLDS
-    logits = np.zeros((len(y), len(classes)))
-    for k in range(FOLDS):
-        part = fit_logistic(x[fold != k], y[fold != k], STRENGTH, len(classes))
-        logits[fold == k] = part.logits(x[fold == k])
+    logits = held_out_logits(x, y, len(classes), config)
     temperature = fit_temperature(logits, y)
     p = softmax(logits / temperature)
-    truth = np.eye(len(classes))[y]
-    macro = float(np.nanmean([auc(truth[:, k], p[:, k]) for k in range(len(classes))]))
     head = AttributeHead(classes, fit_logistic(x, y, STRENGTH, len(classes)), temperature)
-    return head, macro, calibration_error(truth, p)
+    return head, macro_auc(logits / temperature, y), calibration_error(np.eye(len(classes))[y], p)
+
+
+def held_out_logits(x: np.ndarray, y: np.ndarray, classes: int, config: BehaviourConfig) -> np.ndarray:
+    """(N, classes) from FOLDS fits, each told of the users it did not see."""
+    fold = np.random.default_rng(config.seed).permutation(len(y)) % FOLDS
+    logits = np.zeros((len(y), classes))
+    for k in range(FOLDS):
+        logits[fold == k] = fit_logistic(x[fold != k], y[fold != k], STRENGTH, classes).logits(x[fold == k])
+    return logits
+
+
+def macro_auc(logits: np.ndarray, y: np.ndarray) -> float:
+    """Mean over classes of one against the rest; logits (N, K), class numbers (N,)."""
+    p = softmax(logits)
+    return float(np.nanmean([auc(y == k, p[:, k]) for k in range(p.shape[1])]))

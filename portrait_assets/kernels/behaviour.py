@@ -9,6 +9,8 @@ from portrait_assets.errors import PortraitError
 from portrait_assets.kernels.attributes import fit_attribute_heads
 from portrait_assets.kernels.config import BehaviourConfig
 from portrait_assets.kernels.fusion import fit_fusion
+from portrait_assets.kernels.metrics import reliability
+from portrait_assets.kernels.outlook import fit_outlook
 from portrait_assets.kernels.parts import fit_parts, read_parts
 from portrait_assets.kernels.rehearsal import Log, Watch, validate, validation_losses
 from portrait_assets.kernels.scoring import Scores, blocks_only, score
@@ -28,9 +30,11 @@ class Report:
     validation_as_of: date
     metrics: pl.DataFrame  # head, model, auc, log_loss, ece on the validation window
     curves: pl.DataFrame  # stage, epoch, loss, churn_auc, category_auc, item_auc
-    attributes: pl.DataFrame  # attribute, users, classes, outcome, auc, ece
+    attributes: pl.DataFrame  # attribute, users, classes, outcome, auc, counts_auc (of the counts alone), ece
     selection: pl.DataFrame  # column, outcome, duplicate_of, correlation
     fusion: pl.DataFrame  # block, columns, slots, used_slots, variance_share
+    outlook: pl.DataFrame  # head, model, outcome and figures of what is told further ahead
+    reliability: pl.DataFrame  # head, told, seen, count: ten bins of each head's held-out chances
     losses: pl.DataFrame  # user_id, head, loss on the validation window, for the gate
 
 
@@ -61,11 +65,25 @@ def train(
     inputs = block_inputs(raw, verdict.blends)
     fusion = fit_fusion(inputs)
     told_by = attribute_inputs(fusion.vectors(inputs))
-    heads, found = fit_attribute_heads(attributes, [past.users[i] for i in raw.users], told_by, config)
-    model = TrainedModel(config, trained_through, served, rehearsal, verdict.blends, raw.targets, fusion, heads)
+    near = verdict.rehearsed
+    ahead, outlook, chances = fit_outlook(history, features, trained_through, served.selection, near, config)
+    reliable = reliability(
+        {f"churn_{config.horizon_days}d" if k == "churn" else k: v for k, v in verdict.chances.items()} | chances
+    )
+    heads, found = fit_attribute_heads(attributes, [past.users[i] for i in raw.users], told_by, raw.features, config)
+    model = TrainedModel(config, trained_through, served, rehearsal, verdict.blends, raw.targets, fusion, heads, ahead)
     curves, selected = pl.DataFrame(watch.curves), served.selection.outcome
     return model, Report(
-        trained_through, as_ofs[-1], verdict.metrics, curves, found, selected, fusion.outcome(), verdict.losses
+        trained_through,
+        as_ofs[-1],
+        verdict.metrics,
+        curves,
+        found,
+        selected,
+        fusion.outcome(),
+        outlook,
+        reliable,
+        verdict.losses,
     )
 
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from portrait_assets.kernels.linear import fit_logistic
 
+WINDOW_SHIFT = 0.3  # log odds by which the level of two windows may differ for no lasting reason
 PRIOR_STRENGTH = 100.0  # so that a handful of held-out rows cannot overrule the even blend
 
 
@@ -28,16 +29,31 @@ class Blend:
 
 
 def fit_blend(boosted: np.ndarray, network: np.ndarray, truth: np.ndarray, binary: bool) -> Blend:
-    """Flat arrays of held-out rows; the even blend where there is nothing to learn from (empty or one value)."""
+    """Flat arrays of held-out rows; the even blend where there is nothing to learn from (empty or one value).
+
+    The level of a chance stays that of the boosted scores, which learnt it over many windows, unless it is far off: the level
+    of one window (a holiday, a season) says little of the next one's.
+    """
     if len(truth) == 0 or truth.min() == truth.max():
         return Blend()
     x = np.stack([boosted, np.where(np.isnan(network), boosted, network)], axis=1).astype(np.float64)
     if binary:
         model = fit_logistic(x, truth.astype(np.float64)[:, None], PRIOR_STRENGTH)
-        return Blend(float(model.weight[0, 0]), float(model.weight[1, 0]), float(model.bias[0]))
+        a, b = model.weight[:, 0]
+        kept, fitted = level_shift(x @ model.weight[:, 0], float(sigmoid(boosted).mean())), float(model.bias[0])
+        return Blend(float(a), float(b), kept if abs(kept - fitted) < WINDOW_SHIFT else fitted)
     design = np.column_stack([x, np.ones(len(x))])
     a, b, shift = np.linalg.lstsq(design, truth.astype(np.float64), rcond=None)[0]
     return Blend(float(a), float(b), float(shift))
+
+
+def level_shift(score: np.ndarray, level: float) -> float:
+    """What to add to log odds (N,) so that their mean probability is `level`, by halving."""
+    low, high = -30.0, 30.0
+    for _ in range(60):
+        middle = (low + high) / 2
+        low, high = (middle, high) if sigmoid(score + middle).mean() < level else (low, middle)
+    return (low + high) / 2
 
 
 def fit_temperature(logits: np.ndarray, label: np.ndarray) -> float:

@@ -9,10 +9,11 @@ class BehaviourConfig:
 
     outcome_event: str = "purchase"  # the event type whose absence is churn and whose items are predicted
     horizon_days: int = 14  # predictions are about [as_of, as_of + horizon)
+    outlook_days: tuple[int, int] = (28, 90)  # how far ahead churn, spend and purchases are told as well
     popular_days: int = 60  # targets are the most bought of these days before the as-of
     targets: int = 100  # categories and items with a served head
     windows: int = 14  # as-of points a horizon apart that the network learns from
-    boost_windows: int = 7  # the latest of them that the boosted heads learn from
+    boost_windows: int = 7  # the latest of them that the boosted pair heads learn from
     # network
     width: int = 64
     layers: int = 2
@@ -30,6 +31,10 @@ class BehaviourConfig:
     boost_leaves: int = 31
     boost_rate: float = 0.06
     pair_rows: int = 600_000  # user x target rows a pair booster may see
+    user_rounds: int = 250  # of the boosters that tell a user's own outcomes: fewer rows, so smaller and slower
+    user_leaves: int = 8
+    user_rate: float = 0.02
+    affinity_items: int = 1000  # most bought items by which users are alike
     # habits
     half_lives_days: tuple[float, ...] = (7.0, 30.0, 120.0)
     # declared attributes
@@ -58,6 +63,9 @@ TINY = BehaviourConfig(
     boost_rounds=20,
     boost_leaves=7,
     pair_rows=20_000,
+    user_rounds=30,
+    user_rate=0.1,
+    affinity_items=100,
     attribute_min_users=30,
     attribute_min_class=5,
 )

@@ -142,7 +142,9 @@ class Verdict:
 
 
 def gate(challenger: pl.DataFrame, champion: pl.DataFrame | None) -> Verdict:
-    """Paired bootstrap over users of `user_losses` on one window: rejected if a head is worse beyond noise, else promoted."""
+    """Paired bootstrap over users of `user_losses` on one window. Promoted if no head is worse beyond noise and the whole is better:
+    the mean over heads of the loss relative to the champion's, so that each head counts alike.
+    """
     schema = {
         "head": pl.String,
         "champion": pl.Float64,
@@ -166,5 +168,8 @@ def gate(challenger: pl.DataFrame, champion: pl.DataFrame | None) -> Verdict:
             )
     if not rows:
         return Verdict(False, ("no user was scored by both models",), pl.DataFrame(schema=schema))
-    good = ("no head is worse than the champion's beyond noise",)
+    overall = float(np.mean([mean / max(old, 1e-12) for _, old, _, mean, _, _ in rows]))
+    if not reasons and overall >= 0:
+        reasons.append(f"no better overall: the heads' log loss is {100 * overall:.2f} % above the champion's on average")
+    good = (f"no head is worse than the champion's beyond noise, and log loss is {-100 * overall:.2f} % lower on average",)
     return Verdict(not reasons, tuple(reasons) or good, pl.DataFrame(rows, schema=schema, orient="row"))

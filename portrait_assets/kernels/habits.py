@@ -10,6 +10,7 @@ import numpy as np
 from portrait_assets.kernels.sequences import History, day_number
 
 NEVER_DAYS = 400.0
+RHYTHM_WEEKS = 12
 
 
 def decayed_counts(history: History, codes: np.ndarray, count: int, as_of: date, half_lives: tuple[float, ...]) -> np.ndarray:
@@ -90,3 +91,46 @@ def user_activity(history: History, as_of: date, half_lives: tuple[float, ...]) 
         gap,
     ]
     return np.stack(columns, axis=1).astype(np.float32)
+
+
+def visit_rhythm(history: History, as_of: date, horizon_days: int) -> np.ndarray:
+    """(U, RHYTHM_WEEKS + 8) float32: outcome visits of each of the last weeks, how often a window of `horizon_days` had none,
+    how the silence since the last visit compares with the user's own gaps (days), and their longest gaps.
+    """
+    now, size = day_number(as_of), len(history.users)
+    keep = history.visit_outcome & (history.visit_day < now)
+    user, day = history.visit_user[keep], history.visit_day[keep]
+    ago, days = np.floor(now - day).astype(np.int64), RHYTHM_WEEKS * 7
+    late = ago < days
+    came = np.zeros((size, days + 1))
+    came[user[late], ago[late] + 1] = 1
+    weeks = np.bincount(user[late] * RHYTHM_WEEKS + ago[late] // 7, minlength=size * RHYTHM_WEEKS).reshape(size, -1)
+    summed = np.cumsum(came, axis=1)
+    windows = summed[:, horizon_days:] - summed[:, :-horizon_days]  # (U, days - horizon + 1), the latest first
+    oldest = np.full(size, -1)
+    np.maximum.at(oldest, user, ago)
+    known = horizon_days + np.arange(windows.shape[1]) <= oldest[:, None]
+    empty = (windows == 0) & known
+    columns = [empty[:, :reach].sum(1) / np.maximum(known[:, :reach].sum(1), 1) for reach in (2 * horizon_days, days)]
+    return np.concatenate([weeks, np.stack([*columns, *gaps(user, day, now, size, horizon_days)], axis=1)], axis=1).astype(
+        np.float32
+    )
+
+
+def gaps(user: np.ndarray, day: np.ndarray, now: int, size: int, horizon_days: int) -> list[np.ndarray]:
+    """Six columns (U,) from visits (N,) by user and time: the share of a user's gaps longer than the silence so far, that of gaps
+    longer than a horizon, the chance by those gaps that the silence lasts a horizon more and how many did, the longest, and lately.
+    """
+    same = user[1:] == user[:-1]
+    gap, of, ends = np.diff(day)[same], user[1:][same], day[1:][same]
+    last = np.full(size, -np.inf)
+    last[user] = day
+    silence = (now - last)[of]
+    count = np.maximum(np.bincount(of, minlength=size), 1)
+    longer, much_longer, long = (
+        np.bincount(of, weights=gap > least, minlength=size) for least in (silence, silence + horizon_days, horizon_days)
+    )
+    longest, lately = np.zeros(size), np.zeros(size)
+    np.maximum.at(longest, of, gap)
+    np.maximum.at(lately, of[ends > now - 90], gap[ends > now - 90])
+    return [longer / count, long / count, (much_longer + 0.25) / (longer + 1), much_longer, longest, lately]

@@ -139,10 +139,10 @@ def beta_points(a: float, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def fit_purchases(s: Summary) -> PurchaseModel:
-    """Maximum likelihood over customers with a first purchase. ValueError without any."""
+    """Maximum likelihood over customers with a first purchase; without any, ones: nobody is told by them."""
     s = s.of(~np.isnan(s.repeats))
     if not len(s.repeats):
-        raise ValueError("no customer has a purchase: there is nothing to fit a lifetime model on")
+        return PurchaseModel(1.0, 1.0, 1.0, 1.0)
     unit = max(float(s.age.mean()), 1e-9)  # so that the search does not depend on the unit of time
     scaled = Summary(s.repeats, s.last / unit, s.age / unit, s.amount)
     r, alpha, a, b = search(lambda log: PurchaseModel(*np.exp(log)).log_likelihood(scaled), np.zeros(4))
@@ -161,7 +161,7 @@ def fit_amounts(s: Summary) -> AmountModel:
 
 
 def fit(s: Summary) -> Lifetime:
-    """Both models. ValueError where nobody has a purchase."""
+    """Both models."""
     return Lifetime(fit_purchases(s), fit_amounts(s))
 
 

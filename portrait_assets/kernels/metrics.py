@@ -1,6 +1,7 @@
 """Measures of probabilities against what happened. All take flat arrays; a measure that is undefined is NaN."""
 
 import numpy as np
+import polars as pl
 from scipy.stats import rankdata
 
 TINY_PROBABILITY = 1e-6
@@ -41,6 +42,17 @@ def calibration_error(label: np.ndarray, probability: np.ndarray, bins: int = 10
     order = np.argsort(probability, kind="stable")
     parts = [part for part in np.array_split(order, bins) if len(part)]
     return float(sum(len(p) * abs(label[p].mean() - probability[p].mean()) for p in parts) / label.size)
+
+
+def reliability(chances: dict[str, tuple[np.ndarray, np.ndarray]], bins: int = 10) -> pl.DataFrame:
+    """head, told, seen, count: mean chance and share that came true in equally filled bins of each head's (labels, chances)."""
+    rows = []
+    for head, (label, chance) in chances.items():
+        order = np.argsort(chance, kind="stable")
+        rows += [(head, chance[p].mean(), label[p].mean(), len(p)) for p in np.array_split(order, bins) if len(p)]
+    return pl.DataFrame(
+        rows, schema={"head": pl.String, "told": pl.Float64, "seen": pl.Float64, "count": pl.Int64}, orient="row"
+    )
 
 
 def paired_bootstrap(difference: np.ndarray, draws: int = 1000, seed: int = 0) -> tuple[float, float, float]:

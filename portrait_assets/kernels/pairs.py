@@ -5,6 +5,7 @@ from datetime import date
 import numpy as np
 
 from portrait_assets.kernels import habits
+from portrait_assets.kernels.affinity import affinity
 from portrait_assets.kernels.boosting import fit_booster
 from portrait_assets.kernels.config import BehaviourConfig
 from portrait_assets.kernels.labels import bought
@@ -16,7 +17,9 @@ PARENTS = {"item": ("item_type", "category"), "category": ("department",), "depa
 def pair_features(
     history: History, level: str, targets: list[str], users: np.ndarray, as_of: date, config: BehaviourConfig
 ) -> np.ndarray:
-    """(N * T, F) float32 by user, then target: habit and rhythm of the pair and its parent, popularity, the user's activity."""
+    """(N * T, F) float32 by user, then target: habit and rhythm of the pair and its parent, what alike users
+    buy, popularity, the user's activity.
+    """
     codes, count = history.recode(level, targets), len(targets)
     blocks = [
         habits.decayed_counts(history, codes, count, as_of, config.half_lives_days)[users],
@@ -28,6 +31,7 @@ def pair_features(
         counts = habits.decayed_counts(history, parent_codes, len(names), as_of, config.half_lives_days)[users]
         rhythm = habits.pair_rhythm(history, parent_codes, len(names), as_of)[users]
         blocks += [counts[:, place], rhythm[:, place]]
+    blocks.append(affinity(history, level, targets, as_of, config)[users])
     popularity = habits.popularity(history, codes, count, as_of)
     blocks.append(np.broadcast_to(popularity, (len(users), *popularity.shape)))
     activity = habits.user_activity(history, as_of, config.half_lives_days)[users]

@@ -13,6 +13,8 @@ from portrait_assets.kernels.behaviour_model import BAGS, LEVELS, BehaviourModel
 from portrait_assets.kernels.boosting import fit_booster, raw_scores
 from portrait_assets.kernels.config import BehaviourConfig
 from portrait_assets.kernels.labels import BINARY_TARGETS, USER_TARGETS, bought, user_outcomes
+from portrait_assets.kernels.lifetime import Lifetime, Summary, summarise
+from portrait_assets.kernels.lifetime import fit as fit_lifetime
 from portrait_assets.kernels.pairs import fit_pairs, pair_features
 from portrait_assets.kernels.selection import Selection, select_columns
 from portrait_assets.kernels.sequences import History, day_number
@@ -24,6 +26,7 @@ class Parts:
     """Everything learnt from one set of as-of points."""
 
     selection: Selection
+    lifetime: Lifetime  # of purchases before the last of the as-of points
     user_boosters: dict[str, str | None]  # USER_TARGETS -> LightGBM text
     pair_boosters: dict[str, str | None]  # LEVELS -> LightGBM text
     network: BehaviourModel
@@ -43,6 +46,7 @@ class RawScores:
     boosted: dict[str, np.ndarray]  # level -> (N, T)
     network: dict[str, np.ndarray]  # NaN where the network has no head for the target
     state: np.ndarray  # (N, C)
+    inputs: np.ndarray  # (N, I) what user-level boosters see
     features: np.ndarray  # (N, D) selected, standardised
 
 
@@ -54,10 +58,21 @@ def feature_rows(history: History, users: np.ndarray, features: pl.DataFrame, as
 
 
 def boosted_inputs(
-    history: History, users: np.ndarray, features: np.ndarray, as_of: date, config: BehaviourConfig
+    history: History, users: np.ndarray, features: np.ndarray, lifetime: Lifetime, as_of: date, config: BehaviourConfig
 ) -> np.ndarray:
-    """(N, D + activity): what the user-level boosters see."""
-    return np.concatenate([features, habits.user_activity(history, as_of, config.half_lives_days)[users]], axis=1)
+    """(N, D + activity + rhythm + lifetime): what the user-level boosters see."""
+    activity = habits.user_activity(history, as_of, config.half_lives_days)[users]
+    rhythm = habits.visit_rhythm(history, as_of, config.horizon_days)[users]
+    s = purchase_summary(history, as_of).of(users)
+    outlook = [lifetime.purchases.alive(s), lifetime.purchases.purchases(s, config.horizon_days), lifetime.amounts.amounts(s)]
+    return np.concatenate([features, activity, rhythm, np.stack(outlook, axis=1)], axis=1)
+
+
+def purchase_summary(history: History, as_of: date) -> Summary:
+    """Of every user of the history, from purchases before as_of; days and cents."""
+    bought = history.visit_outcome
+    day = np.floor(history.visit_day[bought]).astype(np.int64)
+    return summarise(history.visit_user[bought], day, history.spend_cents[bought], len(history.users), day_number(as_of))
 
 
 def fit_parts(history: History, features: pl.DataFrame, as_ofs: list[date], config: BehaviourConfig, look: Callable) -> Parts:
@@ -67,15 +82,10 @@ def fit_parts(history: History, features: pl.DataFrame, as_ofs: list[date], conf
     users = [history.seen_before(a) for a in as_ofs]
     x = [feature_rows(history, u, features, a, selection) for u, a in zip(users, as_ofs, strict=True)]
     y = [user_outcomes(history, u, day_number(a), config.horizon_days) for u, a in zip(users, as_ofs, strict=True)]
-    latest = as_ofs[-config.boost_windows :]
-    pairs = {level: fit_pairs(history, level, latest, config) for level in LEVELS}
-    rows = np.concatenate(
-        [
-            boosted_inputs(history, u, f, a, config)
-            for u, f, a in list(zip(users, x, as_ofs, strict=True))[-config.boost_windows :]
-        ]
-    )
-    boosters = fit_user_boosters(rows, np.concatenate(y[-config.boost_windows :]), config)
+    lifetime = fit_lifetime(purchase_summary(history, end))
+    pairs = {level: fit_pairs(history, level, as_ofs[-config.boost_windows :], config) for level in LEVELS}
+    rows = [boosted_inputs(history, u, f, lifetime, a, config) for u, f, a in zip(users, x, as_ofs, strict=True)]
+    boosters = fit_user_boosters(np.concatenate(rows), np.concatenate(y), config)
     vocabulary = {bag: history.popular(bag, end, 10_000, config.item_vocabulary) for bag in BAGS}
     popular = {level: history.popular(level, end, config.popular_days, config.network_targets) for level in LEVELS}
     targets = {level: names for level, names in popular.items() if names}
@@ -88,10 +98,10 @@ def fit_parts(history: History, features: pl.DataFrame, as_ofs: list[date], conf
     labels = {level: window_labels(history, level, names, users, as_ofs, config) for level, names in targets.items()}
 
     def each_epoch(network: BehaviourModel, epoch: int, loss: float) -> None:
-        look(Parts(selection, boosters, pairs, network, shape, vocabulary, targets), epoch, loss)
+        look(Parts(selection, lifetime, boosters, pairs, network, shape, vocabulary, targets), epoch, loss)
 
     network = fit_network(reading, shape, np.concatenate(y), labels, config, each_epoch)
-    return Parts(selection, boosters, pairs, network, shape, vocabulary, targets)
+    return Parts(selection, lifetime, boosters, pairs, network, shape, vocabulary, targets)
 
 
 def window_labels(
@@ -108,12 +118,14 @@ def window_labels(
 
 
 def fit_user_boosters(x: np.ndarray, y: np.ndarray, config: BehaviourConfig) -> dict[str, str | None]:
-    """One small booster for each user-level target; shallower than the pair heads, for there are fewer rows."""
-    small = replace(
-        config, boost_leaves=min(8, config.boost_leaves), boost_rate=0.04, boost_rounds=config.boost_rounds * 3 // 2
-    )
+    """One small booster for each user-level target."""
     kinds = ["binary" if j < BINARY_TARGETS else "regression" for j in range(len(USER_TARGETS))]
-    return {name: fit_booster(x, y[:, j], small, kinds[j]) for j, name in enumerate(USER_TARGETS)}
+    return {name: fit_booster(x, y[:, j], small(config), kinds[j]) for j, name in enumerate(USER_TARGETS)}
+
+
+def small(config: BehaviourConfig) -> BehaviourConfig:
+    """The configuration of a booster of users, not of pairs."""
+    return replace(config, boost_leaves=config.user_leaves, boost_rate=config.user_rate, boost_rounds=config.user_rounds)
 
 
 def network_at(parts: Parts, history: History, features: np.ndarray, as_of: date, config: BehaviourConfig) -> Outputs:
@@ -128,7 +140,7 @@ def read_parts(
     users = history.seen_before(as_of)
     x = feature_rows(history, users, features, as_of, parts.selection)
     outputs = network_at(parts, history, x, as_of, config)
-    inputs = boosted_inputs(history, users, x, as_of, config)
+    inputs = boosted_inputs(history, users, x, parts.lifetime, as_of, config)
     boosted_user = np.stack([raw_scores(parts.user_boosters[name], inputs, config.threads) for name in USER_TARGETS], axis=1)
     boosted, network = {}, {}
     for level, names in targets.items():
@@ -136,7 +148,7 @@ def read_parts(
         boosted[level] = raw_scores(parts.pair_boosters[level], pairs, config.threads).reshape(len(users), len(names))
         told = outputs.levels.get(level, np.zeros((len(users), 0)))
         network[level] = take_columns(told, parts.targets.get(level, []), names)
-    return RawScores(users, boosted_user, outputs.user, targets, boosted, network, outputs.state, x)
+    return RawScores(users, boosted_user, outputs.user, targets, boosted, network, outputs.state, inputs, x)
 
 
 def take_columns(table: np.ndarray, have: list[str], want: list[str]) -> np.ndarray:

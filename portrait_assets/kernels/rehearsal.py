@@ -7,17 +7,20 @@ from datetime import date, timedelta
 import numpy as np
 import polars as pl
 
-from portrait_assets.kernels.calibration import Blend
+from portrait_assets.kernels.calibration import Blend, sigmoid
 from portrait_assets.kernels.evaluation import (
     baseline_scores,
     fit_blends,
+    head_scores,
     held_out_scores,
     metrics_frame,
     rivals_of,
     truth_at,
     user_losses,
 )
+from portrait_assets.kernels.labels import USER_TARGETS
 from portrait_assets.kernels.metrics import auc, mean_auc
+from portrait_assets.kernels.outlook import Rehearsed
 from portrait_assets.kernels.parts import Parts, RawScores, feature_rows, network_at, read_parts
 from portrait_assets.kernels.sequences import History
 from portrait_assets.kernels.trained import Source, TrainedModel, popular_targets
@@ -30,6 +33,8 @@ class Validation:
     blends: dict[str, Blend]
     metrics: pl.DataFrame
     losses: pl.DataFrame
+    rehearsed: Rehearsed
+    chances: dict[str, tuple[np.ndarray, np.ndarray]]  # head -> labels and held-out chances of the active users
 
 
 def validate(source: Source, history: History, parts: Parts, as_ofs: list[date]) -> Validation:
@@ -40,7 +45,12 @@ def validate(source: Source, history: History, parts: Parts, as_ofs: list[date])
     baseline = baseline_scores(history, source.features, as_ofs, parts.selection, raw.targets, config)
     metrics = metrics_frame(rivals_of(raw, held_out, baseline), truth)
     blends = fit_blends(raw, truth, np.ones(len(raw.users), bool))
-    return Validation(blends, metrics, user_losses(history, raw, held_out, truth))
+    rehearsed = Rehearsed(as_ofs[-1], raw.users, held_out["user"][:, USER_TARGETS.index("log_spend")])
+    heads = head_scores(held_out, truth)
+    chances = {
+        name: (label[truth.active].ravel(), sigmoid(logit[truth.active]).ravel()) for name, (label, logit) in heads.items()
+    }
+    return Validation(blends, metrics, user_losses(history, raw, held_out, truth), rehearsed, chances)
 
 
 def rehearse(source: Source, history: History, parts: Parts, as_of: date) -> RawScores:

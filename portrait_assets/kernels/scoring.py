@@ -14,17 +14,22 @@ from portrait_assets.kernels.config import BehaviourConfig
 from portrait_assets.kernels.evaluation import blended
 from portrait_assets.kernels.fusion import LENGTH, fit_fusion
 from portrait_assets.kernels.labels import USER_TARGETS
-from portrait_assets.kernels.parts import RawScores, read_parts
+from portrait_assets.kernels.outlook import View, tell
+from portrait_assets.kernels.parts import RawScores, purchase_summary, read_parts
 from portrait_assets.kernels.selection import select_columns
+from portrait_assets.kernels.sequences import History
 from portrait_assets.kernels.trained import Source, TrainedModel, attribute_inputs, block_inputs, popular_targets
+
+VALUE_DAYS = 365  # a customer's value is what the lifetime model expects of a year
 
 
 @dataclass(frozen=True)
 class Scores:
-    """embeddings: user_id, embedding (list of float32). predictions: user_id, target, probability."""
+    """embeddings: user_id, embedding (list of float32). predictions: user_id, target, probability. amounts: user_id, target, value."""
 
     embeddings: pl.DataFrame
     predictions: pl.DataFrame
+    amounts: pl.DataFrame
 
 
 def score(model: TrainedModel, visits: pl.DataFrame, features: pl.DataFrame, items: pl.DataFrame, as_of: date) -> Scores:
@@ -46,7 +51,27 @@ def score(model: TrainedModel, visits: pl.DataFrame, features: pl.DataFrame, ite
     vectors = model.fusion.vectors(block_inputs(vector_part(raw, model.vector_targets), model.blends))
     parts = head_predictions(ids, blended(raw, model.blends), raw.targets, served, config)
     parts += attribute_predictions(ids, attribute_inputs(vectors), model.attribute_heads)
-    return Scores(embedding_frame(ids, vectors), pl.concat(parts).sort("user_id", "target"))
+    chances, amounts = outlook_of(model, history, raw, as_of)
+    predictions = pl.concat([*parts, *(prediction_frame(ids, target, p) for target, p in chances.items())])
+    values = pl.concat([prediction_frame(ids, target, v).rename({"probability": "value"}) for target, v in amounts.items()])
+    known = values.filter(pl.col("value").is_not_nan()).sort("user_id", "target")
+    return Scores(embedding_frame(ids, vectors), predictions.drop_nans().sort("user_id", "target"), known)
+
+
+def outlook_of(
+    model: TrainedModel, history: History, raw: RawScores, as_of: date
+) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """Chances and amounts (N,) told further ahead than one horizon; NaN where nothing is told."""
+    config, lifetime = model.config, model.served.lifetime
+    summary = purchase_summary(history, as_of).of(raw.users)
+    log_spend = blended(raw, model.blends)["user"][:, USER_TARGETS.index("log_spend")]
+    view = View(raw.users, raw.inputs, summary, log_spend)
+    told = {name: tell(head, lifetime, view, config.threads) for name, head in model.outlook.items()}
+    chances = {name: value for name, value in told.items() if model.outlook[name].what == "churn"}
+    chances["alive_probability"] = lifetime.purchases.alive(summary)
+    amounts = {name: value for name, value in told.items() if name not in chances}
+    amounts[f"lifetime_value_cents_{VALUE_DAYS}d"] = lifetime.spend(summary, VALUE_DAYS)
+    return chances, amounts
 
 
 def vector_part(raw: RawScores, targets: dict[str, list[str]]) -> RawScores:

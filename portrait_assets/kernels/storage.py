@@ -24,12 +24,14 @@ from portrait_assets.kernels.behaviour_model import BehaviourModel, Shape
 from portrait_assets.kernels.calibration import Blend
 from portrait_assets.kernels.config import BehaviourConfig
 from portrait_assets.kernels.fusion import BlockFit, Fusion
+from portrait_assets.kernels.lifetime import AmountModel, Lifetime, PurchaseModel
 from portrait_assets.kernels.linear import Linear
+from portrait_assets.kernels.outlook import Head
 from portrait_assets.kernels.parts import Parts
 from portrait_assets.kernels.selection import OUTCOME_SCHEMA, Selection
 from portrait_assets.kernels.trained import TrainedModel
 
-FORMAT = "portrait-behaviour-model/2"
+FORMAT = "portrait-behaviour-model/3"
 TENSORS = "tensors.safetensors"
 STAGES = ("served", "rehearsal")
 BOOSTER = re.compile(r"boosters/\w+\.\w+\.txt")
@@ -97,12 +99,16 @@ def contents(model: TrainedModel) -> dict[str, bytes]:
         "trained_through": model.trained_through.isoformat(),
         "config": model.config.as_dict(),
         "vector_targets": model.vector_targets,
+        "outlook": {
+            name: {**vars(h), "blend": vars(h.blend), "booster": h.booster is not None} for name, h in model.outlook.items()
+        },
         "blends": {name: vars(blend) for name, blend in model.blends.items()},
         "blocks": list(model.fusion.blocks),
         "attributes": {},
     }
     for stage in STAGES:
         card[stage] = disassemble_parts(getattr(model, stage), stage, tensors, files)
+    files |= {f"boosters/outlook.{name}.txt": h.booster.encode() for name, h in model.outlook.items() if h.booster is not None}
     for name, block in model.fusion.blocks.items():
         tensors |= {f"fusion.{name}.{key}": value for key, value in vars(block).items()}
     for name, head in model.attribute_heads.items():
@@ -123,6 +129,7 @@ def disassemble_parts(parts: Parts, stage: str, tensors: dict[str, np.ndarray], 
             files[f"boosters/{stage}.{name}.txt"] = text.encode()
     return {
         "columns": list(parts.selection.columns),
+        "lifetime": {"purchases": vars(parts.lifetime.purchases), "amounts": vars(parts.lifetime.amounts)},
         "outcome": parts.selection.outcome.rows(),
         "vocabulary": parts.vocabulary,
         "targets": parts.targets,
@@ -149,6 +156,10 @@ def assemble(card: dict, files: dict[str, bytes]) -> TrainedModel:
         )
         for name, told in card["attributes"].items()
     }
+    outlook = {}
+    for name, told in card["outlook"].items():
+        text = files[f"boosters/outlook.{name}.txt"].decode() if told["booster"] else None
+        outlook[name] = Head(**{**told, "blend": Blend(**told["blend"]), "booster": text})
     blends = {name: Blend(**told) for name, told in card["blends"].items()}
     return TrainedModel(
         config,
@@ -159,6 +170,7 @@ def assemble(card: dict, files: dict[str, bytes]) -> TrainedModel:
         card["vector_targets"],
         Fusion(blocks),
         heads,
+        outlook,
     )
 
 
@@ -183,6 +195,7 @@ def assemble_parts(
 
     return Parts(
         selection,
+        Lifetime(PurchaseModel(**told["lifetime"]["purchases"]), AmountModel(**told["lifetime"]["amounts"])),
         boosters(told["user_boosters"]),
         boosters(told["pair_boosters"]),
         network.eval(),

@@ -12,6 +12,7 @@ from portrait_assets.kernels.calibration import Blend
 from portrait_assets.kernels.config import BehaviourConfig
 from portrait_assets.kernels.evaluation import blended
 from portrait_assets.kernels.fusion import Fusion, unfold
+from portrait_assets.kernels.outlook import Head
 from portrait_assets.kernels.parts import Parts, RawScores
 from portrait_assets.kernels.sequences import History, history_from
 
@@ -28,6 +29,7 @@ class TrainedModel:
     vector_targets: dict[str, list[str]]
     fusion: Fusion
     attribute_heads: dict[str, AttributeHead]
+    outlook: dict[str, Head]
 
 
 @dataclass(frozen=True)

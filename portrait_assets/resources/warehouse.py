@@ -20,7 +20,7 @@ from portrait_assets.tables import Table
 
 logger = logging.getLogger("portrait")
 
-LAYOUT_VERSION = 3
+LAYOUT_VERSION = 4
 TABLES: tuple[Table, ...] = tuple(value for value in vars(columns).values() if isinstance(value, Table))
 
 

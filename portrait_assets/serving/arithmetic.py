@@ -43,7 +43,7 @@ ROW_TYPES = {
     "interest_days": ", ".join(f'"{column.name}" {column.type}' for column in c.FEATURES_USER_DAY_INTEREST.columns),
     "users": ", ".join(f'"{column.name}" varchar' for column in c.CLEAN_USERS.columns),
     "cut_points": "event_date date, measure varchar, cuts bigint[]",
-    "predictions": "event_date date, user_id varchar, target varchar, class varchar, probability double, model_version varchar",
+    "predictions": "event_date date, user_id varchar, target varchar, class varchar, probability double, value double, model_version varchar",
     "interests": ", ".join(f'"{column.name}" {column.type}' for column in c.FEATURES_INTERESTS.columns),
     "tags": 'user_id varchar, tag_id varchar, "value" varchar, valid_from date, valid_to date',
 }

@@ -110,7 +110,8 @@ class Generation:
                 attributes=ByUser(table(tables["users"])),
                 predictions=ByUser(
                     table(
-                        tables["predictions"], 'null::date as event_date, user_id, target, "class", probability, model_version'
+                        tables["predictions"],
+                        'null::date as event_date, user_id, target, "class", probability, "value", model_version',
                     )
                 ),
                 cut_points=table(tables["cut_points"]),

@@ -1,4 +1,4 @@
--- Probabilities are probabilities; the classes of an attribute sum to one.
+-- A prediction is a probability or an amount; the classes of an attribute sum to one.
 -- Offenders: users and targets that break that.
 select
     event_date,
@@ -12,5 +12,6 @@ group by event_date, user_id, target
 having
     min(probability) < 0
     or max(probability) > 1
-    or count(*) filter (where probability is null or isnan(probability)) > 0
-    or (target != 'churn_14d' and abs(sum(probability) - 1) > 1e-6)
+    or min("value") < 0
+    or count(*) filter (where (probability is null) = ("value" is null) or isnan(coalesce(probability, "value"))) > 0
+    or (max(class) is not null and abs(sum(probability) - 1) > 1e-6)

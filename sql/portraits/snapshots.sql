@@ -21,6 +21,14 @@ predictions as (
         user_id,
         max(model_version) as model_version,
         max(probability) filter (where target = 'churn_14d') as churn_14d,
+        max(probability) filter (where target = 'churn_28d') as churn_28d,
+        max(probability) filter (where target = 'churn_90d') as churn_90d,
+        max(probability) filter (where target = 'alive_probability') as alive_probability,
+        max("value") filter (where target = 'next_purchase_days') as next_purchase_days,
+        max("value") filter (where target = 'expected_spend_cents_14d') as expected_spend_cents_14d,
+        max("value") filter (where target = 'expected_spend_cents_90d') as expected_spend_cents_90d,
+        max("value") filter (where target = 'expected_purchases_90d') as expected_purchases_90d,
+        max("value") filter (where target = 'lifetime_value_cents_365d') as lifetime_value_cents_365d,
         max({'probability': probability, 'class': class}) filter (where target = 'gender') as gender,
         max({'probability': probability, 'class': class}) filter (where target = 'age') as age,
         max({'probability': probability, 'class': class}) filter (where target = 'occupation') as occupation,
@@ -41,6 +49,14 @@ scored as (
         features.*,
         predictions.model_version,
         predictions.churn_14d,
+        predictions.churn_28d,
+        predictions.churn_90d,
+        predictions.alive_probability,
+        predictions.next_purchase_days,
+        predictions.expected_spend_cents_14d,
+        predictions.expected_spend_cents_90d,
+        predictions.expected_purchases_90d,
+        predictions.lifetime_value_cents_365d,
         users.gender as declared_gender,
         predictions.gender as guessed_gender,
         users.age as declared_age,
@@ -348,8 +364,16 @@ select
         when monetary_score >= 1 then 'low'
     end as value_tier,
     lifecycle,
-    -- risk
+    -- risk, and what is to come
     churn_14d,
+    churn_28d,
+    churn_90d,
+    alive_probability,
+    next_purchase_days,
+    expected_spend_cents_14d,
+    expected_spend_cents_90d,
+    expected_purchases_90d,
+    lifetime_value_cents_365d,
     -- segment: recency, frequency, monetary (Hughes 1994), named for what one would do about them. Recency is the lifecycle
     -- stage, measured by the user's own rhythm, not a fifth of days: fifths a day wide would move everybody every day.
     case

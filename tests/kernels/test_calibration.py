@@ -46,3 +46,14 @@ def test_temperature_of_overconfident_logits_is_above_one():
 def test_softmax_and_sigmoid_survive_large_numbers():
     assert softmax(np.array([[1000.0, 0.0]])) == pytest.approx(np.array([[1.0, 0.0]]))
     assert sigmoid(np.array([-1000.0, 0.0, 1000.0])) == pytest.approx([0.0, 0.5, 1.0])
+
+
+def test_one_windows_level_is_not_taken_for_the_next_ones():
+    """Scores calibrated over many windows, held out in one where everything is a little likelier."""
+    rng = np.random.default_rng(2)
+    true = rng.normal(-1, 1, 20_000)
+    happened = rng.random(len(true)) < sigmoid(true + 0.2)
+    blend = fit_blend(true, true, happened, binary=True)
+    assert sigmoid(blend.apply(true, true)).mean() == pytest.approx(sigmoid(true).mean(), abs=1e-6)
+    far = fit_blend(true - 1, true - 1, happened, binary=True)
+    assert sigmoid(far.apply(true - 1, true - 1)).mean() == pytest.approx(happened.mean(), abs=1e-3)

@@ -22,8 +22,23 @@ def test_a_worse_challenger_is_rejected_and_told_which_head():
     assert not verdict.promoted and verdict.reasons[0].startswith("churn: log loss 0.45") and verdict.figures.height == 2
 
 
-def test_an_equal_or_better_challenger_is_promoted():
-    assert gate(losses(0), losses(0)).promoted and gate(losses(-0.05), losses(0)).promoted
+def test_a_better_challenger_is_promoted_and_says_by_how_much():
+    verdict = gate(losses(-0.05), losses(0))
+    assert verdict.promoted and "% lower on average" in verdict.reasons[0]
+
+
+def test_a_challenger_that_is_no_better_is_rejected():
+    verdict = gate(losses(0), losses(0))
+    assert not verdict.promoted and verdict.reasons == (
+        "no better overall: the heads' log loss is 0.00 % above the champion's on average",
+    )
+
+
+def test_a_worse_head_is_not_bought_with_a_better_one():
+    """Churn a little worse for everybody, items much better."""
+    mixed = pl.concat([part.filter(pl.col("head") == head) for part, head in ((losses(0.01), "churn"), (losses(-0.2), "item"))])
+    verdict = gate(mixed, losses(0))
+    assert not verdict.promoted and len(verdict.reasons) == 1 and verdict.reasons[0].startswith("churn")
 
 
 def test_no_common_user_is_no_promotion():

@@ -72,11 +72,10 @@ def test_what_holds_for_any_customer(r, alpha, a, b, repeats, share, age, unit):
     assert other.purchases(customer(repeats, last * unit, age * unit), 5 * unit)[0] == pytest.approx(soon, rel=1e-5, abs=1e-7)
 
 
-def test_who_never_bought_is_unknown_and_nobody_is_an_error():
+def test_who_never_bought_is_unknown():
     nobody = summarise(np.zeros(0, np.int64), np.zeros(0), np.zeros(0), users=2, end=7)
-    assert np.isnan(PurchaseModel(1, 1, 2, 1).purchases(nobody, 7)).all()
-    with pytest.raises(ValueError, match="no customer has a purchase"):
-        fit(nobody)
+    model = fit(nobody)
+    assert np.isnan(model.purchases.purchases(nobody, 7)).all() and np.isnan(model.spend(nobody, 7)).all()
 
 
 def test_customers_without_repeats_or_amounts_are_fitted():

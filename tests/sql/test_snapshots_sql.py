@@ -27,7 +27,12 @@ def stages(world: World, user: str) -> list[tuple[str, int]]:
 
 
 def predict(world: World, day: date, *said: tuple[str, str, str | None, float]) -> None:
-    rows = [(day, user, target, cls, probability, "m1") for user, target, cls, probability in said]
+    """(user, target, class, probability); a value where the target is an expectation."""
+    amounts = ("expected_", "next_", "lifetime_")
+    rows = [
+        (day, user, target, cls, *((None, "m1", told) if target.startswith(amounts) else (told, "m1", None)))
+        for user, target, cls, told in said
+    ]
     frame = pl.DataFrame(rows, schema=c.SCORES_PREDICTIONS.column_names, orient="row")
     write_scores(world.session, world.home, c.SCORES_PREDICTIONS, Window(day, day), [frame])
 
@@ -110,11 +115,15 @@ def test_a_segment_is_named_for_stage_frequency_and_money(world: World):
 
 def test_declared_stays_declared_whatever_the_model_says(world: World):
     world.land(event(1, "ann", "2024-01-05 10:00"))
-    predict(world, LAST_DAY, ("ann", "age", "65+", 0.99), ("ann", "age", "35-44", 0.01), ("ann", "churn_14d", None, 0.25))
+    predict(
+        world, LAST_DAY, ("ann", "age", "65+", 0.99), ("ann", "age", "35-44", 0.01), ("ann", "churn_14d", None, 0.25),
+        ("ann", "alive_probability", None, 0.75), ("ann", "expected_spend_cents_90d", None, 1234.5),
+    )  # fmt: skip
     world.build()
     ann = portrait(world, "ann", LAST_DAY)
     assert (ann["age"], ann["age_origin"], ann["age_probability"]) == ("35-44", "declared", 1.0)
     assert (ann["churn_14d"], ann["model_version"]) == (0.25, "m1")
+    assert (ann["alive_probability"], ann["expected_spend_cents_90d"], ann["churn_90d"]) == (0.75, 1234.5, None)
 
 
 @pytest.mark.parametrize(
