@@ -343,7 +343,7 @@ MODELS_REGISTRY = Table(
     (
         Column("version", "varchar", "hash of the model's content"),
         Column("trained_through", "date", "as-of of the training: it saw events before this instant only"),
-        Column("status", "varchar", "champion or rejected"),
+        Column("status", "varchar", "champion, rejected or rolled back"),
         Column("reason", "varchar", "why, for a person"),
         Column("metrics", "varchar", "validation metrics, JSON"),
         Column("config", "varchar", "configuration, JSON"),

@@ -83,6 +83,8 @@ FEATURE_TABLES = {daily.table.name for daily in DAILY_TABLES} - PORTRAIT_TABLES 
 
 NEVER = -1
 
+ROLLED_BACK = "rolled back"  # the status of a champion that a person took out of force
+
 # A run with this tag writes what is due of its window; without it, the whole window, as somebody asked for.
 REFRESH_TAG = "portrait/refresh"
 

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from portrait_assets import columns as c
+from portrait_assets import model_card
 from portrait_assets.home import Home
+from portrait_assets.lineage import ROLLED_BACK
 from portrait_assets.plots import line_panels, metric_bars, reliability_panels
 from portrait_assets.resources.session import Session
 from portrait_assets.resources.tracking import REGISTERED_NAME, Tracking
@@ -63,9 +65,15 @@ def fit_and_judge(
             losses = behaviour.validation_losses(old, frames.visits, frames.features, frames.items, report.validation_as_of)
         verdict = evaluation.gate(report.losses, losses)
         version = storage.version_of(model)
-        storage.save(model, home.settings.models_dir / version)
+        folder = home.settings.models_dir / version
+        storage.save(model, folder)
         status, reason = ("champion" if verdict.promoted else "rejected"), "; ".join(verdict.reasons)
         plot = metric_bars(report.metrics)
+        told = model_card.card(
+            version, model_card.DataRange.of(home.source.name, frames.visits), report, status, reason, config.as_dict()
+        )
+        (folder / model_card.FILE).write_text(told, encoding="utf-8")
+        mlflow.log_text(told, model_card.FILE)
         number = _log_report(mlflow, home, report, version, status, reason, plot)
     return Trained(
         version=version,
@@ -138,6 +146,10 @@ def record(session: Session, trained: Trained) -> None:
             "recorded_at": [datetime.now(UTC).replace(tzinfo=None)],
         }
     )
+    # A model that a person took back stays back, however often it is trained again.
+    told = session.rows("select status, reason from models.registry where version = $version", version=trained.version)
+    if told and told[0][0] == ROLLED_BACK:
+        row = row.with_columns(status=pl.lit(told[0][0]), reason=pl.lit(told[0][1]))
     session.stage_frame("trained_row", row)
     session.stage_frame("trained_selection", trained.selection.rename({"column": "feature"}))
     session.stage_frame("trained_fusion", trained.fusion)

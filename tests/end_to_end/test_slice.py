@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import sqlite3
 from datetime import date, timedelta
 from pathlib import Path
@@ -357,3 +358,15 @@ def test_late_events_are_carried_through_exactly(ran: Shell, exported: Path, fol
     before, after = (pl.read_parquet(export / "portraits.parquet") for export in (exported, folder / "with-late"))
     assert set(after["user_id"]) - set(before["user_id"]) == {"999999"}
     assert hashes(folder / "with-late") != hashes(exported)
+
+
+def test_a_model_is_listed_has_a_card_and_is_rolled_back_in_one_command(ran: Shell, folder: Path):
+    shutil.copytree(ran.home, folder / "rolled", symlinks=True)
+    shell = Shell(folder / "rolled")
+    champion = shell.json("models", "list")[-1]
+    assert champion["status"] == "champion" and champion["last_day"] == str(END)
+    card = shell.run("models", "card").stdout
+    assert card.startswith(f"# Behaviour model {champion['version']}\n") and "## Limits" in card
+    done = shell.json("models", "rollback", champion["version"][:6])
+    assert done["version"] == champion["version"] and done["stale"] > 0
+    assert [model["status"] for model in shell.json("models", "list")][-1] == "rolled back"

@@ -1,0 +1,89 @@
+"""`portrait models`: what was trained, how good it is, and back to the champion before."""
+
+import json
+import sys
+from typing import Annotated, Any, Optional
+
+import typer
+from rich.console import Console
+from rich.markdown import Markdown
+from rich.table import Table
+
+from portrait_assets import registry
+from portrait_assets.home import Home, open_home
+from portrait_assets.resources.warehouse import warehouse_of
+
+app = typer.Typer(help="Look at models, and go back to the one before.", no_args_is_help=True)
+console = Console(highlight=False)
+
+SourceOption = Annotated[
+    Optional[str], typer.Option("--source", help="A shipped source's name or a mapping file; default: the home's own.")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for a program to read.")]
+VersionArgument = Annotated[
+    Optional[str], typer.Argument(help="A version, or how it begins; default: the model in force on the last day.")
+]
+
+
+@app.command("list")
+def list_models(source: SourceOption = None, as_json: JsonOption = False) -> None:
+    """Every trained model: champion, rejected or rolled back, and the days it is in force on."""
+    home = open_home(source=source)
+    with warehouse_of(home.settings).open("look at the models") as session:
+        found = registry.models(session, home)
+    if as_json:
+        _print_json(found)
+        return
+    table = Table("version", "trained through", "status", "in force", "churn AUC", "reason", box=None, pad_edge=False)
+    for model in found:
+        days = f"{model['first_day']} to {model['last_day']}" if model["first_day"] else ""
+        auc = next((m["auc"] for m in model["metrics"] if m["head"] == "churn" and m["model"] == "served"), None)
+        figure = "" if auc is None else f"{auc:.4f}"
+        table.add_row(model["version"], str(model["trained_through"]), model["status"], days, figure, model["reason"])
+    console.print(table if found else "No model was trained yet; `portrait run` trains one.")
+
+
+@app.command()
+def show(version: VersionArgument = None, source: SourceOption = None, as_json: JsonOption = False) -> None:
+    """One model: what the gate said of it, and its figures on the held-out window."""
+    found = _find(open_home(source=source), version)
+    if as_json:
+        _print_json(found)
+        return
+    console.print(
+        f"[bold]{found['version']}[/bold] trained through {found['trained_through']}, {found['status']}: {found['reason']}"
+    )
+    console.print(f"MLflow run {found['mlflow_run_id']}, registered as version {found['mlflow_version']}")
+    table = Table("head", "model", "auc", "log loss", "ece", box=None, pad_edge=False)
+    for row in found["metrics"]:
+        figures = ("" if row[name] is None else f"{row[name]:.4f}" for name in ("auc", "log_loss", "ece"))
+        table.add_row(row["head"], row["model"], *figures)
+    console.print(table)
+
+
+@app.command()
+def rollback(version: VersionArgument = None, source: SourceOption = None, as_json: JsonOption = False) -> None:
+    """Take a champion out of force: the one before it serves, and the days it scored are stale."""
+    done = registry.roll_back(open_home(source=source), version)
+    if as_json:
+        _print_json(vars(done))
+        return
+    console.print(f"[bold]{done.version}[/bold] is rolled back; in force now: [bold]{done.in_force or 'no model'}[/bold].")
+    console.print(f"{done.stale:,} days of portraits are stale: `portrait refresh` makes them again.")
+
+
+@app.command()
+def card(version: VersionArgument = None, source: SourceOption = None) -> None:
+    """The model's card: data, figures, calibration, limits."""
+    home = open_home(source=source)
+    text = registry.card_of(home, _find(home, version)["version"])
+    console.print(Markdown(text)) if console.is_terminal else sys.stdout.write(text)
+
+
+def _find(home: Home, version: str | None) -> dict[str, Any]:
+    with warehouse_of(home.settings).open("look at the models") as session:
+        return registry.model(session, home, version)
+
+
+def _print_json(value: Any) -> None:
+    sys.stdout.write(json.dumps(value, indent=2, default=str, ensure_ascii=False) + "\n")

@@ -1,0 +1,77 @@
+"""Models in force, and back to the one before."""
+
+import shutil
+from dataclasses import replace
+from datetime import date
+
+import polars as pl
+import pytest
+
+from portrait_assets import columns as c
+from portrait_assets import registry
+from portrait_assets.assets.scoring import write_scores
+from portrait_assets.errors import PortraitError
+from portrait_assets.home import Home
+from portrait_assets.lineage import stale_days
+from portrait_assets.partitions import Window
+from portrait_assets.resources.warehouse import warehouse_of
+from portrait_assets.settings import Settings
+from tests.small_world import LAST_DAY, World, event
+
+OLD, NEW = date(2024, 2, 1), date(2024, 3, 1)
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory) -> World:
+    """A home whose days were scored by a champion of February and one of March; a third model was rejected."""
+    world = World(tmp_path_factory.mktemp("models"))
+    with world.open():
+        world.land(event(1, "ann", "2024-01-05 10:00"))
+        for version, through, status in (("aa1", OLD, "champion"), ("bb2", NEW, "champion"), ("bb3", NEW, "rejected")):
+            world.session.execute(
+                "insert into models.registry by name select $version as version, $through as trained_through, $status as status, "
+                "'it won' as reason, '[]' as metrics, '{}' as config",
+                version=version, through=through, status=status,
+            )  # fmt: skip
+        world.clean().derive()
+        none = pl.DataFrame(schema=dict.fromkeys(c.SCORES_PREDICTIONS.column_names, pl.String))
+        write_scores(world.session, world.home, c.SCORES_PREDICTIONS, world.home.days, [none])
+        world.build()
+    return world
+
+
+def stale(home: Home) -> list[date]:
+    with warehouse_of(home.settings).open("look") as session:
+        return stale_days(session, home, home.days)[c.SCORES_PREDICTIONS.name]
+
+
+def test_models_say_which_days_are_theirs(world: World):
+    with warehouse_of(world.home.settings).open("look") as session:
+        found = {m["version"]: (m["first_day"], m["last_day"]) for m in registry.models(session, world.home)}
+    assert found == {"aa1": (date(2024, 1, 31), date(2024, 2, 28)), "bb2": (date(2024, 2, 29), LAST_DAY), "bb3": (None, None)}
+
+
+def test_a_rollback_gives_its_days_to_the_champion_before_and_the_ledger_finds_them_stale(world: World, tmp_path):
+    shutil.copytree(world.home.settings.home_dir, tmp_path / "home")
+    home = replace(world.home, settings=Settings(home=tmp_path / "home"))
+    assert stale(home) == []
+    done = registry.roll_back(home)
+    days = list(Window(date(2024, 2, 29), LAST_DAY))
+    assert (done.version, done.in_force, done.stale) == ("bb2", "aa1", len(days))
+    assert stale(home) == days
+    with warehouse_of(home.settings).open("look") as session:
+        bb2 = registry.model(session, home, "bb2")
+    assert bb2["status"] == "rolled back" and bb2["reason"] == "rolled back by hand; at its training: it won"
+    with pytest.raises(PortraitError, match="bb2 is rolled back, not champion"):
+        registry.roll_back(home, "bb2")
+    assert registry.roll_back(home).in_force is None
+
+
+def test_a_name_that_is_no_models_or_several_is_one_clear_error(world: World):
+    with warehouse_of(world.home.settings).open("look") as session:
+        assert registry.model(session, world.home, "a")["version"] == "aa1"
+        for name, many in (("bb", 2), ("zz", 0)):
+            with pytest.raises(PortraitError, match=f"{many} models are called {name}.*aa1, bb2, bb3"):
+                registry.model(session, world.home, name)
+    with pytest.raises(PortraitError, match="no card; the model was trained by an older version"):
+        registry.card_of(world.home, "aa1")
