@@ -77,7 +77,12 @@ refresh = dg.define_asset_job(
     partitions_def=DAILY,
     description="From landed files to portraits, for the days they touch.",
 )
-JOBS = [land, ingest, train, portraits, publish, refresh]
+evaluate = dg.define_asset_job(
+    "evaluate",
+    dg.AssetSelection.keys(["models", "evaluation"]),
+    description="How good the model would have been at past cutoffs, beside everything simpler. On demand: it trains once a cutoff.",
+)
+JOBS = [land, ingest, train, portraits, publish, refresh, evaluate]
 
 daily = dg.build_schedule_from_partitioned_job(
     refresh, name="daily", hour_of_day=3, description="Every night: yesterday, from what was landed to portraits."

@@ -353,6 +353,19 @@ MODELS_REGISTRY = Table(
     ),
 )
 
+MODELS_EVALUATION = Table(
+    "models.evaluation",
+    "cutoff x head x model: how good the model would have been there, and its rivals",
+    (
+        Column("cutoff", "date", "everything before this instant was learnt from, the fortnight after it is the truth"),
+        Column("head", "varchar", "what is told: churn, category, item or department"),
+        Column("model", "varchar", "served, or a rival"),
+        Column("auc", "double", "mean over the head's targets, of users active in the 90 days before"),
+        Column("log_loss", "double", "mean over users and targets, nats"),
+        Column("ece", "double", "expected calibration error, ten equally filled bins"),
+    ),
+)
+
 SCORES_VECTORS = Table(
     "scores.vectors",
     "user x scored day: the user vector, no declared attribute in it",

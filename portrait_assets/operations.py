@@ -217,11 +217,14 @@ def _model_in_force(home: Home, day: date) -> str | None:
         return models_in_force(session, Window(day, day))[day]
 
 
-def execute(home: Home, job: str, partitions: Window | str, config: dict[str, Any] | None = None) -> str:
-    """One Dagster run of `job` over `partitions`, in this process; returns its run id. Raises PortraitError if it fails."""
+def execute(home: Home, job: str, partitions: Window | str | None, config: dict[str, Any] | None = None) -> str:
+    """One Dagster run of `job` over `partitions`, in this process; returns its run id. Raises PortraitError if it fails.
+
+    A job without partitions takes None.
+    """
     from portrait_assets.definitions import defs
 
-    logger.info("[bold]%s[/bold] %s", job, partitions)
+    logger.info("[bold]%s[/bold] %s", job, partitions or "")
     quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
     with dagster_instance(home.settings) as instance:
         result = defs.resolve_job_def(job).execute_in_process(
@@ -236,8 +239,8 @@ def execute(home: Home, job: str, partitions: Window | str, config: dict[str, An
     return result.run_id
 
 
-def _partition_tags(partitions: Window | str) -> dict[str, str]:
-    if isinstance(partitions, str):
+def _partition_tags(partitions: Window | str | None) -> dict[str, str]:
+    if partitions is None or isinstance(partitions, str):
         return {}
     return {
         "dagster/asset_partition_range_start": str(partitions.start),

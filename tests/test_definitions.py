@@ -66,7 +66,7 @@ def test_nothing_flows_back():
             assert order.index(parent.path[0]) <= order.index(key.path[0]), f"{parent} -> {key}"
 
 
-@pytest.mark.parametrize("name", ["ingest", "train", "portraits", "publish", "refresh"])
+@pytest.mark.parametrize("name", ["ingest", "train", "portraits", "publish", "refresh", "evaluate"])
 def test_jobs_resolve(name: str):
     assert defs.resolve_job_def(name).name == name
 

@@ -1,7 +1,9 @@
 """`portrait models`: what was trained, how good it is, and back to the champion before."""
 
 import json
+import shutil
 import sys
+from pathlib import Path
 from typing import Annotated, Any, Optional
 
 import typer
@@ -9,8 +11,9 @@ from rich.console import Console
 from rich.markdown import Markdown
 from rich.table import Table
 
-from portrait_assets import registry
+from portrait_assets import operations, registry
 from portrait_assets.home import Home, open_home
+from portrait_assets.partitions import parse_date
 from portrait_assets.resources.warehouse import warehouse_of
 
 app = typer.Typer(help="Look at models, and go back to the one before.", no_args_is_help=True)
@@ -78,6 +81,30 @@ def card(version: VersionArgument = None, source: SourceOption = None) -> None:
     home = open_home(source=source)
     text = registry.card_of(home, _find(home, version)["version"])
     console.print(Markdown(text)) if console.is_terminal else sys.stdout.write(text)
+
+
+@app.command()
+def evaluate(
+    as_of: Annotated[
+        Optional[list[str]],
+        typer.Option("--as-of", help="A cutoff with a fortnight of data after it; may be given several times."),
+    ] = None,
+    out: Annotated[
+        Optional[Path], typer.Option("--out", help="Folder for the tables as Markdown; default: the home's own.")
+    ] = None,
+    source: SourceOption = None,
+) -> None:
+    """How good the model would have been at past cutoffs, beside everything simpler; it trains once a cutoff, for minutes."""
+    home = open_home(source=source)
+    for text in as_of or []:
+        parse_date(text, "--as-of")
+    operations.execute(home, "evaluate", None, {"ops": {"models__evaluation": {"config": {"cutoffs": as_of or []}}}})
+    folder = home.settings.home_dir / "evaluation"
+    if out is not None:
+        out.mkdir(parents=True, exist_ok=True)
+        folder = Path(shutil.copytree(folder, out, dirs_exist_ok=True))
+    console.print((folder / "heads.md").read_text(encoding="utf-8"), markup=False)
+    console.print(f"Heads, ablation, slices and leaks are in [bold]{folder}[/bold], in Dagster and in MLflow.")
 
 
 def _find(home: Home, version: str | None) -> dict[str, Any]:

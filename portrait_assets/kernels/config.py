@@ -34,7 +34,7 @@ class BehaviourConfig:
     user_rounds: int = 250  # of the boosters that tell a user's own outcomes: fewer rows, so smaller and slower
     user_leaves: int = 8
     user_rate: float = 0.02
-    affinity_items: int = 1000  # most bought items by which users are alike
+    affinity_items: int = 1000  # most bought items by which users are alike; 0 leaves that out
     # habits
     half_lives_days: tuple[float, ...] = (7.0, 30.0, 120.0)
     # declared attributes

@@ -31,7 +31,8 @@ def pair_features(
         counts = habits.decayed_counts(history, parent_codes, len(names), as_of, config.half_lives_days)[users]
         rhythm = habits.pair_rhythm(history, parent_codes, len(names), as_of)[users]
         blocks += [counts[:, place], rhythm[:, place]]
-    blocks.append(affinity(history, level, targets, as_of, config)[users])
+    if config.affinity_items:
+        blocks.append(affinity(history, level, targets, as_of, config)[users])
     popularity = habits.popularity(history, codes, count, as_of)
     blocks.append(np.broadcast_to(popularity, (len(users), *popularity.shape)))
     activity = habits.user_activity(history, as_of, config.half_lives_days)[users]

@@ -144,7 +144,7 @@ def test_the_model_is_in_mlflow_with_its_figures_beside_the_baseline(ran: Shell)
         assert len(models) >= 2, f"{head}: {models}"
     assert [step.step for step in client.get_metric_history(version.run_id, "served/loss")] == [0, 1]
     artifacts = {file.path for file in client.list_artifacts(version.run_id, "plots")}
-    assert artifacts == {"plots/curves.png", "plots/heads_against_windowed_counts.png"}
+    assert artifacts == {"plots/curves.png", "plots/heads_against_windowed_counts.png", "plots/reliability.png"}
     model = mlflow.pyfunc.load_model(f"models:/{REGISTERED_NAME}@champion")
     assert model.metadata.signature is not None
     assert model.metadata.signature.inputs.input_names() == ["user_id", "as_of", "visits", "features"]
