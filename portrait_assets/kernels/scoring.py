@@ -41,6 +41,9 @@ def score(model: TrainedModel, visits: pl.DataFrame, features: pl.DataFrame, ite
         )
     source = Source(visits, features, items, model.config)
     history, config = source.before(as_of), model.config
+    if not history.users:
+        nobody = prediction_frame([], "", np.zeros(0))
+        return Scores(embedding_frame([], np.zeros((0, LENGTH))), nobody, nobody.rename({"probability": "value"}))
     served = popular_targets(history, as_of, config.targets, config)
     wanted = {
         level: model.vector_targets[level] + [t for t in served[level] if t not in set(model.vector_targets[level])]
@@ -111,7 +114,7 @@ def attribute_predictions(ids: list[str], x: np.ndarray, heads: dict[str, Attrib
 def prediction_frame(ids: list[str], target: str, probability: np.ndarray) -> pl.DataFrame:
     return pl.DataFrame(
         {"user_id": ids, "target": [target] * len(ids), "probability": probability.astype(np.float64)},
-        schema_overrides={"user_id": pl.String},
+        schema_overrides={"user_id": pl.String, "target": pl.String},
     )
 
 

@@ -81,8 +81,8 @@ def history_from(visits: pl.DataFrame, items: pl.DataFrame, before: date, outcom
         visit_day=visits["visit_time"].dt.epoch("us").to_numpy() / 86_400e6,
         visit_outcome=np.bincount(line_visit[outcome], minlength=visits.height) > 0,
         visit_numbers=visit_numbers(visits),
-        spend_cents=visits["spend_cents"].cast(pl.Float64).fill_null(0).fill_nan(0).to_numpy(),
-        has_coupon=(visits["coupon_cents"].cast(pl.Float64).fill_null(0) > 0).to_numpy()
+        spend_cents=finite(visits["spend_cents"]).fill_null(0).to_numpy(),
+        has_coupon=(finite(visits["coupon_cents"]).fill_null(0) > 0).to_numpy()
         | visits["event_types"].list.contains("coupon").fill_null(False).to_numpy(),
         line_visit=line_visit,
         line_outcome=outcome,
@@ -115,10 +115,16 @@ def encode(values: pl.Series) -> tuple[list[str], np.ndarray]:
     return names.to_list(), coded.fill_null(-1).to_numpy()
 
 
+def finite(values: pl.Series) -> pl.Series:
+    """As float64; NaN and infinity are null."""
+    values = values.cast(pl.Float64)
+    return values.set(~values.is_finite(), None)
+
+
 def visit_numbers(visits: pl.DataFrame) -> np.ndarray:
     """(V, VISIT_NUMBERS) float32: money, size, gap before the visit, calendar; missing money is zero beside its own flag."""
     spend, discount, coupon, lines = (
-        visits[c].cast(pl.Float64).fill_nan(None) for c in ("spend_cents", "discount_cents", "coupon_cents", "line_count")
+        finite(visits[c]) for c in ("spend_cents", "discount_cents", "coupon_cents", "line_count")
     )
     gap = (
         visits.select(pl.col("visit_time").diff().over("user_id").dt.total_seconds().fill_null(0) / 86_400)
