@@ -369,4 +369,6 @@ def test_a_model_is_listed_has_a_card_and_is_rolled_back_in_one_command(ran: She
     assert card.startswith(f"# Behaviour model {champion['version']}\n") and "## Limits" in card
     done = shell.json("models", "rollback", champion["version"][:6])
     assert done["version"] == champion["version"] and done["stale"] > 0
-    assert [model["status"] for model in shell.json("models", "list")][-1] == "rolled back"
+    with duckdb.connect(str(shell.home / "warehouse.duckdb"), read_only=True) as warehouse:
+        told = warehouse.execute("select status from models.registry where version = $1", [champion["version"]]).fetchall()
+    assert told == [("rolled back",)]

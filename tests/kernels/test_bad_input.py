@@ -69,7 +69,8 @@ def test_training_stands_nan_and_infinity(shop):
     features = shop["features"].with_columns(
         pl.when(pl.col("user_id") == "u003").then(float("inf")).otherwise(pl.col("recency_days")).alias("recency_days")
     )
-    frames = shop | {"visits": spoilt, "features": features}
+    some = pl.col("user_id") < "u060"
+    frames = shop | {"visits": spoilt.filter(some), "features": features.filter(some)}
     _, report = behaviour.train(**frames, trained_through=THROUGH, config=replace(CONFIG, epochs=1))
     assert report.curves["loss"].is_finite().all() and report.metrics["log_loss"].is_finite().all()
 
