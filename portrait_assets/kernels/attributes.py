@@ -1,4 +1,4 @@
-"""Heads for declared attributes: who users say they are, told from behaviour. They read the finished vector, never shape it."""
+"""Heads for declared attributes: who users say they are, told from behaviour. They read the finished vector and the counts, and shape neither."""
 
 from dataclasses import dataclass
 

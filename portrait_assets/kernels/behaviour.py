@@ -64,7 +64,7 @@ def train(
     raw = read_parts(served, past, features, now, popular_targets(past, now, VECTOR_TARGETS, config), config)
     inputs = block_inputs(raw, verdict.blends)
     fusion = fit_fusion(inputs)
-    told_by = attribute_inputs(fusion.vectors(inputs))
+    told_by = attribute_inputs(fusion.vectors(inputs), raw.features)
     near = verdict.rehearsed
     ahead, outlook, chances = fit_outlook(history, features, trained_through, served.selection, near, config)
     reliable = reliability(

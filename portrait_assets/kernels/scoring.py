@@ -53,7 +53,7 @@ def score(model: TrainedModel, visits: pl.DataFrame, features: pl.DataFrame, ite
     ids = [history.users[i] for i in raw.users]
     vectors = model.fusion.vectors(block_inputs(vector_part(raw, model.vector_targets), model.blends))
     parts = head_predictions(ids, blended(raw, model.blends), raw.targets, served, config)
-    parts += attribute_predictions(ids, attribute_inputs(vectors), model.attribute_heads)
+    parts += attribute_predictions(ids, attribute_inputs(vectors, raw.features), model.attribute_heads)
     chances, amounts = outlook_of(model, history, raw, as_of)
     predictions = pl.concat([*parts, *(prediction_frame(ids, target, p) for target, p in chances.items())])
     values = pl.concat([prediction_frame(ids, target, v).rename({"probability": "value"}) for target, v in amounts.items()])

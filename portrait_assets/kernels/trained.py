@@ -16,6 +16,8 @@ from portrait_assets.kernels.outlook import Head
 from portrait_assets.kernels.parts import Parts, RawScores
 from portrait_assets.kernels.sequences import History, history_from
 
+COUNTS_WEIGHT = 0.4  # of standardised features beside the vector's blocks: some attributes show in the counts alone
+
 
 @dataclass(frozen=True)
 class TrainedModel:
@@ -59,6 +61,6 @@ def block_inputs(raw: RawScores, blends: dict[str, Blend]) -> dict[str, np.ndarr
     )
 
 
-def attribute_inputs(vectors: np.ndarray) -> np.ndarray:
-    """(N, D) what the attribute heads read: the vector's blocks, scaled as in the vector."""
-    return np.concatenate(list(unfold(vectors).values()), axis=1)
+def attribute_inputs(vectors: np.ndarray, features: np.ndarray) -> np.ndarray:
+    """(N, D) what the attribute heads read: the vector's blocks, scaled as in the vector, and the selected features (N, F) lightly."""
+    return np.concatenate([*unfold(vectors).values(), COUNTS_WEIGHT * features], axis=1)

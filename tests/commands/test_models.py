@@ -9,6 +9,7 @@ import pytest
 
 from portrait_assets import columns as c
 from portrait_assets import registry
+from portrait_assets.assets.modelling import Trained, record
 from portrait_assets.assets.scoring import write_scores
 from portrait_assets.errors import PortraitError
 from portrait_assets.home import Home
@@ -45,6 +46,15 @@ def stale(home: Home) -> list[date]:
         return stale_days(session, home, home.days)[c.SCORES_PREDICTIONS.name]
 
 
+def trained_again(version: str) -> Trained:
+    """The outcome of a training of March that the gate let through."""
+    selection = pl.DataFrame(
+        schema={"column": pl.String, "outcome": pl.String, "duplicate_of": pl.String, "correlation": pl.Float64}
+    )
+    fusion = pl.DataFrame(schema=dict.fromkeys(c.FEATURES_FUSION.column_names[1:], pl.String))
+    return Trained(version, NEW, "champion", "it won", pl.DataFrame(), selection, fusion, {}, b"", "run", None)  # type: ignore[arg-type]
+
+
 def test_models_say_which_days_are_theirs(world: World):
     with warehouse_of(world.home.settings).open("look") as session:
         found = {m["version"]: (m["first_day"], m["last_day"]) for m in registry.models(session, world.home)}
@@ -64,7 +74,12 @@ def test_a_rollback_gives_its_days_to_the_champion_before_and_the_ledger_finds_t
     assert bb2["status"] == "rolled back" and bb2["reason"] == "rolled back by hand; at its training: it won"
     with pytest.raises(PortraitError, match="bb2 is rolled back, not champion"):
         registry.roll_back(home, "bb2")
-    assert registry.roll_back(home).in_force is None
+    with warehouse_of(home.settings).open("train again") as session:
+        record(session, trained_again("bb2"))
+        assert registry.model(session, home, "bb2")["status"] == "rolled back"  # a person's word stands
+        record(session, trained_again("cc4"))
+        assert registry.model(session, home, "cc4")["status"] == "champion"
+    assert [registry.roll_back(home).version for _ in range(2)] == ["cc4", "aa1"]
 
 
 def test_a_name_that_is_no_models_or_several_is_one_clear_error(world: World):

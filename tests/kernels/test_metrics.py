@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from portrait_assets.kernels.metrics import auc, calibration_error, log_loss, mean_auc, paired_bootstrap
+from portrait_assets.kernels.metrics import auc, calibration_error, log_loss, mean_auc, paired_bootstrap, reliability
 
 
 def test_auc_counts_ordered_pairs_and_half_of_the_ties():
@@ -41,3 +41,14 @@ def test_measures_of_nothing_are_undefined():
 
 def test_bootstrap_of_a_constant_difference_has_no_width():
     assert paired_bootstrap(np.full(50, 0.3)) == pytest.approx((0.3, 0.3, 0.3))
+
+
+def test_reliability_by_hand():
+    """Ten users in two bins of five: told 0.1 and 0.9, of whom one and four did it."""
+    chance = np.array([0.1, 0.9] * 5)
+    label = np.array([1, 0, 0, 1, 0, 1, 0, 1, 0, 1], bool)
+    bins = reliability({"churn": (label, chance)}, bins=2)
+    assert bins.rows() == [
+        ("churn", pytest.approx(0.1), pytest.approx(0.2), 5),
+        ("churn", pytest.approx(0.9), pytest.approx(0.8), 5),
+    ]
