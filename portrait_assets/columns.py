@@ -515,16 +515,36 @@ from portraits.changes
 qualify to_value is not null
 """
 
+_RECOMMENDED = (
+    Column("rank", "bigint", "1 is best"),
+    Column("item_id", "varchar", "the item"),
+    Column("score", "double", "higher is better; comparable within a user"),
+    Column("probability", "double", "calibrated chance of buying it within 14 days; null where no model ranked"),
+    Column("reason", "varchar", "why, for a person"),
+)
+
 RECOMMENDATIONS_TOP = Table(
     "recommendations.top",
-    "user x rank, per published day",
+    "user x rank, per published day: the blended list",
     (
         Column("event_date", "date", "UTC day: the partition"),
         Column("user_id", "varchar", "the person"),
-        Column("rank", "bigint", "1 is best"),
-        Column("item_id", "varchar", "the item"),
-        Column("score", "double", "higher is better; comparable within a user"),
-        Column("reason", "varchar", "why, for a person"),
+        Column(
+            "list", "varchar", "again: bought before; discover: never bought; popular: a fallback for want of anything personal"
+        ),
+        *_RECOMMENDED,
+    ),
+    partition="event_date",
+)
+
+RECOMMENDATIONS_LISTS = Table(
+    "recommendations.lists",
+    "user x list x rank, per published day: what to buy again and what to discover, each on its own",
+    (
+        Column("event_date", "date", "UTC day: the partition"),
+        Column("user_id", "varchar", "the person"),
+        Column("list", "varchar", "again or discover"),
+        *_RECOMMENDED,
     ),
     partition="event_date",
 )

@@ -54,6 +54,11 @@ def _scored(table: Table, on_demand: bool) -> Daily:
     return Daily(table, (AS_OF,), accumulates=reads, by_user=False, uses_model=True, on_demand=on_demand)
 
 
+def _recommended(table: Table) -> Daily:
+    reads = (c.CLEAN_EVENTS, c.FEATURES_USER_STATE)
+    return Daily(table, ("recommendations/top.sql",), accumulates=reads, by_user=False, uses_model=True, on_demand=True)
+
+
 DAILY_TABLES: tuple[Daily, ...] = (
     Daily(c.CLEAN_EVENTS, ("clean/events.sql", *CLEAN_SQL)),
     Daily(c.FEATURES_VISIT, ("features/visit.sql",), (c.CLEAN_EVENTS,)),
@@ -67,13 +72,8 @@ DAILY_TABLES: tuple[Daily, ...] = (
     Daily(c.PORTRAITS_CHANGES, (), (c.PORTRAITS_SNAPSHOTS, c.CLEAN_EVENTS)),
     _scored(c.SCORES_VECTORS, on_demand=True),
     _scored(c.SCORES_NEXT_PURCHASES, on_demand=True),
-    Daily(
-        c.RECOMMENDATIONS_TOP,
-        ("recommendations/top.sql",),
-        accumulates=(c.CLEAN_EVENTS, c.FEATURES_USER_STATE),
-        by_user=False,
-        on_demand=True,
-    ),
+    _recommended(c.RECOMMENDATIONS_TOP),
+    _recommended(c.RECOMMENDATIONS_LISTS),
 )
 BY_NAME = {daily.table.name: daily for daily in DAILY_TABLES}
 
@@ -250,7 +250,10 @@ class Ledger:
 def kernel_version() -> str:
     """Hash of the Python that scores: a changed kernel makes what it wrote stale, as a changed `.sql` file does."""
     package = Path(__file__).parent
-    files = [*sorted((package / "kernels").glob("*.py")), package / "assets" / "scoring.py", package / "assets" / "training.py"]
+    files = [
+        *sorted((package / "kernels").rglob("*.py")),
+        *(package / "assets" / f"{n}.py" for n in ("scoring", "training", "recommending")),
+    ]
     return _digest(*(file.read_text(encoding="utf-8") for file in files))
 
 

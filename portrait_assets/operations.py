@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from portrait_assets import sources
+from portrait_assets.assets.recommending import write_published
 from portrait_assets.assets.recomputation import recomputed
-from portrait_assets.assets.scoring import write_published
 from portrait_assets.errors import PortraitError
 from portrait_assets.home import Home, extend
 from portrait_assets.lineage import (

@@ -36,9 +36,15 @@ PREDICTIONS = (
     "where event_date = $day and probability is not null order by user_id, target"
 )
 RECOMMENDATIONS = (
-    'select top.user_id, top."rank", top.item_id, top.score, top.reason, items.name as item_name, items.category '
+    'select top.user_id, top."rank", top.item_id, top.score, top.reason, top.list, top.probability, items.name as item_name, '
+    "items.category "
     "from recommendations.top left join clean.items as items on top.item_id = items.item_id "
     'where top.event_date = $day order by top.user_id, top."rank"'
+)
+LISTS = (
+    'select lists.user_id, lists.list, lists."rank", lists.item_id, lists.score, lists.probability, lists.reason, '
+    "items.name as item_name, items.category from recommendations.lists left join clean.items as items "
+    'on lists.item_id = items.item_id where lists.event_date = $day order by lists.user_id, lists.list, lists."rank"'
 )
 CHANGES = (
     "select user_id, event_date, tag_id, from_value, to_value, cause from portraits.changes "
@@ -80,6 +86,7 @@ def _frames(session: Session, home: Home, day: date) -> dict[str, pl.DataFrame]:
         "tags.parquet": session.frame(tag_export(home.pack.tags), day=day),
         "embeddings.parquet": session.frame(EMBEDDINGS, day=day),
         "recommendations.parquet": session.frame(RECOMMENDATIONS, day=day),
+        "lists.parquet": session.frame(LISTS, day=day),
         "predictions.parquet": session.frame(PREDICTIONS, day=day),
         "changes.parquet": session.frame(CHANGES, day=day),
     }

@@ -16,6 +16,7 @@ from portrait_assets import columns as c
 from portrait_assets import sources
 from portrait_assets.assets.daily import FEATURES, UNDATED, rebuild_undated, refresh_path, write_days, write_path
 from portrait_assets.assets.derivation import stage_features
+from portrait_assets.assets.recommending import write_recommendations
 from portrait_assets.home import Home
 from portrait_assets.packs import load_pack
 from portrait_assets.partitions import Window
@@ -175,7 +176,7 @@ class World:
         return Window(start or self.home.days.start, end or self.home.days.end)
 
     def recommend(self, day: date) -> None:
-        write_days(self.session, self.home, c.RECOMMENDATIONS_TOP, Window(day, day))
+        write_recommendations(self.session, self.home, day)
 
     def features(self, as_of: date) -> dict[str, dict[str, Any]]:
         """User -> what is known of them at `as_of`, derived now."""

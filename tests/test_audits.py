@@ -91,6 +91,11 @@ DAMAGE = {
         "update portraits.changes set from_value = 'else' where from_value is not null",
         "delete from portraits.changes where from_value is null",
     ],
+    "recommendations.lists.what_they_say": [
+        'update recommendations.lists set "rank" = "rank" + 1 where user_id = \'ann\'',
+        "update recommendations.lists set list = 'discover' where user_id = 'ann' and list = 'again'",
+        "insert into recommendations.lists from recommendations.lists where user_id = 'ann' and \"rank\" = 1",
+    ],
     "recommendations.top.ranks": [
         'update recommendations.top set "rank" = "rank" + 1 where user_id = \'ann\'',
         "delete from recommendations.top where \"rank\" = 2 and user_id = 'ann'",
@@ -99,7 +104,7 @@ DAMAGE = {
         "update recommendations.top set reason = null where user_id = 'ann' and \"rank\" = 1",
         "update recommendations.top set score = -score where user_id = 'ann'",
         "insert into recommendations.top from recommendations.top where user_id = 'ann' and \"rank\" = 1",
-        "insert into recommendations.top select event_date, user_id, 3 + n, 'x' || n, 0.0, 'why' "
+        "insert into recommendations.top select event_date, user_id, list, 3 + n, 'x' || n, 0.0, null, 'why' "
         "from recommendations.top, range(1, 19) as more(n) where user_id = 'ann' and \"rank\" = 3",
     ],
     "scores.predictions.probabilities": [

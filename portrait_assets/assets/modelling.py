@@ -2,7 +2,7 @@
 
 import json
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +10,7 @@ import polars as pl
 
 from portrait_assets import columns as c
 from portrait_assets import model_card
+from portrait_assets.errors import PortraitError
 from portrait_assets.home import Home
 from portrait_assets.lineage import ROLLED_BACK
 from portrait_assets.plots import line_panels, metric_bars, reliability_panels
@@ -19,6 +20,7 @@ from portrait_assets.resources.tracking import REGISTERED_NAME, Tracking
 if TYPE_CHECKING:
     from portrait_assets.assets.training import Frames
     from portrait_assets.kernels.behaviour import Report
+    from portrait_assets.kernels.ranking.ranker import Ranker
 
 logger = logging.getLogger("portrait")
 
@@ -59,6 +61,8 @@ def fit_and_judge(
         model, report = behaviour.train(
             frames.visits, frames.features, frames.items, frames.attributes, trained_through, config, log
         )
+        ranker, ranking = fit_ranking(home, frames, trained_through)
+        model = replace(model, ranker=ranker)
         losses = None
         if champion is not None:
             old, _ = storage.load(home.settings.models_dir / champion)
@@ -74,6 +78,9 @@ def fit_and_judge(
         )
         (folder / model_card.FILE).write_text(told, encoding="utf-8")
         mlflow.log_text(told, model_card.FILE)
+        mlflow.log_text(ranking.write_csv(), "tables/ranking.csv")
+        for row in ranking.drop_nulls("mean").iter_rows(named=True):
+            mlflow.log_metric(f"ranking/{row['target']}/{row['measure']}_at_10", row["mean"])
         number = _log_report(mlflow, home, report, version, status, reason, plot)
     return Trained(
         version=version,
@@ -88,6 +95,25 @@ def fit_and_judge(
         mlflow_run_id=run_id,
         mlflow_version=number,
     )
+
+
+def fit_ranking(home: Home, frames: "Frames", trained_through: date) -> tuple["Ranker | None", pl.DataFrame]:
+    """The ranker and its measures on the held-out window; None, and no rows, where there is too little to learn from."""
+    from portrait_assets.kernels.ranking.lines import lines_from
+    from portrait_assets.kernels.ranking.measures import Measured
+    from portrait_assets.kernels.ranking.ranker import RANKERS, fit_ranker
+
+    nothing = Measured({}, {}).frame()
+    if frames.lines is None or frames.lines.is_empty():
+        return None, nothing
+    try:
+        ranker, measured = fit_ranker(
+            lines_from(frames.lines, frames.items), trained_through, RANKERS[home.settings.model_size]
+        )
+    except PortraitError as error:
+        logger.info("%s; until then lists go by habit", error)
+        return None, nothing
+    return ranker, measured.frame()
 
 
 def _log_report(mlflow: Any, home: Home, report: "Report", version: str, status: str, reason: str, plot: bytes) -> str:

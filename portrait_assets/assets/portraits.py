@@ -14,10 +14,12 @@ from portrait_assets.assets.common import (
     window_of,
     written,
 )
+from portrait_assets.assets.recommending import write_recommendations
 from portrait_assets.lineage import begin_history, history_start
 from portrait_assets.packs.tag_sql import tag_changes, tag_values
 from portrait_assets.resources.sql import sql_version, text_version
 from portrait_assets.resources.warehouse import Warehouse
+from portrait_assets.tables import Table
 
 
 @dg.asset(
@@ -78,20 +80,34 @@ def changes(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.Mater
         return shown(session, c.PORTRAITS_CHANGES, rows, window, plot=plot)
 
 
-@dg.asset(
-    key=["recommendations", "top"],
-    deps=[["clean", "events"], ["features", "user_state"]],
-    partitions_def=DAILY,
+def _recommended(table: Table, description: str) -> dg.AssetSpec:
+    return dg.AssetSpec(
+        table.name.split("."),
+        deps=[["clean", "events"], ["clean", "items"], ["features", "user_state"], ["models", "behaviour"]],
+        description=description,
+        group_name="recommendations",
+        owners=OWNERS,
+        kinds={"duckdb", "python"},
+        code_version=sql_version("recommendations/top.sql"),
+        metadata=definition_metadata(table),
+        partitions_def=DAILY,
+    )
+
+
+@dg.multi_asset(
+    name="recommendations__lists",
+    specs=[
+        _recommended(
+            c.RECOMMENDATIONS_TOP, "Twenty items a user, best first, with a probability and the reason that moved the score."
+        ),
+        _recommended(c.RECOMMENDATIONS_LISTS, "What to buy again and what to discover, each on its own."),
+    ],
     backfill_policy=dg.BackfillPolicy.multi_run(1),
-    group_name="recommendations",
-    owners=OWNERS,
-    kinds={"duckdb", "sql"},
-    code_version=sql_version("recommendations/top.sql"),
-    metadata=definition_metadata(c.RECOMMENDATIONS_TOP),
 )
-def recommendations(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.MaterializeResult:
-    """Twenty items a user with a score and a plain reason, for the days that are published."""
+def recommendations(context: dg.AssetExecutionContext, warehouse: Warehouse):
+    """Rank what each user may want next, for the days that are published."""
     window = window_of(context)
-    with warehouse.open("recommendations/top") as session:
-        rows = written(context, session, c.RECOMMENDATIONS_TOP)
-        return shown(session, c.RECOMMENDATIONS_TOP, rows, window)
+    with warehouse.open("recommendations") as session:
+        rows = write_recommendations(session, HOME, window.end)
+        for table in (c.RECOMMENDATIONS_TOP, c.RECOMMENDATIONS_LISTS):
+            yield shown(session, table, rows[table.name], window)

@@ -18,6 +18,7 @@ from portrait_assets.resources.warehouse import Warehouse
         ["scores", "next_purchases"],
         ["scores", "predictions"],
         ["recommendations", "top"],
+        ["recommendations", "lists"],
     ],
     partitions_def=DAILY,
     backfill_policy=dg.BackfillPolicy.multi_run(1),

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from portrait_assets import columns as c
 from portrait_assets.assets.daily import write_days
 from portrait_assets.assets.training import frames_at
 from portrait_assets.home import Home
@@ -82,16 +81,6 @@ def write_scores(session: Session, home: Home, table: Table, window: Window, par
         return write_days(session, home, table, window, f"select * from {table.name} where false")
     session.stage_frame("scored", pl.concat(parts))
     return write_days(session, home, table, window, "select * from scored")
-
-
-def write_published(session: Session, home: Home, day: date) -> None:
-    """Write what is kept for published days only: vectors, next purchases and recommendations."""
-    window = Window(day, day)
-    scored = scored_days(session, home, window)
-    vectors = [vector_rows(one) for one in scored] or [blocks_at(session, day)]
-    write_scores(session, home, c.SCORES_VECTORS, window, vectors)
-    write_scores(session, home, c.SCORES_NEXT_PURCHASES, window, [purchase_rows(one) for one in scored])
-    write_days(session, home, c.RECOMMENDATIONS_TOP, window)
 
 
 def _split(scored: ScoredDay) -> pl.DataFrame:

@@ -21,6 +21,17 @@ FEATURES = (
     "select * exclude (event_date, departments, categories, brands, price_bands) from as_of_features order by as_of, user_id"
 )
 ITEMS = "select item_id, department, category, item_type, brand, maker, name, size from clean.items order by item_id"
+# One row for each item of a visit: what the ranker reads. A purchase of two is one row of two units.
+LINES = """
+select
+    user_id, item_id, visit_id, min(event_time) as visit_time, count(*) as units,
+    sum(amount_cents) as cents, sum(discount_cents) as discount_cents, sum(coupon_cents) as coupon_cents, max(place_id) as place_id
+from clean.events
+where event_date < $as_of and event_type = $outcome_event and item_id is not null
+group by user_id, item_id, visit_id
+order by user_id, item_id, visit_id
+"""
+OUTCOME_EVENT = "purchase"
 DECLARED = (
     f"unpivot (select user_id, {', '.join(ATTRIBUTES)} from clean.users) on {', '.join(ATTRIBUTES)} "
     'into name attribute value "value"'
@@ -35,6 +46,7 @@ class Frames:
     features: pl.DataFrame
     items: pl.DataFrame
     attributes: pl.DataFrame
+    lines: pl.DataFrame | None = None  # of a training only
 
 
 def frames_at(session: Session, as_of: date, days: list[date]) -> Frames:
@@ -50,7 +62,13 @@ def frames_at(session: Session, as_of: date, days: list[date]) -> Frames:
 
 def frames_for(session: Session, home: Home, trained_through: date) -> Frames:
     """What a training for `trained_through` reads: its own as-of and whole horizons before it, of at most TRAINING_USERS users."""
-    return sampled(frames_at(session, trained_through, training_days(home, trained_through)))
+    frames = frames_at(session, trained_through, training_days(home, trained_through))
+    return sampled(replace(frames, lines=lines_at(session, trained_through)))
+
+
+def lines_at(session: Session, as_of: date) -> pl.DataFrame:
+    """What was bought before `as_of`, item by item of each visit."""
+    return session.frame(LINES, as_of=as_of, outcome_event=OUTCOME_EVENT)
 
 
 def learnt_later(session: Session, trained_through: date) -> bool:
@@ -72,6 +90,7 @@ def sampled(frames: Frames) -> Frames:
         frames,
         visits=frames.visits.join(chosen, on="user_id", how="semi", maintain_order="left"),
         features=frames.features.join(chosen, on="user_id", how="semi", maintain_order="left"),
+        lines=None if frames.lines is None else frames.lines.join(chosen, on="user_id", how="semi", maintain_order="left"),
     )
 
 

@@ -28,10 +28,11 @@ from portrait_assets.kernels.lifetime import AmountModel, Lifetime, PurchaseMode
 from portrait_assets.kernels.linear import Linear
 from portrait_assets.kernels.outlook import Head
 from portrait_assets.kernels.parts import Parts
+from portrait_assets.kernels.ranking.ranker import Ranker, RankerConfig
 from portrait_assets.kernels.selection import OUTCOME_SCHEMA, Selection
 from portrait_assets.kernels.trained import TrainedModel
 
-FORMAT = "portrait-behaviour-model/3"
+FORMAT = "portrait-behaviour-model/4"
 TENSORS = "tensors.safetensors"
 STAGES = ("served", "rehearsal")
 BOOSTER = re.compile(r"boosters/\w+\.\w+\.txt")
@@ -105,10 +106,14 @@ def contents(model: TrainedModel) -> dict[str, bytes]:
         "blends": {name: vars(blend) for name, blend in model.blends.items()},
         "blocks": list(model.fusion.blocks),
         "attributes": {},
+        "ranker": None,
     }
     for stage in STAGES:
         card[stage] = disassemble_parts(getattr(model, stage), stage, tensors, files)
     files |= {f"boosters/outlook.{name}.txt": h.booster.encode() for name, h in model.outlook.items() if h.booster is not None}
+    if model.ranker is not None:
+        card["ranker"] = {**vars(model.ranker), "config": vars(model.ranker.config), "chance": None, "order": None}
+        files |= {f"boosters/ranker.{name}.txt": getattr(model.ranker, name).encode() for name in ("chance", "order")}
     for name, block in model.fusion.blocks.items():
         tensors |= {f"fusion.{name}.{key}": value for key, value in vars(block).items()}
     for name, head in model.attribute_heads.items():
@@ -161,6 +166,11 @@ def assemble(card: dict, files: dict[str, bytes]) -> TrainedModel:
         text = files[f"boosters/outlook.{name}.txt"].decode() if told["booster"] else None
         outlook[name] = Head(**{**told, "blend": Blend(**told["blend"]), "booster": text})
     blends = {name: Blend(**told) for name, told in card["blends"].items()}
+    ranker = None
+    if card["ranker"] is not None:
+        texts = {name: files[f"boosters/ranker.{name}.txt"].decode() for name in ("chance", "order")}
+        told = {name: tuple(value) if isinstance(value, list) else value for name, value in card["ranker"].items()}
+        ranker = Ranker(**(told | {"config": RankerConfig(**told["config"])} | texts))
     return TrainedModel(
         config,
         date.fromisoformat(card["trained_through"]),
@@ -171,6 +181,7 @@ def assemble(card: dict, files: dict[str, bytes]) -> TrainedModel:
         Fusion(blocks),
         heads,
         outlook,
+        ranker,
     )
 
 

@@ -14,6 +14,7 @@ from portrait_assets.kernels.evaluation import blended
 from portrait_assets.kernels.fusion import Fusion, unfold
 from portrait_assets.kernels.outlook import Head
 from portrait_assets.kernels.parts import Parts, RawScores
+from portrait_assets.kernels.ranking.ranker import Ranker
 from portrait_assets.kernels.sequences import History, history_from
 
 COUNTS_WEIGHT = 0.4  # of standardised features beside the vector's blocks: some attributes show in the counts alone
@@ -32,6 +33,7 @@ class TrainedModel:
     fusion: Fusion
     attribute_heads: dict[str, AttributeHead]
     outlook: dict[str, Head]
+    ranker: Ranker | None = None  # none where there was too little to learn from
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from portrait_assets.columns import EVENT_TYPES
 from portrait_assets.errors import PortraitError
 from portrait_assets.packs.catalogue import Tag, parse_catalogue
 from portrait_assets.packs.files import Declared, read_toml, validate
+from portrait_assets.packs.recommending import Recommending, parse_recommending
 
 PACKS_DIR = Path(__file__).parent
 
@@ -66,6 +67,7 @@ class Pack:
     interests: Interests
     attributes: Attributes
     tags: tuple[Tag, ...]
+    recommending: Recommending
 
     @property
     def sql_parameters(self) -> dict[str, Any]:
@@ -98,14 +100,14 @@ def _load_shipped(name: str) -> Pack:
 
 
 def read_pack(folder: Path) -> Pack:
-    """The pack whose pack.toml and tags.toml are in `folder`."""
-    said, tags = read_toml(folder / "pack.toml"), read_toml(folder / "tags.toml")
+    """The pack whose pack.toml, tags.toml and recommendations.toml are in `folder`."""
+    said, tags, rules = (read_toml(folder / f"{name}.toml") for name in ("pack", "tags", "recommendations"))
     file = validate(PackFile, said, str(folder / "pack.toml"))
     if file.name != folder.name:
         raise PortraitError(
             f"{folder / 'pack.toml'}, field name: is '{file.name}' in the folder {folder.name}; make them the same"
         )
-    content = json.dumps([said, tags], sort_keys=True, ensure_ascii=False)
+    content = json.dumps([said, tags, rules], sort_keys=True, ensure_ascii=False)
     return Pack(
         name=file.name,
         title=file.title,
@@ -115,4 +117,5 @@ def read_pack(folder: Path) -> Pack:
         interests=file.interests,
         attributes=file.attributes,
         tags=parse_catalogue(tags, folder / "tags.toml"),
+        recommending=parse_recommending(rules, folder / "recommendations.toml"),
     )

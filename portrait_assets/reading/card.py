@@ -94,6 +94,8 @@ class Recommendation:
     category: str | None
     score: float
     reason: str
+    list: str | None
+    probability: float | None
 
 
 @dataclass(frozen=True)
@@ -255,7 +257,16 @@ def _changes(rows: list[dict[str, Any]], pack: Pack) -> list[Change]:
 
 def _recommendations(rows: list[dict[str, Any]]) -> list[Recommendation]:
     return [
-        Recommendation(row["rank"], row["item_id"], row.get("item_name"), row.get("category"), row["score"], row["reason"])
+        Recommendation(
+            row["rank"],
+            row["item_id"],
+            row.get("item_name"),
+            row.get("category"),
+            row["score"],
+            row["reason"],
+            row.get("list"),
+            row.get("probability"),
+        )
         for row in sorted(rows, key=lambda row: row["rank"])
     ]
 

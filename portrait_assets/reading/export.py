@@ -13,7 +13,7 @@ import polars as pl
 from portrait_assets.errors import PortraitError
 from portrait_assets.partitions import parse_date
 
-FILES = ("portraits", "tags", "embeddings", "recommendations", "predictions", "changes")
+FILES = ("portraits", "tags", "embeddings", "recommendations", "lists", "predictions", "changes")
 CLOSE_ENOUGH_TO_COMPARE = 50_000  # above this many ids, near ones are looked for by length alone
 
 

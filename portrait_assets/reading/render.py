@@ -235,11 +235,16 @@ def _recommendations(card: Card) -> RenderableType:
     table.add_column(width=6, justify="right", no_wrap=True)
     table.add_column(ratio=6)
     for item in card.recommendations[:SHOWN_RECOMMENDATIONS]:
-        table.add_row(str(item.rank), _item(item), f"{item.score:.3g}", _text(item.reason, "dim"))
+        table.add_row(str(item.rank), _item(item), _likely(item), _text(item.reason, "dim"))
     more = len(card.recommendations) - SHOWN_RECOMMENDATIONS
     return _panel(
         "Recommended", table, *([Text(f"and {more} more in recommendations.parquet", style="dim")] if more > 0 else [])
     )
+
+
+def _likely(item: Recommendation) -> str:
+    """The chance of buying it within the horizon; the bare score where no model ranked."""
+    return f"{item.score:.3g}" if item.probability is None else f"{item.probability:.0%}"
 
 
 def _item(item: Recommendation) -> Text:

@@ -1,4 +1,4 @@
--- recommendations.top
+-- recommendations.top, as far as no model ranks: before the first one, and for users who bought nothing
 -- Grain:    user x rank (1 to 20), for the one day $end.
 -- Inputs:   clean.events, features.user_state; $point_types and $point_values give the attention points of an event type.
 -- Promise:  reads events of the day or before. What the user keeps coming back to, by attention decayed at three half-lives
@@ -67,6 +67,7 @@ candidates as (
     select
         user_id,
         item_id,
+        'again' as list,
         mass::double / 1048576 as score,
         case
             when purchase_count > 0
@@ -81,6 +82,7 @@ candidates as (
     select
         users.user_id,
         popular.item_id,
+        'popular' as list,
         popular.user_count::double / 1e9 as score,
         'popular with everyone: ' || popular.user_count || ' users in the last 28 days' as reason,
         null as last_date
@@ -99,9 +101,11 @@ ranked as (
 select
     $end as event_date,
     user_id,
+    list,
     "rank",
     item_id,
     score,
+    null::double as probability,
     reason
 from ranked
 where "rank" <= 20

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from portrait_assets import operations
 from portrait_assets.assets.daily import refresh_path
-from portrait_assets.assets.scoring import write_published
+from portrait_assets.assets.recommending import write_published
 from portrait_assets.automation import settled_files
 from portrait_assets.home import open_home
 from portrait_assets.kernels import behaviour  # noqa: F401  imported once, not by each child: torch takes seconds

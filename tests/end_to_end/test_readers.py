@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from portrait_assets import publishing
-from portrait_assets.assets.scoring import write_published
+from portrait_assets.assets.recommending import write_published
 from portrait_assets.home import open_home
 from portrait_assets.publishing import publish
 from portrait_assets.reading import Export

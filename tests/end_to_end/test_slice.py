@@ -18,7 +18,7 @@ from tests.end_to_end.slice import END, START, Shell, write_slice
 
 AS_OF = date(2017, 4, 11)
 DAYS = {str(START + timedelta(days=offset)) for offset in range((END - START).days + 1)}
-FILES = ("portraits", "tags", "embeddings", "recommendations", "predictions", "changes")
+FILES = ("portraits", "tags", "embeddings", "recommendations", "lists", "predictions", "changes")
 EVERY_DAY = (
     "raw/events", "clean/events", "features/visit", "features/user_day", "features/user_day_interest", "features/user_state",
     "features/interests", "features/cut_points", "scores/predictions", "portraits/snapshots", "portraits/changes",

@@ -109,6 +109,11 @@ def write_export(folder: Path, **manifest: Any) -> Path:
         ),
         "recommendations": pl.DataFrame(RECOMMENDATIONS, schema=recommended, orient="row"),
         "predictions": pl.DataFrame(PREDICTIONS, schema=["user_id", "target", "probability"], orient="row"),
+        "lists": pl.DataFrame(
+            [(*row[:1], "again", *row[1:4], 0.5, *row[4:]) for row in RECOMMENDATIONS],
+            schema=["user_id", "list", "rank", "item_id", "score", "probability", "reason", "item_name", "category"],
+            orient="row",
+        ),
         "embeddings": pl.DataFrame({"user_id": ["101", "102", "103"], "embedding": [[0.5], [0.0], [0.0]]}),
     }
     for name, frame in frames.items():

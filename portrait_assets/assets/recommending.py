@@ -1,0 +1,86 @@
+"""What is recommended at the end of a day: ranked by the model in force, or by habit where there is none."""
+
+from datetime import date
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from portrait_assets import columns as c
+from portrait_assets.assets.daily import write_days
+from portrait_assets.assets.derivation import parameters
+from portrait_assets.assets.scoring import blocks_at, purchase_rows, scored_days, vector_rows, write_scores
+from portrait_assets.assets.training import ITEMS, lines_at
+from portrait_assets.home import Home
+from portrait_assets.lineage import models_in_force
+from portrait_assets.packs.recommending import Recommending
+from portrait_assets.partitions import Window, as_of_of
+from portrait_assets.resources.session import Session
+
+if TYPE_CHECKING:
+    from portrait_assets.kernels.ranking.lists import Policy
+    from portrait_assets.kernels.ranking.recommend import Recommended
+
+BLENDED = """
+select $end as event_date, * from ranked_blended
+union all by name
+select * from habit_top anti join ranked_blended using (user_id)
+"""
+LISTS = """
+select $end as event_date, * from ranked_lists
+union all by name
+select * replace (
+    if(list = 'popular', 'discover', list) as list,
+    row_number() over (partition by user_id, list order by "rank") as "rank"
+)
+from habit_top anti join ranked_blended using (user_id)
+"""
+
+
+def write_recommendations(session: Session, home: Home, day: date) -> dict[str, int]:
+    """Write both tables of `day`; returns their rows. Users whom the ranker cannot know (no purchase) get what habit and fashion say."""
+    window = Window(day, day)
+    session.stage("habit_top", "recommendations/top.sql", end=day, **parameters(home, window))
+    ranked = ranked_at(session, home, day)
+    session.stage_frame("ranked_blended", ranked.blended)
+    session.stage_frame("ranked_lists", ranked.lists)
+    tables = ((c.RECOMMENDATIONS_TOP, BLENDED), (c.RECOMMENDATIONS_LISTS, LISTS))
+    return {table.name: write_days(session, home, table, window, select) for table, select in tables}
+
+
+def ranked_at(session: Session, home: Home, day: date) -> "Recommended":
+    """What the ranker of the model in force recommends at the end of `day`; no rows without one."""
+    from portrait_assets.kernels import storage
+    from portrait_assets.kernels.ranking.lines import lines_from
+    from portrait_assets.kernels.ranking.recommend import SCHEMA, Recommended, recommend
+
+    version = models_in_force(session, Window(day, day))[day]
+    ranker = storage.load(home.settings.models_dir / version)[0].ranker if version else None
+    as_of = as_of_of(day)
+    bought = lines_at(session, as_of) if ranker else None
+    if ranker is None or bought is None or bought.is_empty():
+        return Recommended(pl.DataFrame(schema=SCHEMA), pl.DataFrame(schema=SCHEMA))
+    items = session.frame(ITEMS)
+    return recommend(ranker, lines_from(bought, items), items, as_of, policy_of(home.pack.recommending))
+
+
+def policy_of(rules: Recommending) -> "Policy":
+    """The pack's rules as the ranking kernel takes them."""
+    from portrait_assets.kernels.ranking.lists import Policy
+
+    return Policy(
+        most_of_a_type=rules.most_of_a_type,
+        discover_places=rules.discover_places,
+        exclude=tuple(rule.of for rule in rules.exclude),
+        boost=tuple((*rule.of, rule.by) for rule in rules.boost),
+        cool_down=tuple((*rule.of, rule.days) for rule in rules.cool_down),
+    )
+
+
+def write_published(session: Session, home: Home, day: date) -> None:
+    """Write what is kept for published days only: vectors, next purchases and recommendations."""
+    window = Window(day, day)
+    scored = scored_days(session, home, window)
+    vectors = [vector_rows(one) for one in scored] or [blocks_at(session, day)]
+    write_scores(session, home, c.SCORES_VECTORS, window, vectors)
+    write_scores(session, home, c.SCORES_NEXT_PURCHASES, window, [purchase_rows(one) for one in scored])
+    write_recommendations(session, home, day)

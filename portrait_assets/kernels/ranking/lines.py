@@ -1,0 +1,111 @@
+"""What was bought, line by line, as arrays: what the ranker reads.
+
+A line is one item in one visit of one user. Lines are sorted by (user, item, visit), so that all lines of a pair lie
+together: sums over a pair are sums over a run.
+"""
+
+from dataclasses import dataclass
+from datetime import date
+from functools import cached_property
+
+import numpy as np
+import polars as pl
+
+from portrait_assets.kernels.sequences import day_number, encode
+
+GROUPS = ("item_type", "category", "department", "maker", "make")  # what items are alike by; a make is a type of one maker
+DAY_US = 86_400e6
+
+
+@dataclass(frozen=True)
+class Lines:
+    """E lines of U users and I items in V visits. A code of -1 is unknown; days are since 1970-01-01, UTC."""
+
+    users: list[str]  # (U,) sorted
+    items: list[str]  # (I,) sorted
+    groups: dict[str, np.ndarray]  # each of GROUPS -> (I,) int64 code
+    brand: np.ndarray  # (I,) int64 code
+    user: np.ndarray  # (E,) int64
+    item: np.ndarray  # (E,) int64
+    visit: np.ndarray  # (E,) int64
+    units: np.ndarray  # (E,) float64 events of the item in the visit
+    cents: np.ndarray  # (E,) float64 paid
+    discount: np.ndarray  # (E,) float64 cents off
+    has_coupon: np.ndarray  # (E,) bool
+    place: np.ndarray  # (E,) int64 code
+    places: int
+    visit_user: np.ndarray  # (V,) int64, by user, then time
+    visit_day: np.ndarray  # (V,) float64
+
+    @cached_property
+    def day(self) -> np.ndarray:
+        """(E,) when the visit began."""
+        return self.visit_day[self.visit]
+
+    @cached_property
+    def visit_number(self) -> np.ndarray:
+        """(V,) which of its user's visits each is, from 1."""
+        first = np.searchsorted(self.visit_user, np.arange(len(self.users)))
+        return np.arange(len(self.visit_user)) - first[self.visit_user] + 1
+
+    @cached_property
+    def by_group(self) -> dict[str, np.ndarray]:
+        """Each of GROUPS -> (E,) the lines by (user, group, visit)."""
+        return {name: np.lexsort((self.visit, code[self.item], self.user)) for name, code in self.groups.items()}
+
+    def before(self, as_of: date) -> np.ndarray:
+        """(E,) bool: the lines that an as-of knows."""
+        return self.day < day_number(as_of)
+
+    def pair(self) -> np.ndarray:
+        """(E,) one number for each (user, item)."""
+        return self.user * len(self.items) + self.item
+
+
+def lines_from(frame: pl.DataFrame, items: pl.DataFrame) -> Lines:
+    """Arrays of `frame` (user_id, item_id, visit_id, visit_time, units, cents, discount_cents, coupon_cents, place_id).
+
+    One row per user, visit and item, in any order; `items` (item_id, item_type, category, department, brand, maker) may lack some.
+    """
+    visits = frame.group_by("user_id", "visit_id").agg(pl.col("visit_time").min()).sort("user_id", "visit_time", "visit_id")
+    users, visit_user = encode(visits["user_id"])
+    number = visits.select("user_id", "visit_id", visit=pl.int_range(pl.len(), dtype=pl.Int64))
+    frame = frame.join(number, on=["user_id", "visit_id"], how="left", maintain_order="left")
+    names, item = encode(frame["item_id"])
+    _, user = encode(frame["user_id"])
+    places, place_code = encode(frame["place_id"].cast(pl.String))
+    visit = frame["visit"].to_numpy()
+    order = np.lexsort((visit, item, user))
+    numbers = {
+        name: frame[name].cast(pl.Float64).fill_null(0).fill_nan(0).to_numpy()[order]
+        for name in ("units", "cents", "discount_cents", "coupon_cents")
+    }
+    groups, brand = groups_of(names, items)
+    return Lines(
+        users=users,
+        items=names,
+        groups=groups,
+        brand=brand,
+        user=user[order],
+        item=item[order],
+        visit=visit[order],
+        units=numbers["units"],
+        cents=numbers["cents"],
+        discount=numbers["discount_cents"],
+        has_coupon=numbers["coupon_cents"] > 0,
+        place=place_code[order],
+        places=len(places),
+        visit_user=visit_user,
+        visit_day=visits["visit_time"].dt.epoch("us").to_numpy() / DAY_US,
+    )
+
+
+def groups_of(names: list[str], items: pl.DataFrame) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """The code of each item in each of GROUPS, and of its brand; an item without a description is -1 in all."""
+    columns = ("item_type", "category", "department", "maker", "brand")
+    known = items.select("item_id", *(pl.col(name).cast(pl.String) for name in columns)).unique("item_id", keep="first")
+    told = pl.DataFrame({"item_id": pl.Series(names, dtype=pl.String)}).join(
+        known, on="item_id", how="left", maintain_order="left"
+    )
+    told = told.with_columns(make=pl.concat_str("item_type", "maker", separator="\n"))
+    return {name: encode(told[name])[1] for name in GROUPS}, encode(told["brand"])[1]

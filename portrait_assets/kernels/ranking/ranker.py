@@ -1,0 +1,172 @@
+"""The ranker: two boosters on the same rows, one for the chance of buying, one for the order within a user.
+
+The first learns whether a pair is bought within the horizon (log loss), the second the order of a user's candidates (LambdaRank:
+Burges 2010). Their standardised sum ranks; the first, calibrated on the window that neither learnt from, is the probability.
+"""
+
+import logging
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+import lightgbm
+import numpy as np
+
+from portrait_assets.errors import PortraitError
+from portrait_assets.kernels.calibration import sigmoid
+from portrait_assets.kernels.linear import fit_logistic
+from portrait_assets.kernels.ranking.candidates import Candidates, candidates_at
+from portrait_assets.kernels.ranking.features import pair_features
+from portrait_assets.kernels.ranking.lines import Lines
+from portrait_assets.kernels.ranking.measures import Measured, measure, targets_of
+from portrait_assets.kernels.ranking.neighbours import Neighbours, neighbours_at
+from portrait_assets.kernels.ranking.rhythm import runs_of
+from portrait_assets.kernels.sequences import day_number
+
+LAMBDARANK = {"objective": "lambdarank", "lambdarank_truncation_level": 20, "label_gain": [0.0, 1.0, 1.7]}
+
+logger = logging.getLogger("portrait")
+
+
+@dataclass(frozen=True)
+class RankerConfig:
+    """Everything that decides a ranker besides its data."""
+
+    horizon_days: int = 14
+    windows: int = 5  # the latest is held out: it calibrates and measures; learning from it too won nothing
+    rows_per_window: int = 60_000  # of pairs that were not bought; all that were are kept
+    rounds: int = 160
+    leaves: int = 31
+    rate: float = 0.08
+    seed: int = 7
+    threads: int = 1
+
+
+RANKERS = {"cpu": RankerConfig(), "tiny": RankerConfig(windows=3, rows_per_window=5_000, rounds=20, leaves=7)}
+
+
+@dataclass(frozen=True)
+class Ranker:
+    """`chance` and `order` are LightGBM texts; `centre`, `spread` (2,) standardise their raw scores; the rest calibrates."""
+
+    config: RankerConfig
+    names: tuple[str, ...]
+    chance: str
+    order: str
+    centre: tuple[float, float]
+    spread: tuple[float, float]
+    slope: float
+    shift: float
+
+    def scores(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """(N,) what to rank by, and (N,) the probability of buying within the horizon; `x` (N, F) as `pair_features` gives it."""
+        if not len(x):
+            return np.zeros(0), np.zeros(0)
+        raw = [predict(text, x, self.config.threads) for text in (self.chance, self.order)]
+        parts = [(r - c) / s for r, c, s in zip(raw, self.centre, self.spread, strict=True)]
+        return parts[0] + parts[1], sigmoid(self.slope * raw[0] + self.shift)
+
+
+@dataclass(frozen=True)
+class Read:
+    """What the ranker sees at an as-of: N candidates with their features."""
+
+    as_of: date
+    candidates: Candidates
+    near: Neighbours
+    x: np.ndarray
+    names: list[str]
+
+
+def read_at(lines: Lines, as_of: date, horizon: float) -> Read:
+    """Candidates and features from lines before as_of."""
+    near = neighbours_at(lines, as_of)
+    candidates = candidates_at(lines, as_of, near)
+    x, names = pair_features(lines, as_of, candidates, near, horizon)
+    return Read(as_of, candidates, near, x, names)
+
+
+def fit_ranker(lines: Lines, trained_through: date, config: RankerConfig) -> tuple[Ranker, Measured]:
+    """Learn from the windows before the last one, calibrate and measure on the last, which ends at `trained_through`.
+
+    Raises PortraitError where fewer than two windows have buyers who were known before them.
+    """
+    horizon = timedelta(days=config.horizon_days)
+    as_ofs = [trained_through - horizon * k for k in range(1, config.windows + 1)]
+    parts = []
+    for as_of in as_ofs[1:]:
+        rows = training_rows(lines, as_of, config)
+        if rows is not None:
+            parts.append(rows)
+            logger.info("ranker: %d pairs of %s, %d of them bought", len(rows[0]), as_of, int((rows[1] > 0).sum()))
+    held_out = read_at(lines, as_ofs[0], config.horizon_days)
+    bought = grades(lines, held_out, config.horizon_days) > 0
+    if not parts or not bought.any():
+        raise PortraitError(
+            f"ranker, trained through {trained_through}: fewer than two windows of {config.horizon_days} days have buyers known "
+            "before; choose a later date or ingest earlier events"
+        )
+    x, grade, group = (np.concatenate([part[k] for part in parts]) for k in range(3))
+    chance = fit(x, grade > 0, config, {"objective": "binary"}, None)
+    order = fit(x, grade, config, LAMBDARANK, group)
+    raw = [predict(text, held_out.x, config.threads) for text in (chance, order)]
+    calibration = fit_logistic(raw[0][:, None], bought.astype(np.float64)[:, None], 100.0)
+    ranker = Ranker(
+        config,
+        tuple(held_out.names),
+        chance,
+        order,
+        (float(raw[0].mean()), float(raw[1].mean())),
+        (float(max(raw[0].std(), 1e-9)), float(max(raw[1].std(), 1e-9))),
+        float(calibration.weight[0, 0]),
+        float(calibration.bias[0]),
+    )
+    score, _ = ranker.scores(held_out.x)
+    pairs = held_out.candidates
+    return ranker, measure(lines, as_ofs[0], config.horizon_days, pairs.user, pairs.item, score)
+
+
+def grades(lines: Lines, read: Read, horizon_days: int) -> np.ndarray:
+    """(N,) 0 where a candidate was not bought in the horizon after the as-of, 1 where it was, 2 on the first visit of it."""
+    pair, targets = read.candidates.user * len(lines.items) + read.candidates.item, targets_of(lines, read.as_of, horizon_days)
+    return np.isin(pair, targets["window"]).astype(np.int64) + np.isin(pair, targets["basket"])
+
+
+def training_rows(lines: Lines, as_of: date, config: RankerConfig) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
+    """x (R, F), grades (R,), rows of each user in order; of users who bought a candidate; pairs not bought are thinned."""
+    if not lines.before(as_of).any():
+        return None
+    read = read_at(lines, as_of, config.horizon_days)
+    grade = grades(lines, read, config.horizon_days)
+    bought = grade > 0
+    if not bought.any():
+        return None
+    buyers = np.isin(read.candidates.user, read.candidates.user[bought])
+    share = min(1.0, config.rows_per_window / max(int((buyers & ~bought).sum()), 1))
+    draw = np.random.default_rng([config.seed, day_number(as_of)]).random(len(bought))
+    keep = buyers & (bought | (draw < share))
+    return read.x[keep], grade[keep], runs_of(read.candidates.user[keep]).length
+
+
+def fit(x: np.ndarray, y: np.ndarray, config: RankerConfig, objective: dict, group: np.ndarray | None) -> str:
+    """LightGBM text; the same rows give the same text."""
+    parameters = objective | {
+        "num_leaves": config.leaves,
+        "learning_rate": config.rate,
+        "min_data_in_leaf": max(5, min(100, len(y) // 100)),
+        "feature_fraction": 0.4,
+        "bagging_fraction": 0.7,
+        "bagging_freq": 1,
+        "lambda_l2": 5.0,
+        "max_bin": 63,
+        "seed": config.seed,
+        "num_threads": config.threads,
+        "deterministic": True,
+        "force_col_wise": True,
+        "verbosity": -1,
+    }
+    data = lightgbm.Dataset(x, y.astype(np.float32), group=group)
+    return lightgbm.train(parameters, data, num_boost_round=config.rounds).model_to_string()
+
+
+def predict(text: str, x: np.ndarray, threads: int) -> np.ndarray:
+    return np.asarray(lightgbm.Booster(model_str=text).predict(x, raw_score=True, num_threads=threads))

@@ -1,0 +1,182 @@
+"""Why an item is offered: the group of features without which its score would fall most, told in words with their own numbers.
+
+Each group of features is put to what it is for a middling candidate, and the candidate scored again; the fall is what the group
+contributed. So no reason is given that the score does not contain.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from portrait_assets.kernels.ranking.lines import GROUPS
+from portrait_assets.kernels.ranking.neighbours import Neighbours
+from portrait_assets.kernels.ranking.ranker import Ranker, Read
+
+REGULAR = 3  # visits from which a rhythm is told
+GROUPED = tuple(f"{group}_" for group in GROUPS)
+
+
+def reason_group(feature: str) -> str | None:
+    """The reason a feature belongs to; None for what is the same for all of a user's candidates, or for all users."""
+    name = feature.removeprefix("rank_in_type_").removeprefix("rank_")
+    if name.startswith(("pair_", "share_in_")):
+        return "habit"
+    if name.startswith(("item_price", "item_reduced")):
+        return "price"
+    if name in ("alike", "taste"):
+        return "alike"
+    if name == "goes_with":
+        return "goes_with"
+    if name.startswith(GROUPED):
+        return "kind"
+    return "everyone" if name.startswith("item_") else None
+
+
+REASONS = ("habit", "kind", "alike", "goes_with", "everyone", "price")
+
+
+@dataclass(frozen=True)
+class Names:
+    """What to call things: (I,) of items and of their types and categories; None where there is no name."""
+
+    item: list[str]
+    kind: list[str | None]
+
+
+def contributions(ranker: Ranker, x: np.ndarray, middle: np.ndarray) -> np.ndarray:
+    """(N, REASONS) how much the score of each row would fall with each group as in `middle` (F,)."""
+    score, _ = ranker.scores(x)
+    falls = np.zeros((len(x), len(REASONS)))
+    for k, reason in enumerate(REASONS):
+        columns = [j for j, name in enumerate(ranker.names) if reason_group(name) == reason]
+        without = x.copy()
+        without[:, columns] = middle[columns]
+        falls[:, k] = score - ranker.scores(without)[0]
+    return falls
+
+
+def middle_of(x: np.ndarray) -> np.ndarray:
+    """(F,) the median candidate, NaN where most have nothing to tell."""
+    told = ~np.isnan(x)
+    half = told.mean(0) >= 0.5 if len(x) else np.zeros(x.shape[1], bool)
+    middle = np.full(x.shape[1], np.nan, np.float32)
+    middle[half] = np.nanmedian(x[:, half], axis=0)
+    return middle
+
+
+def tell(read: Read, rows: np.ndarray, falls: np.ndarray, names: Names) -> tuple[list[str], list[str]]:
+    """Of each of `rows` (M,) of the candidates: the reason's name and its words. A reason that cannot be told yields to the next."""
+    column = {name: j for j, name in enumerate(read.names)}
+    order = np.argsort(-falls, axis=1, kind="stable")
+    found, texts = [], []
+    for row, ranked in zip(rows, order, strict=True):
+        facts = Facts(read, int(row), column, names)
+        told = ((REASONS[k], SAY[REASONS[k]](facts)) for k in ranked)
+        reason, text = next((r, t) for r, t in told if t is not None)
+        found.append(reason)
+        texts.append(text)
+    return found, texts
+
+
+@dataclass(frozen=True)
+class Facts:
+    """One candidate's numbers, by name."""
+
+    read: Read
+    row: int
+    column: dict[str, int]
+    names: Names
+
+    def number(self, name: str) -> float:
+        return float(self.read.x[self.row, self.column[name]])
+
+    @property
+    def user(self) -> int:
+        return int(self.read.candidates.user[self.row])
+
+    @property
+    def item(self) -> int:
+        return int(self.read.candidates.item[self.row])
+
+
+def _habit(facts: Facts) -> str | None:
+    times = facts.number("pair_visits")
+    if times < 1:
+        return None
+    last = ago(facts.number("pair_since_days"))
+    if times >= REGULAR:
+        return f"bought about every {days(facts.number('pair_gap_days'))}, {times:.0f} times so far; last {last}"
+    return f"bought {'once' if times == 1 else 'twice'} so far; last {last}"
+
+
+def _kind(facts: Facts) -> str | None:
+    kind, times = facts.names.kind[facts.item], facts.number("item_type_visits")
+    if kind is None or times < 1:
+        return None
+    last = ago(facts.number("item_type_since_days"))
+    if facts.number("pair_visits") >= 1:
+        return f"{kind} is bought often: on {times:.0f} visits, last {last}"
+    return f"new, of a kind bought on {times:.0f} {'visit' if times == 1 else 'visits'}: {kind}, last {last}"
+
+
+def _alike(facts: Facts) -> str | None:
+    count = peers_with(facts.read.near, facts.user, facts.item)
+    return f"bought by {count} of the {peers_of(facts.read.near, facts.user)} users most alike" if count else None
+
+
+def _goes_with(facts: Facts) -> str | None:
+    partner = strongest_partner(facts.read.near, facts.user, facts.item)
+    return None if partner is None else f"goes with {facts.names.item[partner]}, bought lately"
+
+
+def _everyone(facts: Facts) -> str:
+    buyers = round(float(np.expm1(facts.number("item_buyers_28d"))))
+    return f"popular with everyone: {buyers} users in the last 28 days"
+
+
+def _price(facts: Facts) -> str | None:
+    share = facts.number("item_reduced_14d")
+    return f"reduced lately, in {share:.0%} of its sales of the last 14 days" if share >= 0.05 else None
+
+
+SAY = {"habit": _habit, "kind": _kind, "alike": _alike, "goes_with": _goes_with, "everyone": _everyone, "price": _price}
+
+
+def ago(number: float) -> str:
+    """Whole days, said as people do."""
+    whole = int(number)
+    return "today" if whole == 0 else f"{days(whole)} ago"
+
+
+def days(number: float) -> str:
+    whole = max(round(number), 1) if number > 0 else 0
+    return f"{whole} day" if whole == 1 else f"{whole} days"
+
+
+def row_of(x: "Neighbours", matrix: str, row: int) -> tuple[np.ndarray, np.ndarray]:
+    """Columns and values of one row of one of the neighbours' matrices."""
+    m = getattr(x, matrix)
+    cells = slice(m.indptr[row], m.indptr[row + 1])
+    return m.indices[cells], m.data[cells]
+
+
+def peers_of(near: Neighbours, user: int) -> int:
+    return len(row_of(near, "peers", user)[0])
+
+
+def peers_with(near: Neighbours, user: int, item: int) -> int:
+    """How many of the users most alike have bought the item."""
+    peers, _ = row_of(near, "peers", user)
+    return sum(item in row_of(near, "recent", int(peer))[0] for peer in peers)
+
+
+def strongest_partner(near: Neighbours, user: int, item: int) -> int | None:
+    """The user's own item that says most for `item`; ties to the first."""
+    own, weight = row_of(near, "recent", user)
+    best, best_value = None, 0.0
+    for mine, much in zip(own, weight, strict=True):
+        partners, strength = row_of(near, "partners", int(mine))
+        place = np.searchsorted(partners, item)
+        if place < len(partners) and partners[place] == item and much * strength[place] > best_value:
+            best, best_value = int(mine), float(much * strength[place])
+    return best

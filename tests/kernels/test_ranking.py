@@ -1,0 +1,239 @@
+"""The ranker on tiny shops worked out by hand, and on one large enough to learn from."""
+
+from datetime import date, datetime, timedelta
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from portrait_assets.errors import PortraitError
+from portrait_assets.kernels.ranking.candidates import candidates_at
+from portrait_assets.kernels.ranking.features import pair_features
+from portrait_assets.kernels.ranking.lines import lines_from
+from portrait_assets.kernels.ranking.lists import Policy, make_lists
+from portrait_assets.kernels.ranking.measures import measure, targets_of
+from portrait_assets.kernels.ranking.neighbours import neighbours_at
+from portrait_assets.kernels.ranking.ranker import RANKERS, fit_ranker, read_at
+from portrait_assets.kernels.ranking.reasons import REASONS, contributions, middle_of, reason_group
+from portrait_assets.kernels.ranking.recommend import recommend
+from portrait_assets.kernels.ranking.rhythm import return_chance
+
+AS_OF = date(2024, 3, 1)
+ITEMS = pl.DataFrame(
+    {
+        "item_id": ["bread", "milk", "beer", "soap"],
+        "item_type": ["loaf", "whole", "lager", "bar"],
+        "category": ["bakery", "dairy", "drinks", "care"],
+        "department": ["food", "food", "drinks", "care"],
+        "brand": ["own", "own", "brewer", "own"],
+        "maker": ["1", "2", "3", "1"],
+        "name": [None, "Milk", None, None],
+    }
+)
+
+
+def bought(*rows: tuple[str, int, str]) -> pl.DataFrame:
+    """Lines of (user, days before AS_OF, item); a negative number is after it."""
+    midnight = datetime(AS_OF.year, AS_OF.month, AS_OF.day)
+    return pl.DataFrame(
+        [
+            {
+                "user_id": user, "item_id": item, "visit_id": f"{user}{ago}",
+                "visit_time": midnight - timedelta(days=ago) + timedelta(hours=9),
+                "units": 1, "cents": 100, "discount_cents": 0, "coupon_cents": 0, "place_id": "p",
+            }
+            for user, ago, item in rows
+        ],
+        schema_overrides={"place_id": pl.String},
+    )  # fmt: skip
+
+
+def numbers(lines, user: str, item: str) -> dict[str, float]:
+    near = neighbours_at(lines, AS_OF)
+    candidates = candidates_at(lines, AS_OF, near)
+    x, names = pair_features(lines, AS_OF, candidates, near, 14.0)
+    row = np.flatnonzero((candidates.user == lines.users.index(user)) & (candidates.item == lines.items.index(item)))
+    return dict(zip(names, x[row[0]].tolist(), strict=True))
+
+
+def test_rhythm_of_a_pair_by_hand():
+    """Milk 21, 11 and 1 days before noon-ish: three visits, a gap of ten, the last 15 hours ago."""
+    lines = lines_from(bought(("ann", 21, "milk"), ("ann", 16, "bread"), ("ann", 11, "milk"), ("ann", 1, "milk")), ITEMS)
+    milk = numbers(lines, "ann", "milk")
+    assert milk["pair_visits"] == 3
+    assert milk["pair_gap_days"] == pytest.approx(10)
+    assert milk["pair_since_days"] == pytest.approx(0.625)
+    assert milk["pair_due"] == pytest.approx(0.0625)
+    assert milk["pair_visits_since"] == 0
+    assert milk["pair_visit_share"] == pytest.approx(3 / 4)
+    assert milk["pair_visits_decayed_14d"] == pytest.approx(sum(2 ** (-age / 14) for age in (0.625, 10.625, 20.625)))
+    bread = numbers(lines, "ann", "bread")
+    assert (bread["pair_visits"], bread["pair_visits_since"]) == (1, 2)
+    assert bread["pair_gap_days"] == 400
+
+
+def test_chance_to_return_is_the_share_of_longer_waits_that_end_in_time():
+    """Of five waits of a kind three are longer than 10 days, and of these two end by day 24; another kind leans to all."""
+    kind, gap = np.array([1, 1, 1, 1, 1]), np.array([5.0, 8.0, 12.0, 20.0, 90.0])
+    found = return_chance(kind, gap, np.array([1, 2]), np.array([10.0, 10.0]), 14.0, prior=3.0)
+    assert found == pytest.approx([2 / 3, 2 / 3])
+    assert return_chance(kind, gap, np.array([1]), np.array([30.0]), 14.0, prior=1.0) == pytest.approx([0.0])
+
+
+def test_measures_by_hand():
+    """Ann's window holds milk and soap, its first visit milk; ranked soap, bread, milk."""
+    lines = lines_from(bought(("ann", 9, "milk"), ("ann", 8, "bread"), ("ann", -1, "milk"), ("ann", -3, "soap")), ITEMS)
+    ranked = [lines.items.index(name) for name in ("soap", "bread", "milk")]
+    found = measure(lines, AS_OF, 14, np.zeros(3, np.int64), np.array(ranked), np.array([3.0, 2.0, 1.0]), k=2).values
+    assert found["window"]["recall"] == pytest.approx([1 / 2])
+    assert found["window"]["ndcg"] == pytest.approx([1 / (1 + 1 / np.log2(3))])
+    assert found["basket"]["recall"] == pytest.approx([0.0])
+    assert found["again"]["mrr"] == pytest.approx([1 / 2])  # bread, then milk
+    assert found["discover"]["hit"] == pytest.approx([1.0])
+
+
+def test_users_first_seen_after_the_as_of_are_nobodys_target():
+    lines = lines_from(bought(("ann", 9, "milk"), ("bob", -1, "milk")), ITEMS)
+    assert len(targets_of(lines, AS_OF, 14)["window"]) == 0
+
+
+def test_what_is_new_to_a_user_is_never_in_again_and_every_candidate_stands_once():
+    lines = lines_from(
+        bought(*[(u, d, i) for u in ("ann", "bob") for d in (3, 9) for i in ("milk", "bread")], ("bob", 2, "beer")), ITEMS
+    )
+    candidates = candidates_at(lines, AS_OF, neighbours_at(lines, AS_OF))
+    pairs = [(lines.users[u], lines.items[i]) for u, i in zip(candidates.user, candidates.item, strict=True)]
+    assert len(pairs) == len(set(pairs))
+    again = {pair for pair, is_again in zip(pairs, candidates.by["again"], strict=True) if is_again}
+    assert again == {("ann", "milk"), ("ann", "bread"), ("bob", "milk"), ("bob", "bread"), ("bob", "beer")}
+    assert ("ann", "beer") in pairs
+
+
+day = st.integers(-20, 60)
+rows = st.lists(
+    st.tuples(st.sampled_from("ab"), day, st.sampled_from(ITEMS["item_id"].to_list())), min_size=1, max_size=25, unique=True
+)
+
+
+@settings(max_examples=25, deadline=None)
+@given(rows)
+def test_nothing_from_the_as_of_on_moves_a_feature(events):
+    """The same candidates and numbers with the future cut away; users and items it alone names change codes, not numbers."""
+    past = [event for event in events if event[1] > 0]
+    if not past:
+        return
+    whole, cut = (lines_from(bought(*some), ITEMS) for some in (events, past))
+
+    def told(lines):
+        near = neighbours_at(lines, AS_OF)
+        candidates = candidates_at(lines, AS_OF, near)
+        x, names = pair_features(lines, AS_OF, candidates, near, 14.0)
+        kept = [k for k, name in enumerate(names) if name not in ("brand", "department", "taste") and "rank_taste" not in name]
+        keys = [(lines.users[u], lines.items[i]) for u, i in zip(candidates.user, candidates.item, strict=True)]
+        return dict(zip(keys, x[:, kept].tolist(), strict=True))
+
+    here, there = told(whole), told(cut)
+    assert here.keys() == there.keys()
+    for key in here:
+        np.testing.assert_allclose(here[key], there[key], rtol=1e-4, atol=1e-5)
+
+
+@pytest.fixture(scope="module")
+def shop() -> pl.DataFrame:
+    """Sixty users, each with two habits of her own among forty items, on a rhythm of 4 to 12 days; now and then something else."""
+    rng, events = np.random.default_rng(5), set()
+    for u in range(60):
+        own, gap, ago = rng.choice(40, 2, replace=False), rng.integers(4, 12), float(rng.integers(1, 10))
+        while ago < 100:
+            for item in own:
+                events.add((f"u{u:02}", int(ago) - 14, f"i{item:02}"))
+            if rng.random() < 0.4:
+                events.add((f"u{u:02}", int(ago) - 14, f"i{rng.integers(40):02}"))
+            ago += gap
+    return bought(*sorted(events))
+
+
+@pytest.fixture(scope="module")
+def goods(shop) -> pl.DataFrame:
+    names = shop["item_id"].unique().sort()
+    return pl.DataFrame({"item_id": names}).with_columns(
+        item_type=pl.concat_str(pl.lit("t"), pl.col("item_id").str.slice(1).cast(pl.Int64) // 10),
+        category=pl.lit("c"), department=pl.lit("d"), brand=pl.lit("b"), maker=pl.lit("m"), name=pl.lit(None, pl.String),
+    )  # fmt: skip
+
+
+THROUGH = AS_OF + timedelta(days=14)
+
+
+@pytest.fixture(scope="module")
+def learnt(shop, goods):
+    return fit_ranker(lines_from(shop, goods), THROUGH, RANKERS["tiny"])
+
+
+def test_habits_are_learnt_and_chances_are_calibrated(shop, goods, learnt):
+    ranker, measured = learnt
+    assert measured.values["window"]["recall"].mean() > 0.75  # two of about two and a half are habits
+    read = read_at(lines_from(shop, goods), AS_OF, 14)
+    _, chance = ranker.scores(read.x)
+    window = targets_of(lines_from(shop, goods), AS_OF, 14)["window"]
+    happened = np.isin(read.candidates.user * len(goods) + read.candidates.item, window)
+    assert chance.mean() == pytest.approx(happened.mean(), abs=0.02)
+    assert chance[happened].mean() > 3 * chance[~happened].mean()
+
+
+def test_same_lines_same_ranker(shop, goods, learnt):
+    again, _ = fit_ranker(lines_from(shop.sample(fraction=1, shuffle=True, seed=1), goods), THROUGH, RANKERS["tiny"])
+    assert again == learnt[0]
+
+
+def test_lists_keep_the_policy(shop, goods, learnt):
+    lines = lines_from(shop, goods)
+    rules = Policy(
+        length=8, most_of_a_type=3, discover_places=2, exclude=(("item", "i07"),), cool_down=(("item_type", "t1", 15.0),)
+    )
+    made = recommend(learnt[0], lines, goods, AS_OF, rules)
+    assert made.blended.group_by("user_id").agg(pl.col("rank").sort()).filter(
+        pl.col("rank") != pl.int_ranges(1, pl.col("rank").list.len() + 1)
+    ).is_empty()  # fmt: skip
+    assert not made.blended.select("user_id", "item_id").is_duplicated().any()
+    assert (
+        made.blended.filter(pl.col("item_id") == "i07").is_empty() and made.lists.filter(pl.col("item_id") == "i07").is_empty()
+    )
+    per_type = made.blended.join(goods, on="item_id").group_by("user_id", "item_type").len()
+    assert per_type["len"].max() <= 3
+    assert made.blended.filter(pl.col("list") == "discover").group_by("user_id").len()["len"].min() >= 2
+    lately = shop.filter(pl.col("visit_time").is_between(datetime(2024, 2, 16), datetime(2024, 3, 1))).join(goods, on="item_id")
+    cooling = lately.filter(pl.col("item_type") == "t1")["user_id"].unique()
+    offered = made.lists.join(goods, on="item_id").filter(
+        pl.col("user_id").is_in(cooling.to_list()) & (pl.col("item_type") == "t1")
+    )
+    assert len(cooling) and offered.is_empty()
+    known = shop.filter(pl.col("visit_time") < datetime(2024, 3, 1)).select("user_id", "item_id").unique()
+    assert made.lists.filter(pl.col("list") == "again").join(known, on=["user_id", "item_id"], how="anti").is_empty()
+    assert made.lists.filter(pl.col("list") == "discover").join(known, on=["user_id", "item_id"], how="semi").is_empty()
+
+
+def test_a_rule_that_excludes_everything_leaves_an_empty_list(shop, goods, learnt):
+    made = recommend(learnt[0], lines_from(shop, goods), goods, AS_OF, Policy(exclude=(("category", "c"),)))
+    assert made.blended.is_empty() and made.lists.is_empty()
+
+
+def test_a_reason_is_a_group_whose_absence_lowers_the_score(shop, goods, learnt):
+    ranker, lines = learnt[0], lines_from(shop, goods)
+    read = read_at(lines, AS_OF, 14)
+    score, _ = ranker.scores(read.x)
+    made = make_lists(lines, read.candidates, score, np.ones(len(score), bool), Policy(length=3, discover_places=0))
+    rows = made.blended[0]
+    falls = contributions(ranker, read.x[rows], middle_of(read.x))
+    assert REASONS[int(falls.sum(0).argmax())] == "habit"
+    assert (falls.max(1) > 0).mean() > 0.95
+    told = recommend(ranker, lines, goods, AS_OF, Policy(length=3, discover_places=0)).blended
+    assert told["reason"].str.contains("bought").mean() > 0.75
+    assert {reason_group(name) for name in read.names} >= set(REASONS)
+
+
+def test_too_little_to_learn_from_is_said():
+    with pytest.raises(PortraitError, match="fewer than two windows"):
+        fit_ranker(lines_from(bought(("ann", 1, "milk")), ITEMS), AS_OF, RANKERS["tiny"])
