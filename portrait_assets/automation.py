@@ -82,7 +82,12 @@ evaluate = dg.define_asset_job(
     dg.AssetSelection.keys(["models", "evaluation"]),
     description="How good the model would have been at past cutoffs, beside everything simpler. On demand: it trains once a cutoff.",
 )
-JOBS = [land, ingest, train, portraits, publish, refresh, evaluate]
+evaluate_ranking = dg.define_asset_job(
+    "evaluate_ranking",
+    dg.AssetSelection.keys(["models", "ranking_evaluation"]),
+    description="How good the recommendations would have been at past cutoffs, beside everything simpler. On demand.",
+)
+JOBS = [land, ingest, train, portraits, publish, refresh, evaluate, evaluate_ranking]
 
 daily = dg.build_schedule_from_partitioned_job(
     refresh, name="daily", hour_of_day=3, description="Every night: yesterday, from what was landed to portraits."

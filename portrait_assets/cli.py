@@ -17,6 +17,7 @@ from rich.logging import RichHandler
 
 from portrait_assets.commands.items import app as items_app
 from portrait_assets.commands.models import app as models_app
+from portrait_assets.commands.recommend import recommend
 from portrait_assets.commands.segments import segments
 from portrait_assets.errors import PortraitError
 from portrait_assets.partitions import parse_date, partition_of
@@ -32,6 +33,7 @@ app.add_typer(sources_app, name="sources")
 app.add_typer(models_app, name="models")
 app.add_typer(items_app, name="items")
 app.command()(segments)
+app.command()(recommend)
 
 console = Console(highlight=False)
 progress = Console(stderr=True, highlight=False)

@@ -2,7 +2,17 @@
 
 import dagster as dg
 
-from portrait_assets.assets import clean, evaluation, features, models, observability, portraits, published, raw
+from portrait_assets.assets import (
+    clean,
+    evaluation,
+    features,
+    models,
+    observability,
+    portraits,
+    published,
+    ranking_evaluation,
+    raw,
+)
 from portrait_assets.assets.common import HOME
 from portrait_assets.automation import JOBS, SCHEDULES, SENSORS
 from portrait_assets.checks import CHECKS
@@ -11,7 +21,9 @@ from portrait_assets.resources.warehouse import warehouse_of
 from portrait_assets.watches import WATCHES
 
 defs = dg.Definitions(
-    assets=dg.load_assets_from_modules([raw, clean, features, models, evaluation, portraits, observability, published]),
+    assets=dg.load_assets_from_modules(
+        [raw, clean, features, models, evaluation, ranking_evaluation, portraits, observability, published]
+    ),
     asset_checks=[*CHECKS, *WATCHES],
     jobs=JOBS,
     schedules=SCHEDULES,

@@ -107,6 +107,28 @@ def evaluate(
     console.print(f"Heads, ablation, slices and leaks are in [bold]{folder}[/bold], in Dagster and in MLflow.")
 
 
+@app.command("evaluate-ranking")
+def evaluate_ranking(
+    as_of: Annotated[
+        Optional[list[str]],
+        typer.Option("--as-of", help="A cutoff with a fortnight of data after it; may be given several times."),
+    ] = None,
+    out: Annotated[Optional[Path], typer.Option("--out", help="Folder for the tables; default: the home's own.")] = None,
+    source: SourceOption = None,
+) -> None:
+    """How good the recommendations would have been at past cutoffs, beside everything simpler; it trains three times a cutoff."""
+    home = open_home(source=source)
+    for text in as_of or []:
+        parse_date(text, "--as-of")
+    config = {"ops": {"models__ranking_evaluation": {"config": {"cutoffs": as_of or []}}}}
+    operations.execute(home, "evaluate_ranking", None, config)
+    file = home.settings.home_dir / "evaluation" / "ranking.md"
+    if out is not None:
+        out.mkdir(parents=True, exist_ok=True)
+        file = Path(shutil.copy(file, out / file.name))
+    console.print(file.read_text(encoding="utf-8"), markup=False)
+
+
 def _find(home: Home, version: str | None) -> dict[str, Any]:
     with warehouse_of(home.settings).open("look at the models") as session:
         return registry.model(session, home, version)

@@ -1,0 +1,98 @@
+"""models/ranking_evaluation: how good the recommendations would have been at past cutoffs, beside everything simpler. On demand."""
+
+from datetime import date
+from pathlib import Path
+
+import dagster as dg
+import polars as pl
+
+from portrait_assets.assets.common import HOME, OWNERS, markdown_table
+from portrait_assets.assets.evaluation import Evaluation, default_cutoffs
+from portrait_assets.assets.training import HORIZON, ITEMS, lines_at
+from portrait_assets.errors import PortraitError
+from portrait_assets.home import Home
+from portrait_assets.model_card import table
+from portrait_assets.partitions import as_of_of, parse_date
+from portrait_assets.resources.tracking import Tracking
+from portrait_assets.resources.warehouse import Warehouse
+
+FILE = "ranking.md"
+TITLES = {
+    "rivals": "Recall and NDCG at 10, every item a candidate: the window of a fortnight, its first visit, and apart what the "
+    "user had bought before (again) and had not (discover)",
+    "ratio": "The ranker to plain boosting (35 hand-made numbers, what was bought before, two windows): mean of recall and NDCG of "
+    "window and first visit over the seeds, with its 95 % interval by a paired bootstrap over users",
+    "generators": "Candidates, and the share of the window's purchases among them",
+    "lists": "What the ten best are like",
+}
+
+
+@dg.asset(
+    key=["models", "ranking_evaluation"],
+    deps=[["clean", "events"], ["clean", "items"]],
+    group_name="evaluation",
+    owners=OWNERS,
+    kinds={"python", "mlflow"},
+    description="The ranker trained as on past days and measured on the fortnight after each, beside plain boosting refitted in the "
+    "same run, TIFU-KNN, neighbours, personal frequency and popularity. On demand.",
+)
+def ranking_evaluation(
+    context: dg.AssetExecutionContext, config: Evaluation, warehouse: Warehouse, tracking: Tracking
+) -> dg.MaterializeResult:
+    """Assess every cutoff, log the tables to MLflow, write them as Markdown into the home."""
+    chosen = [parse_date(text, "cutoffs") for text in config.cutoffs or []] or default_cutoffs(HOME)
+    tables = assessed(HOME, warehouse, chosen)
+    with tracking.run(f"ranking {', '.join(map(str, chosen))}", {"dagster_run_id": context.run_id}) as mlflow:
+        for name, frame in tables.items():
+            mlflow.log_text(frame.write_csv(), f"tables/{name}.csv")
+        for row in tables["ratio"].iter_rows(named=True):
+            mlflow.log_metrics({f"{row['cutoff']}/{name}": row[name] for name in ("ratio", "low", "high")})
+        file = write_markdown(HOME, tables)
+        mlflow.log_artifact(str(file), "markdown")
+    told = {name: dg.MetadataValue.md(markdown_table(frame)) for name, frame in tables.items()}
+    return dg.MaterializeResult(metadata={**told, "Markdown": str(file)})
+
+
+def assessed(home: Home, warehouse: Warehouse, cutoffs: list[date]) -> dict[str, pl.DataFrame]:
+    """TITLES's tables of all cutoffs; the warehouse is held to read only."""
+    from portrait_assets.kernels.ranking.assessment import assess_ranking
+    from portrait_assets.kernels.ranking.lines import lines_from
+    from portrait_assets.kernels.ranking.ranker import RANKERS
+
+    found: dict[str, list[pl.DataFrame]] = {name: [] for name in TITLES}
+    for cutoff in cutoffs:
+        if as_of_of(home.days.end) < cutoff + HORIZON:
+            raise PortraitError(
+                f"cutoff {cutoff}: the data end at {as_of_of(home.days.end)}, before the {HORIZON.days} days after it; choose an earlier one"
+            )
+        with warehouse.open("read for evaluation") as session:
+            lines, items = lines_at(session, cutoff + HORIZON), session.frame(ITEMS)
+        one = assess_ranking(lines_from(lines, items), cutoff, RANKERS[home.settings.model_size])
+        parts = {"rivals": wide(one.rivals), "ratio": shown(one.ratio), "generators": one.generators, "lists": one.lists}
+        for name, part in parts.items():
+            found[name].append(part.select(pl.lit(cutoff).alias("cutoff"), pl.all()))
+    return {name: pl.concat(parts) for name, parts in found.items()}
+
+
+def wide(rivals: pl.DataFrame) -> pl.DataFrame:
+    """One row a rival, one column a target and measure."""
+    named = rivals.filter(pl.col("measure").is_in(["recall", "ndcg"])).with_columns(
+        figure=pl.concat_str("target", "measure", separator=" ")
+    )
+    return named.pivot(on="figure", index="rival", values="mean", maintain_order=True)
+
+
+def shown(ratio: pl.DataFrame) -> pl.DataFrame:
+    """Ratios of the seeds as one text."""
+    return ratio.with_columns(by_seed=pl.col("by_seed").list.eval(pl.element().round(4).cast(pl.String)).list.join(", "))
+
+
+def write_markdown(home: Home, tables: dict[str, pl.DataFrame]) -> Path:
+    """One file of all tables, in the home's folder `evaluation`."""
+    file = home.settings.home_dir / "evaluation" / FILE
+    file.parent.mkdir(parents=True, exist_ok=True)
+    cutoffs = " ".join(f"--as-of {day}" for day in tables["ratio"]["cutoff"])
+    parts = [f"# Recommendations at past cutoffs\n\nMade by `portrait models evaluate-ranking {cutoffs} --out docs/model`.\n"]
+    parts += [f"## {TITLES[name]}\n\n{table(frame)}\n" for name, frame in tables.items()]
+    file.write_text("\n".join(parts), encoding="utf-8")
+    return file
