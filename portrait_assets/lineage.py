@@ -15,6 +15,7 @@ from pathlib import Path
 
 from portrait_assets import __version__
 from portrait_assets import columns as c
+from portrait_assets.history import history_start
 from portrait_assets.home import Home
 from portrait_assets.partitions import DAY, Window, as_of_of
 from portrait_assets.resources.session import Session
@@ -152,6 +153,12 @@ class Ledger:
                 )
                 for day in self.home.days
             }
+        # Stored from the history's first day on, and of everybody on that day. Who reads them needs not know where it begins:
+        # what is not stored is derived (derivation.stage_features).
+        expected[c.FEATURES_INTERESTS.name] = {
+            day: _digest(version, "before" if day < self.history_start else "first" if day == self.history_start else "")
+            for day, version in expected[c.FEATURES_INTERESTS.name].items()
+        }
         return expected
 
     def due(self, table: Table, window: Window) -> Due:
@@ -267,18 +274,6 @@ def knowledge(session: Session, home: Home, day: date) -> str:
         day=day,
     )
     return _digest(__version__, *(f"{table} {days[day]}" for table, days in versions.items()), *(batch for (batch,) in batches))
-
-
-def history_start(session: Session, home: Home) -> date:
-    """The first day with portraits. Before it a tag has no history: on that day all a user's tags begin."""
-    return session.scalar("select min(first_date) from meta.history") or home.days.start
-
-
-def begin_history(session: Session, day: date) -> None:
-    """Let the kept history begin at `day`, if it does not begin earlier already."""
-    with session.transaction():
-        session.execute("delete from meta.history where first_date > $day", day=day)
-        session.execute("insert into meta.history select $day where not exists (select 1 from meta.history)", day=day)
 
 
 def covering(stale: dict[str, list[date]], tables: set[str]) -> Window | None:

@@ -7,7 +7,8 @@ import pytest
 
 from portrait_assets import columns as c
 from portrait_assets.assets.daily import refresh_days, write_days
-from portrait_assets.lineage import Ledger, begin_history, history_start, knowledge, models_in_force, stale_days
+from portrait_assets.history import begin_history, history_start
+from portrait_assets.lineage import Ledger, knowledge, models_in_force, stale_days
 from portrait_assets.partitions import Window
 from tests.small_world import FIRST_DAY, LAST_DAY, World, event
 

@@ -14,7 +14,7 @@ from portrait_assets.assets.common import (
     window_of,
     written,
 )
-from portrait_assets.lineage import begin_history, history_start
+from portrait_assets.history import begin_history, history_start
 from portrait_assets.packs.tag_sql import tag_changes, tag_values
 from portrait_assets.resources.sql import sql_version, text_version
 from portrait_assets.resources.warehouse import Warehouse

@@ -1,6 +1,6 @@
 -- features at the as-of (not stored: what moves with the clock is derived when asked for)
 -- Grain:    user x day of `wanted_days(event_date)`; the state at the end of that day.
--- Inputs:   scoped_user_state, scoped_interests, wanted_days.
+-- Inputs:   scoped_user_state, known_interests, wanted_days.
 -- Promise:  reads rows of the day or before, never after; a window of w days is the running total less the one w days ago.
 with
 
@@ -156,7 +156,7 @@ interests as (
         grid.event_date,
         interests.* exclude (user_id, event_date)
     from grid
-    asof left join scoped_interests as interests
+    asof left join known_interests as interests
         on grid.user_id = interests.user_id and grid.event_date >= interests.event_date
 )
 
