@@ -175,7 +175,7 @@ def _raw_column(name: str, type_: str, home: Home) -> str:
     """What a landed row holds in a column of raw.events; one live row is one event, told once."""
     told = {
         "source": literal(home.source.name), "event_key": "declared_key", "event_date": "event_time::date", "batch_id": "'live'",
-        "batch_seq": "0", "is_first": "true",
+        "batch_seq": "0", "is_first": "true", "key_hash": "hash(declared_key)",
     }  # fmt: skip
     return f"({told.get(name, name)})::{type_}"
 
