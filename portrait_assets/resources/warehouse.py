@@ -21,6 +21,7 @@ from portrait_assets.tables import Table
 logger = logging.getLogger("portrait")
 
 LAYOUT_VERSION = 4
+CHECKPOINT_THRESHOLD = "1GB"  # of log: closing makes the one checkpoint of a session, a full log only in between
 TABLES: tuple[Table, ...] = tuple(value for value in vars(columns).values() if isinstance(value, Table))
 
 
@@ -41,6 +42,7 @@ class Warehouse(DuckDBResource):
             try:
                 connection.execute("set timezone = 'UTC'")
                 connection.execute(f"set threads = {int(self.threads)}")
+                connection.execute(f"set checkpoint_threshold = '{CHECKPOINT_THRESHOLD}'")
                 connection.execute("set memory_limit = $limit", {"limit": self.memory_limit})
                 _prepare(connection, path)
                 scope_to_all(connection)
