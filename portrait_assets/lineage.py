@@ -7,10 +7,12 @@ holds: later batches make due the users they tell of, from the first day they to
 
 import hashlib
 from bisect import bisect_right
+from collections import defaultdict
 from dataclasses import dataclass
 from datetime import date
 from functools import cache, cached_property
 from itertools import accumulate
+from operator import attrgetter
 from pathlib import Path
 
 from portrait_assets import __version__
@@ -84,6 +86,17 @@ FEATURE_TABLES = {daily.table.name for daily in DAILY_TABLES} - PORTRAIT_TABLES 
 
 NEVER = -1
 
+# The ledger's lines of days, by runs of days that say the same.
+ENTRIES = """
+select table_name, min(event_date), max(event_date), version, through_seq
+from (
+    select *, event_date - row_number() over (partition by table_name, version, through_seq order by event_date)::int as run
+    from meta.materializations where event_date is not null
+)
+group by table_name, version, through_seq, run
+order by table_name, min(event_date)
+"""
+
 # A run with this tag writes what is due of its window; without it, the whole window, as somebody asked for.
 REFRESH_TAG = "portrait/refresh"
 
@@ -105,8 +118,10 @@ class Due:
 
 @dataclass(frozen=True)
 class Entry:
-    """What the ledger says of one day of a table."""
+    """What the ledger says of a run of days of a table."""
 
+    first: date
+    last: date
     version: str
     through_seq: int
 
@@ -120,12 +135,9 @@ class Ledger:
         self.batches: list[tuple[int, date | None, date | None]] = session.rows(
             "select batch_seq, first_date, last_date from raw.batches where rows_accepted > 0 order by batch_seq"
         )
-        self.entries = {
-            (table, day): Entry(version, through)
-            for table, day, version, through in session.rows(
-                "select table_name, event_date, version, through_seq from meta.materializations where event_date is not null"
-            )
-        }
+        self.entries: dict[str, list[Entry]] = defaultdict(list)
+        for table, *entry in session.rows(ENTRIES):
+            self.entries[table].append(Entry(*entry))
         self.history_start = history_start(session, home)
 
     @cached_property
@@ -139,27 +151,39 @@ class Ledger:
         # Cut points matter by what they are, not by when they were taken: a late event seldom moves one.
         cuts = dict(self.session.rows("select event_date, string_agg(measure || cuts::varchar order by measure) "
                                       "from features.cut_points group by event_date"))  # fmt: skip
-        expected: dict[str, dict[date, str]] = {}
-        for daily in DAILY_TABLES:
-            code = sql_version(*daily.sql) + self.home.pack.version + (kernel_version() if daily.uses_model else "")
-            is_changes, is_snapshots = daily.table is c.PORTRAITS_CHANGES, daily.table is c.PORTRAITS_SNAPSHOTS
-            expected[daily.table.name] = {
-                day: _digest(
-                    code,
-                    *(expected[table.name][day] for table in (*daily.inputs, *daily.accumulates)),
-                    (self.models[day] or "none") if daily.uses_model else "",
-                    "first" if is_changes and day == self.history_start else "",
-                    cuts.get(day.replace(day=1), "") if is_snapshots else "",
+        code = {daily.table.name: self._code(daily) for daily in DAILY_TABLES}
+
+        @cache
+        def of_day(model: str, cuts_of_month: str, place: str) -> dict[str, str]:
+            """Table name -> version of a day with this model in force, these cut points, and at this place of the kept history."""
+            told: dict[str, str] = {}
+            for daily in DAILY_TABLES:
+                is_changes, is_snapshots = daily.table is c.PORTRAITS_CHANGES, daily.table is c.PORTRAITS_SNAPSHOTS
+                told[daily.table.name] = _digest(
+                    code[daily.table.name],
+                    *(told[table.name] for table in (*daily.inputs, *daily.accumulates)),
+                    model if daily.uses_model else "",
+                    "first" if is_changes and place == "first" else "",
+                    cuts_of_month if is_snapshots else "",
                 )
-                for day in self.home.days
-            }
-        # Stored from the history's first day on, and of everybody on that day. Who reads them needs not know where it begins:
-        # what is not stored is derived (derivation.stage_features).
-        expected[c.FEATURES_INTERESTS.name] = {
-            day: _digest(version, "before" if day < self.history_start else "first" if day == self.history_start else "")
-            for day, version in expected[c.FEATURES_INTERESTS.name].items()
+            # Stored from the history's first day on, and of everybody on that day. Who reads them needs not know where it begins:
+            # what is not stored is derived (derivation.stage_features).
+            return told | {c.FEATURES_INTERESTS.name: _digest(told[c.FEATURES_INTERESTS.name], place)}
+
+        start, models = self.history_start, self.models
+        of_days = {
+            day: of_day(
+                models[day] or "none",
+                cuts.get(day.replace(day=1), ""),
+                "before" if day < start else "first" if day == start else "",
+            )
+            for day in self.home.days
         }
-        return expected
+        return {name: {day: told[name] for day, told in of_days.items()} for name in code}
+
+    def _code(self, daily: Daily) -> str:
+        """What names the code and the data of the pack that make a table."""
+        return sql_version(*daily.sql) + self.home.pack.version + (kernel_version() if daily.uses_model else "")
 
     def due(self, table: Table, window: Window) -> Due:
         """What of the window is due."""
@@ -180,8 +204,11 @@ class Ledger:
 
     def held(self, table: Table, day: date) -> int:
         """The newest batch that a day of the table holds; NEVER where it is missing or was written by another version."""
-        entry = self.entries.get((table.name, day))
-        return NEVER if entry is None or entry.version != self.versions[table.name].get(day) else entry.through_seq
+        entries = self.entries[table.name]
+        place = bisect_right(entries, day, key=attrgetter("first")) - 1
+        if place < 0 or entries[place].last < day or entries[place].version != self.versions[table.name].get(day):
+            return NEVER
+        return entries[place].through_seq
 
     def newest_batch(self, daily: Daily, day: date) -> int:
         """The newest batch that can have changed the day; undated ones (items, attributes) can have changed any."""
