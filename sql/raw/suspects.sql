@@ -35,7 +35,7 @@ renamed as (
     where ordinals.ordinal > 1
 ),
 
-hashes as (
+looked_for as (
     select key_hash
     from mapped
     where reason is null
@@ -47,7 +47,7 @@ hashes as (
 told_hashes as (
     select distinct events.key_hash
     from raw.events as events
-    semi join hashes on events.key_hash = hashes.key_hash
+    semi join looked_for on events.key_hash = looked_for.key_hash
     where events.source = $source and ($is_keyed or events.event_date between $first_date and $last_date)
 ),
 
@@ -61,8 +61,7 @@ suspect_hashes as (
 
 suspects as (
     select
-        mapped.row_number,
-        mapped.* exclude (row_number, reason, event_key, key_hash, ingested_at),
+        mapped.* exclude (reason, event_key, key_hash, ingested_at),
         coalesce(renamed.event_key, mapped.event_key) as event_key,
         hash(coalesce(renamed.event_key, mapped.event_key)) as key_hash
     from mapped
@@ -105,23 +104,30 @@ known as (
 told_keys as (
     select distinct event_key
     from told
+),
+
+numbered as (
+    select
+        row_number,
+        event_key,
+        key_hash,
+        row_number() over (
+            partition by
+                event_key, event_version, is_deletion, event_time, local_time, user_id, event_type, item_id, session_id,
+                quantity_milli, amount_cents, discount_cents, coupon_cents, rating, text, place_id, campaign_id
+            order by row_number
+        ) as telling,
+        min(row_number) over (partition by event_key) as first_row
+    from suspects
 )
 
 select
-    suspects.row_number,
-    suspects.event_key,
-    suspects.key_hash,
+    numbered.row_number,
+    numbered.event_key,
+    numbered.key_hash,
     known.row_number is not null as is_known,
-    row_number() over (
-        partition by
-            suspects.event_key, suspects.event_version, suspects.is_deletion, suspects.event_time, suspects.local_time,
-            suspects.user_id, suspects.event_type, suspects.item_id, suspects.session_id, suspects.quantity_milli,
-            suspects.amount_cents, suspects.discount_cents, suspects.coupon_cents, suspects.rating, suspects.text,
-            suspects.place_id, suspects.campaign_id
-        order by suspects.row_number
-    ) > 1 as is_repeat,
-    told_keys.event_key is null
-    and suspects.row_number = min(suspects.row_number) over (partition by suspects.event_key) as is_first
-from suspects
-left join known on suspects.row_number = known.row_number
-left join told_keys on suspects.event_key = told_keys.event_key
+    numbered.telling > 1 as is_repeat,
+    told_keys.event_key is null and numbered.row_number = numbered.first_row as is_first
+from numbered
+left join known on numbered.row_number = known.row_number
+left join told_keys on numbered.event_key = told_keys.event_key
