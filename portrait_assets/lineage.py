@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import date
 from functools import cache, cached_property
 from itertools import accumulate
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 from pathlib import Path
 
 from portrait_assets import __version__
@@ -199,7 +199,7 @@ class Ledger:
                 # A day is scored whole, and the last bits of a score may depend on who is scored together.
                 is_scored = daily.table.name in PORTRAIT_TABLES and self.models[day] is not None
                 (touched if daily.by_user and not is_scored else whole).append(day)
-                since = min(since, held)
+                since = min(since, self._first_missed(daily, day, held) - 1)
         return Due(tuple(whole), tuple(touched), since)
 
     def held(self, table: Table, day: date) -> int:
@@ -218,6 +218,14 @@ class Ledger:
             return max(self._newest_undated, self._newest_of_day.get(day, 0))
         place = bisect_right(self._newest_up_to, day, key=lambda entry: entry[0])
         return max(self._newest_undated, self._newest_up_to[place - 1][1] if place else 0)
+
+    def _first_missed(self, daily: Daily, day: date, held: int) -> int:
+        """The oldest batch after `held` that can have changed the day: those of later days alone, landed in between, have not."""
+        begins = bisect_right(self.batches, held, key=itemgetter(0))
+        for seq, first, last in self.batches[begins:]:
+            if first is None or last is None or (first <= day and (daily.is_running or day <= last)):
+                return seq
+        return held + 1
 
     def content(self, table: Table, days: Window) -> dict[date, str]:
         """Day -> a name for what it holds where it misses nothing: another one when other code writes it or a batch touches it."""
