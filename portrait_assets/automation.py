@@ -9,6 +9,7 @@ from pathlib import Path
 import dagster as dg
 
 from portrait_assets.assets.common import DAILY, HOME, WEEKLY
+from portrait_assets.history import history_start
 from portrait_assets.home import Home, open_home
 from portrait_assets.lineage import (
     FEATURE_TABLES,
@@ -16,7 +17,6 @@ from portrait_assets.lineage import (
     PROCESS_TAG,
     REFRESH_TAG,
     covering,
-    history_start,
     knowledge,
     stale_days,
 )

@@ -45,6 +45,7 @@ RAW_EVENTS = Table(
         Column("batch_seq", "bigint", "its place in the order of landing: what is new since a refresh lies at the end"),
         Column("row_number", "bigint", "row within the batch, from 1"),
         Column("is_first", "boolean", "nothing was told of this key before; later rows of a key correct it, or take it back"),
+        Column("key_hash", "ubigint", "DuckDB's hash of event_key: keys are looked for by it, and compared where it is shared"),
     ),
     partition="event_date",
 )

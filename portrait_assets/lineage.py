@@ -7,14 +7,17 @@ holds: later batches make due the users they tell of, from the first day they to
 
 import hashlib
 from bisect import bisect_right
+from collections import defaultdict
 from dataclasses import dataclass
 from datetime import date
 from functools import cache, cached_property
 from itertools import accumulate
+from operator import attrgetter, itemgetter
 from pathlib import Path
 
 from portrait_assets import __version__
 from portrait_assets import columns as c
+from portrait_assets.history import history_start
 from portrait_assets.home import Home
 from portrait_assets.partitions import DAY, Window, as_of_of
 from portrait_assets.resources.session import Session
@@ -85,6 +88,17 @@ NEVER = -1
 
 ROLLED_BACK = "rolled back"  # the status of a champion that a person took out of force
 
+# The ledger's lines of days, by runs of days that say the same.
+ENTRIES = """
+select table_name, min(event_date), max(event_date), version, through_seq
+from (
+    select *, event_date - row_number() over (partition by table_name, version, through_seq order by event_date)::int as run
+    from meta.materializations where event_date is not null
+)
+group by table_name, version, through_seq, run
+order by table_name, min(event_date)
+"""
+
 # A run with this tag writes what is due of its window; without it, the whole window, as somebody asked for.
 REFRESH_TAG = "portrait/refresh"
 
@@ -106,8 +120,10 @@ class Due:
 
 @dataclass(frozen=True)
 class Entry:
-    """What the ledger says of one day of a table."""
+    """What the ledger says of a run of days of a table."""
 
+    first: date
+    last: date
     version: str
     through_seq: int
 
@@ -121,12 +137,9 @@ class Ledger:
         self.batches: list[tuple[int, date | None, date | None]] = session.rows(
             "select batch_seq, first_date, last_date from raw.batches where rows_accepted > 0 order by batch_seq"
         )
-        self.entries = {
-            (table, day): Entry(version, through)
-            for table, day, version, through in session.rows(
-                "select table_name, event_date, version, through_seq from meta.materializations where event_date is not null"
-            )
-        }
+        self.entries: dict[str, list[Entry]] = defaultdict(list)
+        for table, *entry in session.rows(ENTRIES):
+            self.entries[table].append(Entry(*entry))
         self.history_start = history_start(session, home)
 
     @cached_property
@@ -140,21 +153,39 @@ class Ledger:
         # Cut points matter by what they are, not by when they were taken: a late event seldom moves one.
         cuts = dict(self.session.rows("select event_date, string_agg(measure || cuts::varchar order by measure) "
                                       "from features.cut_points group by event_date"))  # fmt: skip
-        expected: dict[str, dict[date, str]] = {}
-        for daily in DAILY_TABLES:
-            code = sql_version(*daily.sql) + self.home.pack.version + (kernel_version() if daily.uses_model else "")
-            is_changes, is_snapshots = daily.table is c.PORTRAITS_CHANGES, daily.table is c.PORTRAITS_SNAPSHOTS
-            expected[daily.table.name] = {
-                day: _digest(
-                    code,
-                    *(expected[table.name][day] for table in (*daily.inputs, *daily.accumulates)),
-                    (self.models[day] or "none") if daily.uses_model else "",
-                    "first" if is_changes and day == self.history_start else "",
-                    cuts.get(day.replace(day=1), "") if is_snapshots else "",
+        code = {daily.table.name: self._code(daily) for daily in DAILY_TABLES}
+
+        @cache
+        def of_day(model: str, cuts_of_month: str, place: str) -> dict[str, str]:
+            """Table name -> version of a day with this model in force, these cut points, and at this place of the kept history."""
+            told: dict[str, str] = {}
+            for daily in DAILY_TABLES:
+                is_changes, is_snapshots = daily.table is c.PORTRAITS_CHANGES, daily.table is c.PORTRAITS_SNAPSHOTS
+                told[daily.table.name] = _digest(
+                    code[daily.table.name],
+                    *(told[table.name] for table in (*daily.inputs, *daily.accumulates)),
+                    model if daily.uses_model else "",
+                    "first" if is_changes and place == "first" else "",
+                    cuts_of_month if is_snapshots else "",
                 )
-                for day in self.home.days
-            }
-        return expected
+            # Stored from the history's first day on, and of everybody on that day. Who reads them needs not know where it begins:
+            # what is not stored is derived (derivation.stage_features).
+            return told | {c.FEATURES_INTERESTS.name: _digest(told[c.FEATURES_INTERESTS.name], place)}
+
+        start, models = self.history_start, self.models
+        of_days = {
+            day: of_day(
+                models[day] or "none",
+                cuts.get(day.replace(day=1), ""),
+                "before" if day < start else "first" if day == start else "",
+            )
+            for day in self.home.days
+        }
+        return {name: {day: told[name] for day, told in of_days.items()} for name in code}
+
+    def _code(self, daily: Daily) -> str:
+        """What names the code and the data of the pack that make a table."""
+        return sql_version(*daily.sql) + self.home.pack.version + (kernel_version() if daily.uses_model else "")
 
     def due(self, table: Table, window: Window) -> Due:
         """What of the window is due."""
@@ -170,13 +201,16 @@ class Ledger:
                 # A day is scored whole, and the last bits of a score may depend on who is scored together.
                 is_scored = daily.table.name in PORTRAIT_TABLES and self.models[day] is not None
                 (touched if daily.by_user and not is_scored else whole).append(day)
-                since = min(since, held)
+                since = min(since, self._first_missed(daily, day, held) - 1)
         return Due(tuple(whole), tuple(touched), since)
 
     def held(self, table: Table, day: date) -> int:
         """The newest batch that a day of the table holds; NEVER where it is missing or was written by another version."""
-        entry = self.entries.get((table.name, day))
-        return NEVER if entry is None or entry.version != self.versions[table.name].get(day) else entry.through_seq
+        entries = self.entries[table.name]
+        place = bisect_right(entries, day, key=attrgetter("first")) - 1
+        if place < 0 or entries[place].last < day or entries[place].version != self.versions[table.name].get(day):
+            return NEVER
+        return entries[place].through_seq
 
     def newest_batch(self, daily: Daily, day: date) -> int:
         """The newest batch that can have changed the day; undated ones (items, attributes) can have changed any."""
@@ -186,6 +220,14 @@ class Ledger:
             return max(self._newest_undated, self._newest_of_day.get(day, 0))
         place = bisect_right(self._newest_up_to, day, key=lambda entry: entry[0])
         return max(self._newest_undated, self._newest_up_to[place - 1][1] if place else 0)
+
+    def _first_missed(self, daily: Daily, day: date, held: int) -> int:
+        """The oldest batch after `held` that can have changed the day: those of later days alone, landed in between, have not."""
+        begins = bisect_right(self.batches, held, key=itemgetter(0))
+        for seq, first, last in self.batches[begins:]:
+            if first is None or last is None or (first <= day and (daily.is_running or day <= last)):
+                return seq
+        return held + 1
 
     def content(self, table: Table, days: Window) -> dict[date, str]:
         """Day -> a name for what it holds where it misses nothing: another one when other code writes it or a batch touches it."""
@@ -272,18 +314,6 @@ def knowledge(session: Session, home: Home, day: date) -> str:
         day=day,
     )
     return _digest(__version__, *(f"{table} {days[day]}" for table, days in versions.items()), *(batch for (batch,) in batches))
-
-
-def history_start(session: Session, home: Home) -> date:
-    """The first day with portraits. Before it a tag has no history: on that day all a user's tags begin."""
-    return session.scalar("select min(first_date) from meta.history") or home.days.start
-
-
-def begin_history(session: Session, day: date) -> None:
-    """Let the kept history begin at `day`, if it does not begin earlier already."""
-    with session.transaction():
-        session.execute("delete from meta.history where first_date > $day", day=day)
-        session.execute("insert into meta.history select $day where not exists (select 1 from meta.history)", day=day)
 
 
 def covering(stale: dict[str, list[date]], tables: set[str]) -> Window | None:

@@ -10,8 +10,9 @@ from typing import Any
 import polars as pl
 
 from portrait_assets import columns as c
+from portrait_assets.history import history_start
 from portrait_assets.home import Home
-from portrait_assets.lineage import DAILY_TABLES, PORTRAIT_TABLES, history_start, stale_days
+from portrait_assets.lineage import DAILY_TABLES, PORTRAIT_TABLES, stale_days
 from portrait_assets.partitions import DAY, Window, partition_of
 from portrait_assets.resources.session import Session
 from portrait_assets.resources.sql import read_sql

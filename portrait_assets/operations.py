@@ -17,7 +17,9 @@ from typing import Any
 from portrait_assets import sources
 from portrait_assets.assets.recommending import write_published
 from portrait_assets.assets.recomputation import recomputed
+from portrait_assets.columns import RAW_BATCHES
 from portrait_assets.errors import PortraitError
+from portrait_assets.history import affordable_start, begin_history, history_start
 from portrait_assets.home import Home, extend
 from portrait_assets.lineage import (
     FEATURE_TABLES,
@@ -25,15 +27,12 @@ from portrait_assets.lineage import (
     PORTRAIT_TABLES,
     PROCESS_TAG,
     REFRESH_TAG,
-    begin_history,
     covering,
-    history_start,
     models_in_force,
     stale_days,
 )
 from portrait_assets.partitions import DAY, Window, as_of_of, partition_of
 from portrait_assets.publishing import is_current, publish, write_export
-from portrait_assets.resources.session import Session
 from portrait_assets.resources.warehouse import warehouse_of
 from portrait_assets.settings import PROJECT_DIR, Settings
 
@@ -41,7 +40,6 @@ logger = logging.getLogger("portrait")
 
 MODEL_LEAD = timedelta(days=13)
 LEAST_HISTORY = timedelta(days=42)  # three as-ofs a horizon of 14 days apart, each with events before it
-DAILY_PORTRAITS_KEPT = 2_500_000
 
 
 @dataclass(frozen=True)
@@ -56,8 +54,8 @@ def run(home: Home, first: date | None = None, through: date | None = None) -> O
     """Bring the whole path up to date through a day: landing, features, a model, portraits of `first` on, the export."""
     day = through or home.days.end
     start = first and max(Window(first, day).start, home.days.start)
-    runs = [*_features(home, day, source_files=True), *_model(home, model_date(Window(home.days.start, day)))]
-    return Outcome(day, (*runs, *_portraits(home, day, start), *_published(home, day)))
+    runs = [*_features(home, day, True, start), *_model(home, model_date(Window(home.days.start, day)))]
+    return Outcome(day, (*runs, *_portraits(home, day), *_published(home, day)))
 
 
 def refresh(home: Home) -> tuple[Home, Outcome]:
@@ -153,10 +151,15 @@ def model_date(days: Window) -> date:
     return monday if (monday - days.start).days >= 84 else as_of_of(days.end)
 
 
-def _features(home: Home, day: date, source_files: bool) -> list[str]:
-    """Land, clean and derive features of every stale day through `day`."""
+def _features(home: Home, day: date, source_files: bool, first: date | None = None) -> list[str]:
+    """Land, clean and derive features of every stale day through `day`; the kept history begins at `first`, or where that is affordable.
+
+    Before anything is landed nobody knows where that is: then raw.events decides, right after landing.
+    """
     days = Window(home.days.start, day)
     with warehouse_of(home.settings).open("look for stale days") as session:
+        if first or session.count(RAW_BATCHES):
+            begin_history(session, first or affordable_start(session, home, day))
         pending = source_files and sources.pending(session.connection, home.landed_whole)
         stale = covering(stale_days(session, home, days), FEATURE_TABLES)
     window = days if pending else stale
@@ -183,25 +186,12 @@ def _model(home: Home, trained_through: date) -> list[str]:
     return [execute(home, "train", WEEKLY.get_partition_key_for_timestamp(moment.timestamp()), config)]
 
 
-def _portraits(home: Home, day: date, first: date | None = None) -> list[str]:
+def _portraits(home: Home, day: date) -> list[str]:
     """Predictions, snapshots and tag history of every stale day of the kept history through `day`."""
     with warehouse_of(home.settings).open("look for stale portraits") as session:
-        begin_history(session, first or _affordable_start(session, home, day))
         kept = Window(history_start(session, home), day)
         window = covering(stale_days(session, home, kept), PORTRAIT_TABLES)
     return [] if window is None else [execute(home, "portraits", window)]
-
-
-def _affordable_start(session: Session, home: Home, day: date) -> date:
-    """The first day of the data, or, where daily portraits of all users would be too many, as late as keeps them to the limit."""
-    users, user_days = session.rows(
-        "select count(*), sum($day - first_date + 1) from "
-        "(select min(event_date) as first_date from features.user_day where event_date <= $day group by user_id)",
-        day=day,
-    )[0]
-    if not users or user_days <= DAILY_PORTRAITS_KEPT:
-        return home.days.start
-    return max(home.days.start, day - DAY * (max(14, DAILY_PORTRAITS_KEPT // users) - 1))
 
 
 def _published(home: Home, day: date) -> list[str]:

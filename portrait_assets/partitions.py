@@ -26,7 +26,7 @@ class Window:
             raise PortraitError(f"the range {self.start} to {self.end} ends before it starts; swap the two dates")
 
     def __iter__(self) -> Iterator[date]:
-        return (self.start + DAY * offset for offset in range(len(self)))
+        return map(date.fromordinal, range(self.start.toordinal(), self.end.toordinal() + 1))
 
     def __len__(self) -> int:
         return (self.end - self.start).days + 1

@@ -6,30 +6,28 @@ manifest lists its files, and the segments of the live log whose events it holds
 
 import hashlib
 import os
-from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 from typing import Any
 
-import polars as pl
-
 from portrait_assets import columns as c
 from portrait_assets.home import Home
 from portrait_assets.lineage import Ledger, stale_days
-from portrait_assets.partitions import Window
+from portrait_assets.partitions import DAY, Window
 from portrait_assets.resources.session import Session
+from portrait_assets.tables import Table
 
 STATE_FOLDER = "state"
-DAYS_AT_ONCE = 31  # read together: a query a day takes longer than writing its file
+SINGLE_DAYS = 31  # files of a day each, for the days that new events are mostly of; older ones lie in files of a month
 SEGMENT_NAME = "live-{number:012d}.ndjson"
 SEGMENT_PATTERN = r"live-(\d{12})\.ndjson"
+DESCRIBED = ("department", "category", "brand")  # of an event's item: the table of items says them once
 EVENT_COLUMNS = (
-    "event_date", "event_time", "local_hour", "local_weekday", "user_id", "event_type", "item_id", "department", "category",
-    "brand", "price_band", "visit_id", "quantity_milli", "amount_cents", "discount_cents", "coupon_cents", "is_outlier",
+    "event_date", "event_time", "local_hour", "local_weekday", "user_id", "event_type", "item_id", *DESCRIBED, "price_band", "visit_id", "quantity_milli", "amount_cents", "discount_cents", "coupon_cents", "is_outlier",
     "rating_milli", "source", "event_key",
 )  # fmt: skip
 DAILY = {
-    "events": (c.CLEAN_EVENTS, EVENT_COLUMNS),
+    "events": (c.CLEAN_EVENTS, tuple(name for name in EVENT_COLUMNS if name not in DESCRIBED)),
     "user_state": (c.FEATURES_USER_STATE, tuple(c.FEATURES_USER_STATE.column_names)),
     "interest_days": (c.FEATURES_USER_DAY_INTEREST, tuple(c.FEATURES_USER_DAY_INTEREST.column_names)),
 }
@@ -45,7 +43,7 @@ TABLES = {
 def write_state(session: Session, home: Home, day: date) -> dict[str, Any]:
     """Write what is missing of the state at the end of `day`; returns what the manifest says of it.
 
-    `daily` are names -> files, one a day; `tables` name -> file; `days` the first and last day; `segments` closed ranges of the
+    `daily` are names -> files of a day or a month; `tables` name -> file; `days` the first and last day; `segments` closed ranges of the
     numbers of the live log's segments whose events all are in.
     """
     folder = home.settings.published_dir / STATE_FOLDER
@@ -60,34 +58,66 @@ def write_state(session: Session, home: Home, day: date) -> dict[str, Any]:
 
 
 def _write_days(session: Session, ledger: Ledger, folder: Path, name: str, days: Window) -> list[str]:
-    """One file a day, named by what the ledger knows of it: a day that nothing touched keeps its file."""
+    """The files of a daily table: one a month where no event comes so late any more, else one a day, as far as there are rows.
+
+    Each is named by what the ledger knows of its days: those that nothing touched keep their file.
+    """
     table, columns = DAILY[name]
-    filled = {
+    content = ledger.content(table, days)
+    files = {span: folder / f"{name}-{_told(span, content)}.parquet" for span in _spans(days)}
+    missing = [span for span, file in files.items() if not file.exists()]
+    filled = _filled(session, table, missing)
+    for span in missing:
+        if filled.intersection(span):
+            _copy(
+                session,
+                f"select {', '.join(columns)} from {table.name} where event_date between $start and $end",
+                span,
+                files[span],
+            )
+    return [file.name for span, file in files.items() if span not in missing or filled.intersection(span)]
+
+
+def _spans(days: Window) -> list[Window]:
+    """The days in order: whole months, and those of the last SINGLE_DAYS and of the month that they begin in one by one."""
+    spans: list[Window] = []
+    settled = days.end - DAY * SINGLE_DAYS
+    for day in days:
+        month = spans[-1] if spans and spans[-1].start.replace(day=1) == day.replace(day=1) else None
+        if month and month.end == day - DAY and day < settled.replace(day=1):
+            spans[-1] = Window(month.start, day)
+        else:
+            spans.append(Window(day, day))
+    return spans
+
+
+def _told(span: Window, content: dict[date, str]) -> str:
+    told = [content[day] for day in span]
+    return f"{span.start}-{told[0] if len(told) == 1 else hashlib.sha256(' '.join(told).encode()).hexdigest()[:16]}"
+
+
+def _filled(session: Session, table: Table, spans: list[Window]) -> set[date]:
+    """The days of the spans that have rows."""
+    if not spans:
+        return set()
+    return {
         day
         for (day,) in session.rows(
             f"select distinct event_date from {table.name} where event_date between $start and $end",
-            start=days.start,
-            end=days.end,
+            start=min(span.start for span in spans),
+            end=max(span.end for span in spans),
         )
     }
-    files = {
-        day: folder / f"{name}-{day}-{content}.parquet" for day, content in ledger.content(table, days).items() if day in filled
-    }
-    missing = [day for day, file in files.items() if not file.exists()]
-    for run in _in_runs(missing):
-        rows = session.frame(
-            f"select {', '.join(columns)} from {table.name} where event_date in (select unnest($days::date[])) "
-            "order by event_date, user_id",
-            days=run,
-        )
-        for (day,), rows_of_day in rows.partition_by("event_date", as_dict=True, maintain_order=True).items():
-            _write(rows_of_day, files[day])
-    return [file.name for file in files.values()]
 
 
-def _in_runs(days: list[date]) -> Iterator[list[date]]:
-    for begins in range(0, len(days), DAYS_AT_ONCE):
-        yield days[begins : begins + DAYS_AT_ONCE]
+def _copy(session: Session, select: str, span: Window, file: Path) -> None:
+    draft = file.with_name(f".{file.name}.{os.getpid()}.draft")
+    session.execute(
+        f"copy ({select}) to '{str(draft).replace(chr(39), chr(39) * 2)}' (format parquet, compression zstd)",
+        start=span.start,
+        end=span.end,
+    )
+    draft.replace(file)
 
 
 def _write_table(session: Session, folder: Path, name: str, day: date) -> str:
@@ -97,12 +127,6 @@ def _write_table(session: Session, folder: Path, name: str, day: date) -> str:
     file = folder / f"{name}-{hashlib.sha256(draft.read_bytes()).hexdigest()[:12]}.parquet"
     draft.replace(file)
     return file.name
-
-
-def _write(frame: pl.DataFrame, file: Path) -> None:
-    draft = file.with_name(f".{file.name}.{os.getpid()}.draft")
-    frame.write_parquet(draft, compression="zstd")
-    draft.replace(file)
 
 
 def _included_segments(session: Session, home: Home, days: Window) -> list[int]:

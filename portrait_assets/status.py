@@ -7,8 +7,9 @@ from rich.console import Console
 from rich.table import Table as RichTable
 
 from portrait_assets import sources
+from portrait_assets.history import history_start
 from portrait_assets.home import Home
-from portrait_assets.lineage import DAILY_TABLES, PORTRAIT_TABLES, history_start, stale_days
+from portrait_assets.lineage import DAILY_TABLES, PORTRAIT_TABLES, stale_days
 from portrait_assets.observability import (
     LARGE_PSI,
     RECENT_DAYS,

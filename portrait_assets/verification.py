@@ -14,8 +14,8 @@ from rich.table import Table as RichTable
 
 from portrait_assets.assets.daily import FEATURES, PORTRAITS, UNDATED
 from portrait_assets.assets.recomputation import recomputed
+from portrait_assets.history import history_start
 from portrait_assets.home import Home
-from portrait_assets.lineage import history_start
 from portrait_assets.partitions import Window
 from portrait_assets.resources.session import Session
 from portrait_assets.resources.warehouse import warehouse_of

@@ -180,7 +180,7 @@ class World:
 
     def features(self, as_of: date) -> dict[str, dict[str, Any]]:
         """User -> what is known of them at `as_of`, derived now."""
-        stage_features(self.session, [as_of - timedelta(days=1)])
+        stage_features(self.session, self.home, [as_of - timedelta(days=1)])
         return {row["user_id"]: row for row in self.rows("from as_of_features")}
 
     def rows(self, sql: str, **parameters: Any) -> list[dict[str, Any]]:

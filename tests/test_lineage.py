@@ -7,7 +7,8 @@ import pytest
 
 from portrait_assets import columns as c
 from portrait_assets.assets.daily import refresh_days, write_days
-from portrait_assets.lineage import Ledger, begin_history, history_start, knowledge, models_in_force, stale_days
+from portrait_assets.history import begin_history, history_start
+from portrait_assets.lineage import Ledger, knowledge, models_in_force, stale_days
 from portrait_assets.partitions import Window
 from tests.small_world import FIRST_DAY, LAST_DAY, World, event
 
@@ -115,6 +116,21 @@ def test_later_batches_make_due_whom_they_touch_and_other_code_everybody(world: 
     world.session.execute("update meta.materializations set version = 'of other code' where event_date = date '2024-03-31'")
     due = Ledger(world.session, world.home).due(c.PORTRAITS_SNAPSHOTS, window)
     assert (due.whole, due.touched) == ((LAST_DAY,), (date(2024, 3, 29), date(2024, 3, 30)))
+
+
+def test_a_late_batch_makes_due_whom_it_touches_not_whom_batches_of_later_days_did(world: World):
+    """A day that is up to date never held the batches of the days after it; they are not news to it."""
+    world.land(event(1, "ann", "2024-01-10 12:00"))
+    world.build(end=date(2024, 3, 29))
+    for number, day in enumerate((30, 31), start=2):
+        world.land(event(number, "bob", f"2024-03-{day} 12:00"))
+        world.refresh(end=date(2024, 3, day))
+    late = world.land(event(9, "cat", "2024-03-29 12:00"))
+    newest = world.session.scalar("select max(batch_seq) from raw.batches")
+    assert late.rows_accepted == 1
+    ledger = Ledger(world.session, world.home)
+    for table in (c.FEATURES_USER_DAY, c.FEATURES_USER_STATE, c.PORTRAITS_SNAPSHOTS):
+        assert ledger.due(table, world.home.days).since == newest - 1
 
 
 def test_what_was_made_from_incomplete_days_stays_due(world: World):

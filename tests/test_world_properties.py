@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 from portrait_assets import columns as c
+from portrait_assets.history import begin_history, history_start
 from portrait_assets.lineage import stale_days
 from tests.small_world import World, event
 
@@ -172,6 +173,33 @@ def test_refreshing_ends_where_a_recomputation_ends(
         refreshed = result(world)
         assert not any(stale_days(world.session, world.home, world.home.days)[table.name] for table in KNOWN)
         same(refreshed, result(world.build()))
+
+
+@given(worlds, versions)
+@settings(EXAMPLES, max_examples=3)
+def test_where_the_history_begins_changes_nothing_that_is_read(events: list[dict], late: list[dict]):
+    """Interests are stored from there on alone: portraits after it and features before it are those of a whole history."""
+    shown = (c.PORTRAITS_SNAPSHOTS, c.FEATURES_USER_STATE)
+    with made(events, late) as world:
+        world.build()
+        days = [world.features(AS_OF + timedelta(days=n)) for n in (-9, 0, 1, 4)]
+        whole = [world.table(table).filter(pl.col("event_date") >= AS_OF) for table in shown]
+    with made(events) as world:
+        begin_history(world.session, AS_OF + timedelta(days=3))
+        world.refresh()
+        if late:
+            world.land(*late)
+            world.refresh()
+        assert world.features(AS_OF) == days[1]
+        begin_history(world.session, AS_OF)
+        world.refresh()
+        assert history_start(world.session, world.home) == AS_OF
+        assert world.session.scalar("select min(event_date) >= $day from features.interests", day=AS_OF) in (True, None)
+        assert [world.features(AS_OF + timedelta(days=n)) for n in (-9, 0, 1, 4)] == days
+        stored = [world.table(table).filter(pl.col("event_date") >= AS_OF) for table in shown]
+        for left, right, table in zip(stored, whole, shown, strict=True):
+            equal(left, right, table.name)
+        assert not any(stale_days(world.session, world.home, world.home.days)[table.name] for table in KNOWN)
 
 
 @given(worlds)

@@ -7,6 +7,7 @@ from itertools import groupby
 from portrait_assets import columns as c
 from portrait_assets.assets.derivation import parameters, selection
 from portrait_assets.assets.touched import stage_due_events, stage_touched
+from portrait_assets.history import history_start
 from portrait_assets.home import Home
 from portrait_assets.lineage import Ledger
 from portrait_assets.partitions import DAY, Window
@@ -45,7 +46,8 @@ def write_days(session: Session, home: Home, table: Table, window: Window, selec
     if table is c.CLEAN_EVENTS:
         stage_due_events(session, window)
     select = select or selection(session, home, table, window)
-    return session.replace(table, window, select, _marks(session, home, table, window), **parameters(home, window))
+    known = parameters(home, window, history_start(session, home))
+    return session.replace(table, window, select, _marks(session, home, table, window), **known)
 
 
 def refresh_days(session: Session, home: Home, table: Table, window: Window) -> int:
@@ -135,14 +137,14 @@ def _write_unscored(session: Session, home: Home, window: Window) -> None:
 
 
 def _refresh_touched(session: Session, home: Home, table: Table, window: Window, since: int) -> int:
-    marks = _marks(session, home, table, window)
+    marks, known = _marks(session, home, table, window), parameters(home, window, history_start(session, home))
     if table is c.CLEAN_EVENTS:
         stage_due_events(session, window, since)
-        return session.revise_events(table, window, selection(session, home, table, window), marks, **parameters(home, window))
+        return session.revise_events(table, window, selection(session, home, table, window), marks, **known)
     stage_touched(session, since, window.end)
     scope_to_touched(session.connection, AS_OF_INPUTS if table in PORTRAITS else ())
     try:
-        return session.revise(table, window, selection(session, home, table, window), marks, **parameters(home, window))
+        return session.revise(table, window, selection(session, home, table, window), marks, **known)
     finally:
         scope_to_all(session.connection)
 

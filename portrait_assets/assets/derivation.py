@@ -5,8 +5,9 @@ from datetime import date
 from typing import Any
 
 from portrait_assets import columns as c
+from portrait_assets.history import history_start
 from portrait_assets.home import Home
-from portrait_assets.lineage import CUT_LEAD, Ledger, history_start
+from portrait_assets.lineage import CUT_LEAD, Ledger
 from portrait_assets.packs.tag_sql import tag_changes, tag_values
 from portrait_assets.partitions import DAY, Window
 from portrait_assets.resources.session import Session
@@ -14,11 +15,12 @@ from portrait_assets.resources.sql import read_sql
 from portrait_assets.tables import Table
 
 
-def parameters(home: Home, window: Window) -> dict[str, Any]:
-    """The named values a `.sql` file may ask for: the pack's, and what the calendar says of the window."""
+def parameters(home: Home, window: Window, history: date) -> dict[str, Any]:
+    """The named values a `.sql` file may ask for: the pack's, where the kept history begins, what the calendar says of the window."""
     return {
         **home.pack.sql_parameters,
         "landmark": home.landmark,
+        "history_start": history,
         "cut_lead_days": CUT_LEAD // DAY,
         "month_starts": [day for day in window if day.day == 1],
     }
@@ -30,10 +32,25 @@ def selection(session: Session, home: Home, table: Table, window: Window) -> str
     return prepare(session, home, window) if prepare else read_sql(table.name.replace(".", "/") + ".sql")
 
 
-def stage_features(session: Session, days: list[date]) -> None:
+def stage_features(session: Session, home: Home, days: list[date]) -> None:
     """Derive the features at the end of each of `days` into the temporary table `as_of_features`, from all that came before."""
     session.stage_days("wanted_days", days)
+    _stage_known_interests(session, home, days)
     session.stage("as_of_features", "features/as_of.sql")
+
+
+def _stage_known_interests(session: Session, home: Home, days: list[date]) -> None:
+    """Let `known_interests` show what is stored, and of days before the kept history, of which nothing is, what would be."""
+    history = history_start(session, home)
+    session.execute("create or replace temp table early_interests as select * from features.interests where false")
+    for day in days:
+        if day < history:
+            as_if_it_began = parameters(home, Window(day, day), history=day)
+            made = read_sql("features/interests.sql")
+            session.execute(f"insert into early_interests by name {made}", start=day, end=day, **as_if_it_began)
+    session.execute(
+        "create or replace temp view known_interests as from scoped_interests union all by name from early_interests"
+    )
 
 
 def stage_next_day(session: Session, day: date) -> None:
@@ -57,8 +74,9 @@ def stage_tag_values(session: Session, home: Home, window: Window) -> None:
     if follows_a_current_snapshot(session, home, window.start):
         session.execute("insert into snapshot_rows from scoped_snapshots where event_date = $before", before=before)
     elif window.start > history_start(session, home):
-        stage_features(session, [before])
-        session.execute(f"insert into snapshot_rows by name {read_sql('portraits/snapshots.sql')}", **parameters(home, window))
+        stage_features(session, home, [before])
+        known = parameters(home, window, history_start(session, home))
+        session.execute(f"insert into snapshot_rows by name {read_sql('portraits/snapshots.sql')}", **known)
     session.execute(f"create or replace temp table tag_values as {tag_values(home.pack.tags)}")
 
 
@@ -66,7 +84,7 @@ def _snapshots(session: Session, home: Home, window: Window) -> str:
     if len(window) == 1 and follows_a_current_snapshot(session, home, window.start):
         stage_next_day(session, window.start)
     else:
-        stage_features(session, list(window))
+        stage_features(session, home, list(window))
     return read_sql("portraits/snapshots.sql")
 
 

@@ -94,7 +94,7 @@ def assessed(home: Home, warehouse: Warehouse, cutoffs: list[date]) -> Tables:
                 f"cutoff {cutoff}: the data end at {as_of_of(home.days.end)}, before the {HORIZON.days} days after it; choose an earlier one"
             )
         with warehouse.open("read for evaluation") as session:
-            frames = sampled(frames_at(session, cutoff + HORIZON, training_days(home, cutoff)))
+            frames = sampled(frames_at(session, home, cutoff + HORIZON, training_days(home, cutoff)))
             version = models_in_force(session, Window(cutoff - DAY, cutoff - DAY))[cutoff - DAY]
         champion = storage.load(home.settings.models_dir / version)[0] if version else None
         config = PRESETS[home.settings.model_size]

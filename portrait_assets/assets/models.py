@@ -164,7 +164,7 @@ def published_scores(context: dg.AssetExecutionContext, warehouse: Warehouse):
     window = window_of(context)
     with warehouse.open("scores/vectors") as session:
         days = scored_days(session, HOME, window)
-        vectors = [vector_rows(day) for day in days] or [blocks_at(session, day) for day in window]
+        vectors = [vector_rows(day) for day in days] or [blocks_at(session, HOME, day) for day in window]
         rows = write_scores(session, HOME, c.SCORES_VECTORS, window, vectors)
         yield shown(session, c.SCORES_VECTORS, rows, window)
         rows = write_scores(session, HOME, c.SCORES_NEXT_PURCHASES, window, [purchase_rows(day) for day in days])

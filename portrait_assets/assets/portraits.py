@@ -15,7 +15,7 @@ from portrait_assets.assets.common import (
     written,
 )
 from portrait_assets.assets.recommending import write_recommendations
-from portrait_assets.lineage import begin_history, history_start
+from portrait_assets.history import begin_history, history_start
 from portrait_assets.packs.tag_sql import tag_changes, tag_values
 from portrait_assets.resources.sql import sql_version, text_version
 from portrait_assets.resources.warehouse import Warehouse

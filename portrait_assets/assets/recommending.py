@@ -10,6 +10,7 @@ from portrait_assets.assets.daily import write_days
 from portrait_assets.assets.derivation import parameters
 from portrait_assets.assets.scoring import blocks_at, purchase_rows, scored_days, vector_rows, write_scores
 from portrait_assets.assets.training import ITEMS, lines_at
+from portrait_assets.history import history_start
 from portrait_assets.home import Home
 from portrait_assets.lineage import models_in_force
 from portrait_assets.packs.recommending import Recommending
@@ -39,7 +40,7 @@ from habit_top anti join ranked_blended using (user_id)
 def write_recommendations(session: Session, home: Home, day: date) -> dict[str, int]:
     """Write both tables of `day`; returns their rows. Users whom the ranker cannot know (no purchase) get what habit and fashion say."""
     window = Window(day, day)
-    session.stage("habit_top", "recommendations/top.sql", end=day, **parameters(home, window))
+    session.stage("habit_top", "recommendations/top.sql", end=day, **parameters(home, window, history_start(session, home)))
     ranked = ranked_at(session, home, day)
     session.stage_frame("ranked_blended", ranked.blended)
     session.stage_frame("ranked_lists", ranked.lists)
@@ -80,7 +81,7 @@ def write_published(session: Session, home: Home, day: date) -> None:
     """Write what is kept for published days only: vectors, next purchases and recommendations."""
     window = Window(day, day)
     scored = scored_days(session, home, window)
-    vectors = [vector_rows(one) for one in scored] or [blocks_at(session, day)]
+    vectors = [vector_rows(one) for one in scored] or [blocks_at(session, home, day)]
     write_scores(session, home, c.SCORES_VECTORS, window, vectors)
     write_scores(session, home, c.SCORES_NEXT_PURCHASES, window, [purchase_rows(one) for one in scored])
     write_recommendations(session, home, day)

@@ -35,7 +35,7 @@ def scored_days(session: Session, home: Home, window: Window) -> list[ScoredDay]
     versions = {day: version for day, version in models_in_force(session, window).items() if version is not None}
     if not versions:
         return []
-    frames = frames_at(session, as_of_of(max(versions)), list(versions))
+    frames = frames_at(session, home, as_of_of(max(versions)), list(versions))
     models = {version: storage.load(home.settings.models_dir / version)[0] for version in set(versions.values())}
     scored = []
     for day, version in versions.items():
@@ -68,11 +68,11 @@ def purchase_rows(scored: ScoredDay) -> pl.DataFrame:
     return _split(scored).filter(pl.col("target").is_in(["category_14d", "item_14d"]))
 
 
-def blocks_at(session: Session, day: date) -> pl.DataFrame:
+def blocks_at(session: Session, home: Home, day: date) -> pl.DataFrame:
     """Rows of scores.vectors for a day before the first model: its feature blocks, the model's part zero."""
     from portrait_assets.kernels import behaviour
 
-    return _dated(behaviour.blocks_only(frames_at(session, as_of_of(day), [day]).features), day, None)
+    return _dated(behaviour.blocks_only(frames_at(session, home, as_of_of(day), [day]).features), day, None)
 
 
 def write_scores(session: Session, home: Home, table: Table, window: Window, parts: list[pl.DataFrame]) -> int:

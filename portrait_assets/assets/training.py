@@ -49,9 +49,9 @@ class Frames:
     lines: pl.DataFrame | None = None  # of a training only
 
 
-def frames_at(session: Session, as_of: date, days: list[date]) -> Frames:
+def frames_at(session: Session, home: Home, as_of: date, days: list[date]) -> Frames:
     """Visits before `as_of`, and the features at the end of each of `days` (partitions)."""
-    stage_features(session, days)
+    stage_features(session, home, days)
     return Frames(
         visits=session.frame(VISITS, as_of=as_of),
         features=session.frame(FEATURES),
@@ -62,7 +62,7 @@ def frames_at(session: Session, as_of: date, days: list[date]) -> Frames:
 
 def frames_for(session: Session, home: Home, trained_through: date) -> Frames:
     """What a training for `trained_through` reads: its own as-of and whole horizons before it, of at most TRAINING_USERS users."""
-    frames = frames_at(session, trained_through, training_days(home, trained_through))
+    frames = frames_at(session, home, trained_through, training_days(home, trained_through))
     return sampled(replace(frames, lines=lines_at(session, trained_through)))
 
 

@@ -17,13 +17,12 @@ from portrait_assets import sources
 from portrait_assets.assets.daily import refresh_path, write_features, write_portraits
 from portrait_assets.bench.generation import Generated
 from portrait_assets.bench.watch import Watch, WatchedSession
+from portrait_assets.history import begin_history, history_start
 from portrait_assets.home import Home, extend, open_home
 from portrait_assets.lineage import (
     FEATURE_TABLES,
     PORTRAIT_TABLES,
-    begin_history,
     covering,
-    history_start,
     stale_days,
 )
 from portrait_assets.partitions import DAY, Window
@@ -98,8 +97,8 @@ def measure(generated: Generated, folder: Path, is_verified: bool) -> Measured:
 def build(session: WatchedSession, home: Home) -> None:
     """Raw to the portraits and tags of the last day, published. History begins there, so no other day has portraits."""
     last = Window(home.days.end, home.days.end)
-    land(session, home, home.days.end)
     begin_history(session, last.start)
+    land(session, home, home.days.end)
     write_features(session, home, home.days)
     write_portraits(session, home, last)
     publish(session, home, last.start)

@@ -17,6 +17,7 @@ def read_sql(name: str) -> str:
     return (SQL_DIR / name).read_text(encoding="utf-8")
 
 
+@cache
 def sql_version(*names: str) -> str:
     """Twelve hex digits that change when what one of the files computes may change; comments do not count."""
     return text_version(*(read_sql(name) for name in names))

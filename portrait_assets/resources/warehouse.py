@@ -21,6 +21,7 @@ from portrait_assets.tables import Table
 logger = logging.getLogger("portrait")
 
 LAYOUT_VERSION = 4
+CHECKPOINT_THRESHOLD = "1GB"  # of log: closing makes the one checkpoint of a session, a full log only in between
 TABLES: tuple[Table, ...] = tuple(value for value in vars(columns).values() if isinstance(value, Table))
 
 
@@ -41,6 +42,7 @@ class Warehouse(DuckDBResource):
             try:
                 connection.execute("set timezone = 'UTC'")
                 connection.execute(f"set threads = {int(self.threads)}")
+                connection.execute(f"set checkpoint_threshold = '{CHECKPOINT_THRESHOLD}'")
                 connection.execute("set memory_limit = $limit", {"limit": self.memory_limit})
                 _prepare(connection, path)
                 scope_to_all(connection)
@@ -76,15 +78,20 @@ def _connect(path: Path) -> duckdb.DuckDBPyConnection:
 def _prepare(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
     """Create what is missing; refuse a file of another layout."""
     connection.execute("create schema if not exists meta")
-    connection.execute("create table if not exists meta.layout (version integer)")
+    connection.execute("create table if not exists meta.layout (version integer, hashes_as ubigint)")
     [(version,)] = connection.execute("select max(version) from meta.layout").fetchall()
     if version is not None and version != LAYOUT_VERSION:
         raise PortraitError(
             f"{path} has layout {version}, this version of Portrait reads layout {LAYOUT_VERSION}; "
             "set PORTRAIT_HOME to a new folder and run again: everything is recomputed from the source"
         )
+    if version is not None and connection.execute("select 1 from meta.layout where hashes_as != hash('portrait')").fetchall():
+        raise PortraitError(
+            f"{path} was written with another version of DuckDB, whose hashes this one does not share (raw.events.key_hash); install "
+            "that version, or set PORTRAIT_HOME to a new folder and run again: everything is recomputed from the source"
+        )
     if version is None:
-        connection.execute("insert into meta.layout values ($version)", {"version": LAYOUT_VERSION})
+        connection.execute("insert into meta.layout values ($version, hash('portrait'))", {"version": LAYOUT_VERSION})
         for schema in sorted({table.schema for table in TABLES} - {"meta"}):
             connection.execute(f"create schema if not exists {schema}")
         for table in TABLES:

@@ -164,7 +164,7 @@ class Portraying(Arithmetic):
 
 
 def _constants(home: Home) -> dict[str, str]:
-    return {name: _constant(value) for name, value in parameters(home, home.days).items()}
+    return {name: _constant(value) for name, value in parameters(home, home.days, history=date(1970, 1, 1)).items()}
 
 
 def _rows_of(name: str) -> str:
@@ -175,7 +175,7 @@ def _raw_column(name: str, type_: str, home: Home) -> str:
     """What a landed row holds in a column of raw.events; one live row is one event, told once."""
     told = {
         "source": literal(home.source.name), "event_key": "declared_key", "event_date": "event_time::date", "batch_id": "'live'",
-        "batch_seq": "0", "is_first": "true",
+        "batch_seq": "0", "is_first": "true", "key_hash": "hash(declared_key)",
     }  # fmt: skip
     return f"({told.get(name, name)})::{type_}"
 
@@ -202,6 +202,7 @@ def _portraying(pack: Pack, constants: dict[str, str]) -> str:
         "scoped_interest_days": _known_and_new("interest_days", c.FEATURES_USER_DAY_INTEREST, **since_first_day),
         "scoped_user_state": _known_and_new("user_state", c.FEATURES_USER_STATE, **since_first_day),
         "scoped_interests": _known_and_new("interests", c.FEATURES_INTERESTS, **since_first_day),
+        "known_interests": "from scoped_interests",
         "as_of_features": _file("features/as_of.sql", **every_day),
         "portrait_rows": _stored(c.PORTRAITS_SNAPSHOTS, **every_day),
         # Each tag scans the rows, and a scan costs by the column: so those that tags name, and no others.

@@ -16,7 +16,7 @@ from portrait_assets.errors import PortraitError
 from portrait_assets.home import Home
 from portrait_assets.partitions import DAY, partition_of
 from portrait_assets.reading.export import FILES, Export
-from portrait_assets.state import STATE_FOLDER
+from portrait_assets.state import DESCRIBED, EVENT_COLUMNS, STATE_FOLDER
 
 READ = tuple(name for name in FILES if name != "embeddings")
 INTERESTS = ("departments", "categories", "brands", "price_bands", "category_count", "unknown_share_milli")
@@ -92,18 +92,23 @@ class Generation:
 
             tables = {name: files / file for name, file in state["tables"].items()}
 
-            def daily(name: str) -> ByUser:
+            def daily(name: str, select: str = "from rows") -> ByUser:
                 paths = [str(files / file) for file in state["daily"][name]]
-                rows = con.sql("from read_parquet($paths) order by user_id, event_date", params={"paths": paths})
-                return ByUser(rows.to_arrow_table())
+                sql = f"with rows as (from read_parquet($paths)) {select} order by user_id, event_date"
+                return ByUser(con.sql(sql, params={"paths": paths}).to_arrow_table())
+
+            described = ", ".join(
+                f"items.{name} as {name}" if name in DESCRIBED else f"rows.{name} as {name}" for name in EVENT_COLUMNS
+            )
 
             items, user_state = table(tables["items"]), daily("user_state")
+            con.register("items", items)
             return cls(
                 export=export,
                 name=folder.name,
                 segments=tuple((first, last) for first, last in state["segments"]),
                 rows={name: ByUser(table(folder / f"{name}.parquet")) for name in READ},
-                events=daily("events"),
+                events=daily("events", f"select {described} from rows left join items on rows.item_id = items.item_id"),
                 user_state=user_state,
                 state_days=user_state.table["event_date"].to_pylist(),
                 interest_days=daily("interest_days"),

@@ -20,8 +20,8 @@ from portrait_assets import columns as c
 from portrait_assets import sources
 from portrait_assets.assets.daily import write_days, write_features, write_portraits
 from portrait_assets.errors import PortraitError
+from portrait_assets.history import begin_history
 from portrait_assets.home import Home, open_home
-from portrait_assets.lineage import begin_history
 from portrait_assets.partitions import Window
 from portrait_assets.publishing import publish
 from portrait_assets.resources.warehouse import warehouse_of

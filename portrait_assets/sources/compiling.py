@@ -152,7 +152,8 @@ def _listed(columns: Mapping[str, str]) -> str:
 
 
 def _utc(column: str) -> str:
-    return f"{column} at time zone 'UTC'"
+    """SQL of an instant as a UTC timestamp: the same microseconds, no calendar."""
+    return f"make_timestamp(epoch_us({column}))"
 
 
 def _key(stream: EventStream) -> str:
@@ -164,12 +165,11 @@ def _key(stream: EventStream) -> str:
 
 
 def _event_rules(stream: EventStream, given: Mapping[str, str]) -> list[str]:
-    time = _utc("event_time")
-    shown = f"'event_time ' || strftime({time}, '%Y-%m-%d %H:%M:%S')"
+    shown = "'event_time ' || strftime(event_time at time zone 'UTC', '%Y-%m-%d %H:%M:%S')"
     unknown = f"'event_type \"' || left(event_type, 60) || '\" is unknown; expected one of {', '.join(EVENT_TYPES)}'"
     rules = [
-        f"case when {time} < timestamp '1970-01-01' then {shown} || ' is before 1970' end",
-        f"case when {time} > $latest then {shown} || ' is an event from the future' end",
+        f"case when event_time < timestamptz '1970-01-01 00:00:00+00' then {shown} || ' is before 1970' end",
+        f"case when event_time > $latest::timestamp at time zone 'UTC' then {shown} || ' is an event from the future' end",
         f"case when event_type not in ({', '.join(map(literal, EVENT_TYPES))}) then {unknown} end",
     ]
     for name in AMOUNTS:

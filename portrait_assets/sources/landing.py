@@ -203,10 +203,14 @@ def write(
 
 
 def _map(con: duckdb.DuckDBPyConnection, work: Work, plan: Compiled, now: datetime) -> None:
-    """Make the temporary table `mapped`: the stream's rows in canonical columns, each with its reason if it is rejected."""
+    """Make the temporary table `mapped`: the stream's rows in canonical columns, each with its reason if it is rejected; events with
+    their keys."""
+    keyed = (
+        f"with stream_rows as ({plan.mapped}) from ({_sql('keyed')})" if isinstance(work.stream, EventStream) else plan.mapped
+    )
     try:
         with row_wise(con):
-            con.execute(f"create or replace temp table mapped as {plan.mapped}", _used(plan.mapped, latest(now)))
+            con.execute(f"create or replace temp table mapped as {keyed}", _used(plan.mapped, latest(now)))
     except duckdb.Error as error:
         raise PortraitError(f"{work.place}: {first_line(error)}; `portrait sources check` shows each expression") from None
 
@@ -215,20 +219,22 @@ def _write(con: duckdb.DuckDBPyConnection, work: Work, parameters: dict[str, Any
     """The mapped rows into the raw tables; the temporary table `accepted` tells the ledger which of them said something new."""
     parameters["is_keyed"] = bool(getattr(work.stream, "key", ()))
     [(parameters["batch_seq"],)] = con.execute("select coalesce(max(batch_seq), 0) + 1 from raw.batches").fetchall()
+    order = ""
     if isinstance(work.stream, EventStream):
         table, told = (
             "events",
-            "select row_number, event_date, event_key, is_first from candidates where not is_known and not is_repeat",
+            "select row_number, event_date, event_key, is_first from raw.events where batch_seq = $batch_seq",
         )
         parameters |= _days(con) | {"is_distinct": work.stream.duplicates == "distinct"}
-        con.execute(f"create or replace temp table candidates as {_sql('candidates')}", _used(_sql("candidates"), parameters))
+        con.execute(f"create or replace temp table suspects as {_sql('suspects')}", _used(_sql("suspects"), parameters))
+        order = "" if _is_in_day_order(con) else "order by event_date, row_number"
     else:
         table = "items" if work.stream.identity == "item_id" else "attributes"
         told = (
             f"select distinct row_number, null::date as event_date, null::varchar as event_key, true as is_first from raw.{table} "
             "where batch_id = $batch_id"
         )
-    con.execute(f"insert into raw.{table} by name {_sql(table)}", _used(_sql(table), parameters))
+    con.execute(f"insert into raw.{table} by name {_sql(table)} {order}", _used(_sql(table), parameters))
     con.execute(f"create or replace temp table accepted as {told}", _used(told, parameters))
     for table in ("quarantine", "batches"):
         con.execute(f"insert into raw.{table} by name {_sql(table)}", _used(_sql(table), parameters))
@@ -244,6 +250,15 @@ def _days(con: duckdb.DuckDBPyConnection) -> dict[str, date | None]:
         "select min(event_time)::date, max(event_time)::date from mapped where reason is null"
     ).fetchall()
     return {"first_date": first, "last_date": last}
+
+
+def _is_in_day_order(con: duckdb.DuckDBPyConnection) -> bool:
+    """Whether the rows of `mapped` come in the order of their days already, as logs do: then there is nothing to sort."""
+    [(steps_back,)] = con.execute(
+        "select count(*) from (select event_time::date < lag(event_time::date) over () as is_back from mapped where reason is null) "
+        "where is_back"
+    ).fetchall()
+    return steps_back == 0
 
 
 @cache

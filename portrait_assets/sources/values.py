@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from portrait_assets.errors import PortraitError
 from portrait_assets.sources.expressions import literal
 
-NUMERIC = re.compile(r"U?(TINY|SMALL|BIG|HUGE)INT|U?INTEGER|DECIMAL.*|DOUBLE|FLOAT")
+WHOLE = re.compile(r"U?(TINY|SMALL|BIG|HUGE)INT|U?INTEGER")
+NUMERIC = re.compile(rf"{WHOLE.pattern}|DECIMAL.*|DOUBLE|FLOAT")
 WALL_CLOCK = re.compile(r"DATE|TIMESTAMP(_S|_MS|_NS)?")
 OFFSET = r":\d{2}(\.\d+)?\s*(Z|z|UTC|GMT|[+-]\d{2}(:?\d{2})?)$"
 ISO = "iso"
@@ -51,7 +52,8 @@ def canonical(column: str, sql: str, type_: str, marks: Marks, clock: str, place
     if column == "is_deletion":
         flag = f"try_cast({sql} as boolean)"
         return Value(flag, _unless(f"{sql} is null or {flag} is not null", column, sql, "true or false"))
-    return Value(f"nullif(trim(cast({sql} as varchar)), '')")
+    text = f"cast({sql} as varchar)"
+    return Value(text if WHOLE.fullmatch(type_) else f"nullif(trim({text}), '')")
 
 
 def typed(column: str, sql: str, type_: str, formats: tuple[str, ...] | None, marks: Marks, clock: str) -> Value:

@@ -1,6 +1,6 @@
 -- features at the as-of (not stored: what moves with the clock is derived when asked for)
 -- Grain:    user x day of `wanted_days(event_date)`; the state at the end of that day.
--- Inputs:   scoped_user_state, scoped_interests, wanted_days.
+-- Inputs:   scoped_user_state, known_interests, wanted_days.
 -- Promise:  reads rows of the day or before, never after; a window of w days is the running total less the one w days ago.
 with
 
@@ -30,124 +30,110 @@ now as (
         on grid.user_id = state.user_id and grid.event_date >= state.event_date
 ),
 
-before_7 as (
+-- Where each user's totals stood when each window began: one look into the past for all windows.
+looks as (
     select
         grid.user_id,
         grid.event_date,
-        coalesce(state.active_days, 0) as active_days,
-        coalesce(state.visits, 0) as visits,
-        coalesce(state.views, 0) as views,
-        coalesce(state.carts, 0) as carts,
-        coalesce(state.purchases, 0) as purchases,
-        coalesce(state.purchase_days, 0) as purchase_days,
-        coalesce(state.item_days, 0) as item_days,
-        coalesce(state.spend_cents, 0) as spend_cents,
-        coalesce(state.discounted_purchases, 0) as discounted_purchases,
-        coalesce(state.coupon_purchases, 0) as coupon_purchases,
-        coalesce(state.coupons, 0) as coupons
+        windows.days,
+        grid.event_date - windows.days as look_date
     from grid
-    asof left join scoped_user_state as state
-        on grid.user_id = state.user_id and grid.event_date - 7 >= state.event_date
+    cross join (select unnest([7, 14, 30, 60, 90, 365]) as days) as windows
 ),
 
-before_14 as (
+stood as (
     select
-        grid.user_id,
-        grid.event_date,
-        coalesce(state.active_days, 0) as active_days,
-        coalesce(state.visits, 0) as visits,
-        coalesce(state.views, 0) as views,
-        coalesce(state.carts, 0) as carts,
-        coalesce(state.purchases, 0) as purchases,
-        coalesce(state.purchase_days, 0) as purchase_days,
-        coalesce(state.item_days, 0) as item_days,
-        coalesce(state.spend_cents, 0) as spend_cents,
-        coalesce(state.discounted_purchases, 0) as discounted_purchases,
-        coalesce(state.coupon_purchases, 0) as coupon_purchases,
-        coalesce(state.coupons, 0) as coupons
-    from grid
-    asof left join scoped_user_state as state
-        on grid.user_id = state.user_id and grid.event_date - 14 >= state.event_date
+        looks.user_id,
+        looks.event_date,
+        looks.days,
+        state.active_days,
+        state.visits,
+        state.views,
+        state.carts,
+        state.purchases,
+        state.purchase_days,
+        state.item_days,
+        state.spend_cents,
+        state.discounted_purchases,
+        state.coupon_purchases,
+        state.coupons
+    from looks
+    asof inner join scoped_user_state as state
+        on looks.user_id = state.user_id and looks.look_date >= state.event_date
 ),
 
-before_30 as (
+before as (
     select
-        grid.user_id,
-        grid.event_date,
-        coalesce(state.active_days, 0) as active_days,
-        coalesce(state.visits, 0) as visits,
-        coalesce(state.views, 0) as views,
-        coalesce(state.carts, 0) as carts,
-        coalesce(state.purchases, 0) as purchases,
-        coalesce(state.purchase_days, 0) as purchase_days,
-        coalesce(state.item_days, 0) as item_days,
-        coalesce(state.spend_cents, 0) as spend_cents,
-        coalesce(state.discounted_purchases, 0) as discounted_purchases,
-        coalesce(state.coupon_purchases, 0) as coupon_purchases,
-        coalesce(state.coupons, 0) as coupons
-    from grid
-    asof left join scoped_user_state as state
-        on grid.user_id = state.user_id and grid.event_date - 30 >= state.event_date
-),
-
-before_60 as (
-    select
-        grid.user_id,
-        grid.event_date,
-        coalesce(state.active_days, 0) as active_days,
-        coalesce(state.visits, 0) as visits,
-        coalesce(state.views, 0) as views,
-        coalesce(state.carts, 0) as carts,
-        coalesce(state.purchases, 0) as purchases,
-        coalesce(state.purchase_days, 0) as purchase_days,
-        coalesce(state.item_days, 0) as item_days,
-        coalesce(state.spend_cents, 0) as spend_cents,
-        coalesce(state.discounted_purchases, 0) as discounted_purchases,
-        coalesce(state.coupon_purchases, 0) as coupon_purchases,
-        coalesce(state.coupons, 0) as coupons
-    from grid
-    asof left join scoped_user_state as state
-        on grid.user_id = state.user_id and grid.event_date - 60 >= state.event_date
-),
-
-before_90 as (
-    select
-        grid.user_id,
-        grid.event_date,
-        coalesce(state.active_days, 0) as active_days,
-        coalesce(state.visits, 0) as visits,
-        coalesce(state.views, 0) as views,
-        coalesce(state.carts, 0) as carts,
-        coalesce(state.purchases, 0) as purchases,
-        coalesce(state.purchase_days, 0) as purchase_days,
-        coalesce(state.item_days, 0) as item_days,
-        coalesce(state.spend_cents, 0) as spend_cents,
-        coalesce(state.discounted_purchases, 0) as discounted_purchases,
-        coalesce(state.coupon_purchases, 0) as coupon_purchases,
-        coalesce(state.coupons, 0) as coupons
-    from grid
-    asof left join scoped_user_state as state
-        on grid.user_id = state.user_id and grid.event_date - 90 >= state.event_date
-),
-
-before_365 as (
-    select
-        grid.user_id,
-        grid.event_date,
-        coalesce(state.active_days, 0) as active_days,
-        coalesce(state.visits, 0) as visits,
-        coalesce(state.views, 0) as views,
-        coalesce(state.carts, 0) as carts,
-        coalesce(state.purchases, 0) as purchases,
-        coalesce(state.purchase_days, 0) as purchase_days,
-        coalesce(state.item_days, 0) as item_days,
-        coalesce(state.spend_cents, 0) as spend_cents,
-        coalesce(state.discounted_purchases, 0) as discounted_purchases,
-        coalesce(state.coupon_purchases, 0) as coupon_purchases,
-        coalesce(state.coupons, 0) as coupons
-    from grid
-    asof left join scoped_user_state as state
-        on grid.user_id = state.user_id and grid.event_date - 365 >= state.event_date
+        user_id,
+        event_date,
+        max(active_days) filter (where days = 7) as active_days_7,
+        max(active_days) filter (where days = 14) as active_days_14,
+        max(active_days) filter (where days = 30) as active_days_30,
+        max(active_days) filter (where days = 60) as active_days_60,
+        max(active_days) filter (where days = 90) as active_days_90,
+        max(active_days) filter (where days = 365) as active_days_365,
+        max(visits) filter (where days = 7) as visits_7,
+        max(visits) filter (where days = 14) as visits_14,
+        max(visits) filter (where days = 30) as visits_30,
+        max(visits) filter (where days = 60) as visits_60,
+        max(visits) filter (where days = 90) as visits_90,
+        max(visits) filter (where days = 365) as visits_365,
+        max(views) filter (where days = 7) as views_7,
+        max(views) filter (where days = 14) as views_14,
+        max(views) filter (where days = 30) as views_30,
+        max(views) filter (where days = 60) as views_60,
+        max(views) filter (where days = 90) as views_90,
+        max(views) filter (where days = 365) as views_365,
+        max(carts) filter (where days = 7) as carts_7,
+        max(carts) filter (where days = 14) as carts_14,
+        max(carts) filter (where days = 30) as carts_30,
+        max(carts) filter (where days = 60) as carts_60,
+        max(carts) filter (where days = 90) as carts_90,
+        max(carts) filter (where days = 365) as carts_365,
+        max(purchases) filter (where days = 7) as purchases_7,
+        max(purchases) filter (where days = 14) as purchases_14,
+        max(purchases) filter (where days = 30) as purchases_30,
+        max(purchases) filter (where days = 60) as purchases_60,
+        max(purchases) filter (where days = 90) as purchases_90,
+        max(purchases) filter (where days = 365) as purchases_365,
+        max(purchase_days) filter (where days = 7) as purchase_days_7,
+        max(purchase_days) filter (where days = 14) as purchase_days_14,
+        max(purchase_days) filter (where days = 30) as purchase_days_30,
+        max(purchase_days) filter (where days = 60) as purchase_days_60,
+        max(purchase_days) filter (where days = 90) as purchase_days_90,
+        max(purchase_days) filter (where days = 365) as purchase_days_365,
+        max(item_days) filter (where days = 7) as item_days_7,
+        max(item_days) filter (where days = 14) as item_days_14,
+        max(item_days) filter (where days = 30) as item_days_30,
+        max(item_days) filter (where days = 60) as item_days_60,
+        max(item_days) filter (where days = 90) as item_days_90,
+        max(item_days) filter (where days = 365) as item_days_365,
+        max(spend_cents) filter (where days = 7) as spend_cents_7,
+        max(spend_cents) filter (where days = 14) as spend_cents_14,
+        max(spend_cents) filter (where days = 30) as spend_cents_30,
+        max(spend_cents) filter (where days = 60) as spend_cents_60,
+        max(spend_cents) filter (where days = 90) as spend_cents_90,
+        max(spend_cents) filter (where days = 365) as spend_cents_365,
+        max(discounted_purchases) filter (where days = 7) as discounted_purchases_7,
+        max(discounted_purchases) filter (where days = 14) as discounted_purchases_14,
+        max(discounted_purchases) filter (where days = 30) as discounted_purchases_30,
+        max(discounted_purchases) filter (where days = 60) as discounted_purchases_60,
+        max(discounted_purchases) filter (where days = 90) as discounted_purchases_90,
+        max(discounted_purchases) filter (where days = 365) as discounted_purchases_365,
+        max(coupon_purchases) filter (where days = 7) as coupon_purchases_7,
+        max(coupon_purchases) filter (where days = 14) as coupon_purchases_14,
+        max(coupon_purchases) filter (where days = 30) as coupon_purchases_30,
+        max(coupon_purchases) filter (where days = 60) as coupon_purchases_60,
+        max(coupon_purchases) filter (where days = 90) as coupon_purchases_90,
+        max(coupon_purchases) filter (where days = 365) as coupon_purchases_365,
+        max(coupons) filter (where days = 7) as coupons_7,
+        max(coupons) filter (where days = 14) as coupons_14,
+        max(coupons) filter (where days = 30) as coupons_30,
+        max(coupons) filter (where days = 60) as coupons_60,
+        max(coupons) filter (where days = 90) as coupons_90,
+        max(coupons) filter (where days = 365) as coupons_365
+    from stood
+    group by user_id, event_date
 ),
 
 interests as (
@@ -156,7 +142,7 @@ interests as (
         grid.event_date,
         interests.* exclude (user_id, event_date)
     from grid
-    asof left join scoped_interests as interests
+    asof left join known_interests as interests
         on grid.user_id = interests.user_id and grid.event_date >= interests.event_date
 )
 
@@ -208,72 +194,72 @@ select
     now.weekend_visits,
     now.ratings,
     now.rating_milli,
-    now.active_days - before_7.active_days as active_days_7d,
-    now.active_days - before_14.active_days as active_days_14d,
-    now.active_days - before_30.active_days as active_days_30d,
-    now.active_days - before_60.active_days as active_days_60d,
-    now.active_days - before_90.active_days as active_days_90d,
-    now.active_days - before_365.active_days as active_days_365d,
-    now.visits - before_7.visits as visits_7d,
-    now.visits - before_14.visits as visits_14d,
-    now.visits - before_30.visits as visits_30d,
-    now.visits - before_60.visits as visits_60d,
-    now.visits - before_90.visits as visits_90d,
-    now.visits - before_365.visits as visits_365d,
-    now.views - before_7.views as views_7d,
-    now.views - before_14.views as views_14d,
-    now.views - before_30.views as views_30d,
-    now.views - before_60.views as views_60d,
-    now.views - before_90.views as views_90d,
-    now.views - before_365.views as views_365d,
-    now.carts - before_7.carts as carts_7d,
-    now.carts - before_14.carts as carts_14d,
-    now.carts - before_30.carts as carts_30d,
-    now.carts - before_60.carts as carts_60d,
-    now.carts - before_90.carts as carts_90d,
-    now.carts - before_365.carts as carts_365d,
-    now.purchases - before_7.purchases as purchases_7d,
-    now.purchases - before_14.purchases as purchases_14d,
-    now.purchases - before_30.purchases as purchases_30d,
-    now.purchases - before_60.purchases as purchases_60d,
-    now.purchases - before_90.purchases as purchases_90d,
-    now.purchases - before_365.purchases as purchases_365d,
-    now.purchase_days - before_7.purchase_days as purchase_days_7d,
-    now.purchase_days - before_14.purchase_days as purchase_days_14d,
-    now.purchase_days - before_30.purchase_days as purchase_days_30d,
-    now.purchase_days - before_60.purchase_days as purchase_days_60d,
-    now.purchase_days - before_90.purchase_days as purchase_days_90d,
-    now.purchase_days - before_365.purchase_days as purchase_days_365d,
-    now.item_days - before_7.item_days as item_days_7d,
-    now.item_days - before_14.item_days as item_days_14d,
-    now.item_days - before_30.item_days as item_days_30d,
-    now.item_days - before_60.item_days as item_days_60d,
-    now.item_days - before_90.item_days as item_days_90d,
-    now.item_days - before_365.item_days as item_days_365d,
-    now.spend_cents - before_7.spend_cents as spend_cents_7d,
-    now.spend_cents - before_14.spend_cents as spend_cents_14d,
-    now.spend_cents - before_30.spend_cents as spend_cents_30d,
-    now.spend_cents - before_60.spend_cents as spend_cents_60d,
-    now.spend_cents - before_90.spend_cents as spend_cents_90d,
-    now.spend_cents - before_365.spend_cents as spend_cents_365d,
-    now.discounted_purchases - before_7.discounted_purchases as discounted_purchases_7d,
-    now.discounted_purchases - before_14.discounted_purchases as discounted_purchases_14d,
-    now.discounted_purchases - before_30.discounted_purchases as discounted_purchases_30d,
-    now.discounted_purchases - before_60.discounted_purchases as discounted_purchases_60d,
-    now.discounted_purchases - before_90.discounted_purchases as discounted_purchases_90d,
-    now.discounted_purchases - before_365.discounted_purchases as discounted_purchases_365d,
-    now.coupon_purchases - before_7.coupon_purchases as coupon_purchases_7d,
-    now.coupon_purchases - before_14.coupon_purchases as coupon_purchases_14d,
-    now.coupon_purchases - before_30.coupon_purchases as coupon_purchases_30d,
-    now.coupon_purchases - before_60.coupon_purchases as coupon_purchases_60d,
-    now.coupon_purchases - before_90.coupon_purchases as coupon_purchases_90d,
-    now.coupon_purchases - before_365.coupon_purchases as coupon_purchases_365d,
-    now.coupons - before_7.coupons as coupons_7d,
-    now.coupons - before_14.coupons as coupons_14d,
-    now.coupons - before_30.coupons as coupons_30d,
-    now.coupons - before_60.coupons as coupons_60d,
-    now.coupons - before_90.coupons as coupons_90d,
-    now.coupons - before_365.coupons as coupons_365d,
+    now.active_days - coalesce(before.active_days_7, 0) as active_days_7d,
+    now.active_days - coalesce(before.active_days_14, 0) as active_days_14d,
+    now.active_days - coalesce(before.active_days_30, 0) as active_days_30d,
+    now.active_days - coalesce(before.active_days_60, 0) as active_days_60d,
+    now.active_days - coalesce(before.active_days_90, 0) as active_days_90d,
+    now.active_days - coalesce(before.active_days_365, 0) as active_days_365d,
+    now.visits - coalesce(before.visits_7, 0) as visits_7d,
+    now.visits - coalesce(before.visits_14, 0) as visits_14d,
+    now.visits - coalesce(before.visits_30, 0) as visits_30d,
+    now.visits - coalesce(before.visits_60, 0) as visits_60d,
+    now.visits - coalesce(before.visits_90, 0) as visits_90d,
+    now.visits - coalesce(before.visits_365, 0) as visits_365d,
+    now.views - coalesce(before.views_7, 0) as views_7d,
+    now.views - coalesce(before.views_14, 0) as views_14d,
+    now.views - coalesce(before.views_30, 0) as views_30d,
+    now.views - coalesce(before.views_60, 0) as views_60d,
+    now.views - coalesce(before.views_90, 0) as views_90d,
+    now.views - coalesce(before.views_365, 0) as views_365d,
+    now.carts - coalesce(before.carts_7, 0) as carts_7d,
+    now.carts - coalesce(before.carts_14, 0) as carts_14d,
+    now.carts - coalesce(before.carts_30, 0) as carts_30d,
+    now.carts - coalesce(before.carts_60, 0) as carts_60d,
+    now.carts - coalesce(before.carts_90, 0) as carts_90d,
+    now.carts - coalesce(before.carts_365, 0) as carts_365d,
+    now.purchases - coalesce(before.purchases_7, 0) as purchases_7d,
+    now.purchases - coalesce(before.purchases_14, 0) as purchases_14d,
+    now.purchases - coalesce(before.purchases_30, 0) as purchases_30d,
+    now.purchases - coalesce(before.purchases_60, 0) as purchases_60d,
+    now.purchases - coalesce(before.purchases_90, 0) as purchases_90d,
+    now.purchases - coalesce(before.purchases_365, 0) as purchases_365d,
+    now.purchase_days - coalesce(before.purchase_days_7, 0) as purchase_days_7d,
+    now.purchase_days - coalesce(before.purchase_days_14, 0) as purchase_days_14d,
+    now.purchase_days - coalesce(before.purchase_days_30, 0) as purchase_days_30d,
+    now.purchase_days - coalesce(before.purchase_days_60, 0) as purchase_days_60d,
+    now.purchase_days - coalesce(before.purchase_days_90, 0) as purchase_days_90d,
+    now.purchase_days - coalesce(before.purchase_days_365, 0) as purchase_days_365d,
+    now.item_days - coalesce(before.item_days_7, 0) as item_days_7d,
+    now.item_days - coalesce(before.item_days_14, 0) as item_days_14d,
+    now.item_days - coalesce(before.item_days_30, 0) as item_days_30d,
+    now.item_days - coalesce(before.item_days_60, 0) as item_days_60d,
+    now.item_days - coalesce(before.item_days_90, 0) as item_days_90d,
+    now.item_days - coalesce(before.item_days_365, 0) as item_days_365d,
+    now.spend_cents - coalesce(before.spend_cents_7, 0) as spend_cents_7d,
+    now.spend_cents - coalesce(before.spend_cents_14, 0) as spend_cents_14d,
+    now.spend_cents - coalesce(before.spend_cents_30, 0) as spend_cents_30d,
+    now.spend_cents - coalesce(before.spend_cents_60, 0) as spend_cents_60d,
+    now.spend_cents - coalesce(before.spend_cents_90, 0) as spend_cents_90d,
+    now.spend_cents - coalesce(before.spend_cents_365, 0) as spend_cents_365d,
+    now.discounted_purchases - coalesce(before.discounted_purchases_7, 0) as discounted_purchases_7d,
+    now.discounted_purchases - coalesce(before.discounted_purchases_14, 0) as discounted_purchases_14d,
+    now.discounted_purchases - coalesce(before.discounted_purchases_30, 0) as discounted_purchases_30d,
+    now.discounted_purchases - coalesce(before.discounted_purchases_60, 0) as discounted_purchases_60d,
+    now.discounted_purchases - coalesce(before.discounted_purchases_90, 0) as discounted_purchases_90d,
+    now.discounted_purchases - coalesce(before.discounted_purchases_365, 0) as discounted_purchases_365d,
+    now.coupon_purchases - coalesce(before.coupon_purchases_7, 0) as coupon_purchases_7d,
+    now.coupon_purchases - coalesce(before.coupon_purchases_14, 0) as coupon_purchases_14d,
+    now.coupon_purchases - coalesce(before.coupon_purchases_30, 0) as coupon_purchases_30d,
+    now.coupon_purchases - coalesce(before.coupon_purchases_60, 0) as coupon_purchases_60d,
+    now.coupon_purchases - coalesce(before.coupon_purchases_90, 0) as coupon_purchases_90d,
+    now.coupon_purchases - coalesce(before.coupon_purchases_365, 0) as coupon_purchases_365d,
+    now.coupons - coalesce(before.coupons_7, 0) as coupons_7d,
+    now.coupons - coalesce(before.coupons_14, 0) as coupons_14d,
+    now.coupons - coalesce(before.coupons_30, 0) as coupons_30d,
+    now.coupons - coalesce(before.coupons_60, 0) as coupons_60d,
+    now.coupons - coalesce(before.coupons_90, 0) as coupons_90d,
+    now.coupons - coalesce(before.coupons_365, 0) as coupons_365d,
     interests.departments,
     interests.categories,
     interests.brands,
@@ -281,10 +267,5 @@ select
     coalesce(interests.category_count, 0) as category_count,
     coalesce(interests.unknown_share_milli, 0) as unknown_share_milli
 from now
-inner join before_7 on now.user_id = before_7.user_id and now.event_date = before_7.event_date
-inner join before_14 on now.user_id = before_14.user_id and now.event_date = before_14.event_date
-inner join before_30 on now.user_id = before_30.user_id and now.event_date = before_30.event_date
-inner join before_60 on now.user_id = before_60.user_id and now.event_date = before_60.event_date
-inner join before_90 on now.user_id = before_90.user_id and now.event_date = before_90.event_date
-inner join before_365 on now.user_id = before_365.user_id and now.event_date = before_365.event_date
+left join before on now.user_id = before.user_id and now.event_date = before.event_date
 inner join interests on now.user_id = interests.user_id and now.event_date = interests.event_date

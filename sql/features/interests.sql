@@ -1,5 +1,6 @@
 -- features.interests
--- Grain:    user x active UTC day.
+-- Grain:    user x day of the kept history: on its first day ($history_start) everybody who gave attention by then, on later days
+--           whoever was active. Days before it need no rows: what is asked of them is derived from the days, by this file.
 -- Inputs:   scoped_interest_days; $landmark and $half_life_days of the forward decay.
 -- Promise:  shares of decayed attention, which only events change: under one common decay an order does not move with the
 --           clock. Sums are whole numbers (forward decay in fixed point: Cormode et al., ICDE 2009), ties go by name.
@@ -15,7 +16,7 @@ window_days as (
         price_band::varchar as price_band,
         points::hugeint * round(1048576 * pow(2.0, (event_date - $landmark) / $half_life_days))::hugeint as mass
     from scoped_interest_days
-    where event_date between $start and $end
+    where event_date between greatest($start, $history_start) and $end
 ),
 
 active as (
@@ -23,6 +24,12 @@ active as (
         user_id,
         event_date
     from window_days
+    union distinct
+    select distinct
+        user_id,
+        $history_start as event_date
+    from scoped_interest_days
+    where event_date <= $history_start and $history_start between $start and $end
 ),
 
 past_days as (
@@ -35,14 +42,14 @@ past_days as (
         days.points::hugeint * round(1048576 * pow(2.0, (days.event_date - $landmark) / $half_life_days))::hugeint as mass
     from scoped_interest_days as days
     semi join active on days.user_id = active.user_id
-    where days.event_date < $start
+    where days.event_date < greatest($start, $history_start)
 ),
 
 -- Where attention stood before the window, and what each of its days adds.
 facets as (
     select
         user_id,
-        $start - 1 as event_date,
+        greatest($start, $history_start) - 1 as event_date,
         case grouping_id(department, category, brand, price_band)
             when 7 then 'department'
             when 11 then 'category'

@@ -1,33 +1,34 @@
 -- raw.events
--- Grain:    one accepted event as received, appended in day order so that zone maps prune.
--- Inputs:   candidates (see candidates.sql).
+-- Grain:    one accepted event as received, appended in day order, the file's own where that is one, so that zone maps prune.
+-- Inputs:   mapped (see keyed.sql), suspects (those of its rows whose key is told elsewhere too, see suspects.sql).
 -- Promise:  nothing that was told before. Unless the source says when it learnt an event, that is when it happened
 --           for a historical load ($is_historical), and $now for live data.
 select
     $source as source,
-    event_key,
-    event_version,
-    is_deletion,
-    event_time,
-    local_time,
-    user_id,
-    event_type,
-    item_id,
-    session_id,
-    quantity_milli,
-    amount_cents,
-    discount_cents,
-    coupon_cents,
-    rating,
-    text,
-    place_id,
-    campaign_id,
-    event_date,
-    coalesce(ingested_at, case when $is_historical then event_time else $now end) as ingested_at,
+    coalesce(suspects.event_key, mapped.event_key) as event_key,
+    mapped.event_version,
+    mapped.is_deletion,
+    mapped.event_time,
+    mapped.local_time,
+    mapped.user_id,
+    mapped.event_type,
+    mapped.item_id,
+    mapped.session_id,
+    mapped.quantity_milli,
+    mapped.amount_cents,
+    mapped.discount_cents,
+    mapped.coupon_cents,
+    mapped.rating,
+    mapped.text,
+    mapped.place_id,
+    mapped.campaign_id,
+    mapped.event_time::date as event_date,
+    coalesce(mapped.ingested_at, case when $is_historical then mapped.event_time else $now end) as ingested_at,
     $batch_id as batch_id,
     $batch_seq as batch_seq,
-    row_number,
-    is_first
-from candidates
-where not is_known and not is_repeat
-order by event_date, row_number
+    mapped.row_number,
+    coalesce(suspects.is_first, true) as is_first,
+    coalesce(suspects.key_hash, mapped.key_hash) as key_hash
+from mapped
+left join suspects on mapped.row_number = suspects.row_number
+where mapped.reason is null and not coalesce(suspects.is_known or suspects.is_repeat, false)

@@ -41,7 +41,7 @@ def test_a_day_from_the_day_before_is_the_day_from_the_whole_past(year: World, a
     day = BUSY + after * DAY
     session = year.session
     write_days(session, year.home, c.PORTRAITS_SNAPSHOTS, Window(day - DAY, day - DAY))
-    stage_features(session, [day])
+    stage_features(session, year.home, [day])
     derived = session.frame("from as_of_features order by user_id")
     stage_next_day(session, day)
     gone_on = session.frame("from as_of_features order by user_id")
