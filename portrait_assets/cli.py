@@ -19,6 +19,7 @@ from portrait_assets.commands.items import app as items_app
 from portrait_assets.commands.models import app as models_app
 from portrait_assets.commands.recommend import recommend
 from portrait_assets.commands.segments import segments
+from portrait_assets.commands.tags import app as tags_app
 from portrait_assets.errors import PortraitError
 from portrait_assets.partitions import parse_date, partition_of
 
@@ -34,6 +35,7 @@ app.add_typer(models_app, name="models")
 app.add_typer(items_app, name="items")
 app.command()(segments)
 app.command()(recommend)
+app.add_typer(tags_app, name="tags")
 
 console = Console(highlight=False)
 progress = Console(stderr=True, highlight=False)

@@ -1,6 +1,7 @@
 """The tag catalogue: what an entry may say, and the judgement of a whole file before any of it runs."""
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 from string import Formatter
 from typing import Annotated, Any, Literal
@@ -8,12 +9,14 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field
 
 from portrait_assets.errors import PortraitError
-from portrait_assets.packs.expressions import ExpressionError, SnapshotRow
-from portrait_assets.packs.files import Declared, validate
+from portrait_assets.packs.expressions import Expression, ExpressionError, SnapshotRow
+from portrait_assets.packs.files import Declared, at, validate
+from portrait_assets.packs.places import lines_of_entries
+from portrait_assets.packs.references import expanded
 
-DIMENSIONS = ("behaviour", "preference", "social attribute", "value", "risk", "lifecycle")
+DIMENSIONS = ("behaviour", "preference", "social attribute", "value", "risk", "lifecycle", "context")
 EXPORT_KINDS = {
-    "fact": "fact", "rule": "rule", "rfm": "rule", "lifecycle": "rule",
+    "fact": "fact", "first/last": "fact", "rule": "rule", "tier": "rule", "custom SQL": "rule", "rfm": "rule", "lifecycle": "rule",
     "statistical": "statistical", "preference": "statistical", "model": "model",
     "attribute": "fact or model",
 }  # fmt: skip
@@ -34,6 +37,12 @@ class TagEntry(Declared):
     kind: Literal[tuple(EXPORT_KINDS)] = Field(description="how it comes about")  # type: ignore[valid-type]
     version: int = Field(ge=1, strict=True, description="goes up when the definition changes")
     owner: Text = Field(description="who answers for it")
+    refresh: Literal["daily", "monthly", "model"] = Field(
+        "daily", description="when its value can move: any day, with the cut points of a month, with a prediction"
+    )
+    status: Literal["draft", "published", "deprecated"] = Field(
+        "published", description="a draft is judged and listed, and nothing more; a deprecated tag is to be used no longer"
+    )
     sensitivity: Literal["ordinary", "personal", "sensitive"] = Field(description="how carefully it is to be handled")
     description: Text = Field(description="what it means, for a person, with its thresholds")
     ttl_days: int | None = Field(
@@ -64,46 +73,75 @@ class Tag(TagEntry):
         return self.kind in ("model", "attribute")
 
 
-def parse_catalogue(content: dict[str, Any], path: Path) -> tuple[Tag, ...]:
-    """The tags of a parsed catalogue file, in its order; PortraitError naming `path`, the tag and the field otherwise."""
+def parse_catalogue(content: dict[str, Any], path: Path, text: str = "") -> tuple[Tag, ...]:
+    """The tags of a parsed catalogue file, in its order; PortraitError naming `path`, the tag and the field otherwise.
+
+    With the file's `text` the message names the line as well.
+    """
     entries = content.get("tags")
     if not isinstance(entries, list) or not entries or set(content) != {"tags"}:
         raise PortraitError(f"{path} has to hold [[tags]] entries and nothing else")
+    lines = lines_of_entries(text)
+    places = [_place(path, number, entry, lines) for number, entry in enumerate(entries, start=1)]
+    values = {
+        entry["id"]: entry["value"].strip()
+        for entry in entries
+        if isinstance(entry, dict) and isinstance(entry.get("id"), str) and isinstance(entry.get("value"), str)
+    }
     row = SnapshotRow()
     tags: dict[str, Tag] = {}
-    for number, entry in enumerate(entries, start=1):
-        tag_id = entry.get("id") if isinstance(entry, dict) else None
-        where = f"{path}, tag '{tag_id}'" if tag_id else f"{path}, tag number {number}"
-        if tag_id in tags:
-            raise PortraitError(f"{where}, field id: is used twice; give the second one another id")
-        tag = _examine(validate(TagEntry, entry, where), row, where)
+    for entry, where in zip(entries, places, strict=True):
+        if isinstance(entry, dict) and entry.get("id") in tags:
+            raise PortraitError(f"{at(where, 'id')}: is used twice; give the second one another id")
+        tag = _examine(validate(TagEntry, entry, where), row, values, where)
         tags[tag.id] = tag
     return tuple(tags.values())
 
 
-def _examine(entry: TagEntry, row: SnapshotRow, where: str) -> Tag:
-    def tried(field: str, sql: str, types: tuple[str, ...] = ()) -> Any:
+def _place(path: Path, number: int, entry: Any, lines: list[dict[str, int]]) -> Callable[[str], str]:
+    tag_id = entry.get("id") if isinstance(entry, dict) else None
+    named = f"tag '{tag_id}'" if tag_id else f"tag number {number}"
+    known = lines[number - 1] if number <= len(lines) else {}
+
+    def where(field: str) -> str:
+        line = known.get(field.split(".")[0], known.get(""))
+        return f"{path}, line {line}, {named}" if line else f"{path}, {named}"
+
+    return where
+
+
+def _examine(entry: TagEntry, row: SnapshotRow, values: dict[str, str], where: Callable[[str], str]) -> Tag:
+    def tried(field: str, sql: str, types: tuple[str, ...] = ()) -> Expression:
         try:
-            expression = row.examine(sql)
+            expression = row.examine(expanded(sql, values, (entry.id,)))
             if types and not expression.type.startswith(types):
                 raise ExpressionError(f"gives {expression.type}; it has to give {types[0]}")
         except ExpressionError as error:
-            raise PortraitError(f"{where}, field {field}: {error}") from None
+            raise PortraitError(f"{at(where, field)}: {error}") from None
         return expression
 
     value = tried("value", entry.value, ("VARCHAR",))
-    tried("confidence", entry.confidence, ("DOUBLE", "FLOAT", "DECIMAL", "INTEGER", "BIGINT"))
+    if entry.values and (foreign := sorted(value.results - set(entry.values))):
+        raise PortraitError(
+            f"{at(where, 'value')}: gives '{foreign[0]}', which is outside its values: {', '.join(entry.values)}"
+        )
+    confidence = tried("confidence", entry.confidence, ("DOUBLE", "FLOAT", "DECIMAL", "INTEGER", "BIGINT"))
     if (entry.kind == "attribute") != (entry.origin is not None):
-        raise PortraitError(f"{where}, field origin: is for kind 'attribute', and needed there")
+        raise PortraitError(f"{at(where, 'origin')}: is for kind 'attribute', and needed there")
     if entry.origin is not None:
         tried("origin", entry.origin, ("VARCHAR",))
     evidence = {name: tried(f"evidence.{name}", sql) for name, sql in entry.evidence.items()}
-    if missing := sorted(slots(entry.explanation, where) - evidence.keys()):
+    if missing := sorted(slots(entry.explanation, at(where, "explanation")) - evidence.keys()):
         raise PortraitError(
-            f"{where}, field explanation: the slot {{{missing[0]}}} has no evidence; known are {', '.join(evidence)}"
+            f"{at(where, 'explanation')}: the slot {{{missing[0]}}} has no evidence; known are {', '.join(evidence)}"
         )
     fractions = frozenset(name for name, expression in evidence.items() if expression.is_fraction)
-    return Tag(**entry.model_dump(), inputs=value.inputs, fractions=fractions)
+    said = entry.model_dump() | {
+        "value": value.sql,
+        "confidence": confidence.sql,
+        "evidence": {name: expression.sql for name, expression in evidence.items()},
+    }
+    return Tag(**said, inputs=value.inputs, fractions=fractions)
 
 
 def slots(template: str, where: str = "template") -> set[str]:
@@ -111,7 +149,7 @@ def slots(template: str, where: str = "template") -> set[str]:
     try:
         names = {name for _, name, _, _ in Formatter().parse(template) if name is not None}
     except ValueError as error:
-        raise PortraitError(f"{where}, field explanation: {error}") from None
+        raise PortraitError(f"{where}: {error}") from None
     if strange := sorted(name for name in names if not re.fullmatch(r"[a-z][a-z0-9_]*", name)):
-        raise PortraitError(f"{where}, field explanation: '{{{strange[0]}}}' is not a slot; write {{name}} or {{name:noun}}")
+        raise PortraitError(f"{where}: '{{{strange[0]}}}' is not a slot; write {{name}} or {{name:noun}}")
     return names

@@ -18,11 +18,12 @@ class ExpressionError(ValueError):
 
 @dataclass(frozen=True)
 class Expression:
-    """An expression that binds to a snapshot row."""
+    """An expression that binds to a snapshot row. `results` are the texts that it plainly gives: a CASE's branches."""
 
     sql: str
     type: str
     inputs: frozenset[str]
+    results: frozenset[str]
 
     @property
     def is_fraction(self) -> bool:
@@ -47,7 +48,8 @@ class SnapshotRow:
 
     def examine(self, sql: str) -> Expression:
         """The expression `sql`; ExpressionError unless it is a pure function of one snapshot row."""
-        nodes = list(_nodes(self._parse(sql)))
+        parsed = self._parse(sql)
+        nodes = list(_nodes(parsed))
         if any(node.get("class") == "SUBQUERY" for node in nodes):
             raise ExpressionError("has a subquery; a tag reads the snapshot row alone")
         if any(node.get("class") == "WINDOW" for node in nodes):
@@ -59,7 +61,8 @@ class SnapshotRow:
                 f"calls {unsteady[0]}, which gives another answer at another time; use the row's as_of or event_date"
             )
         heads = {node["column_names"][0] for node in nodes if "column_names" in node}
-        return Expression(sql, self._bind(sql), frozenset((heads | names) & self.columns))
+        results = frozenset(_results(parsed))
+        return Expression(sql, self._bind(sql), frozenset((heads | names) & self.columns), results)
 
     def _parse(self, sql: str) -> dict[str, Any]:
         answer = self.connection.execute("select json_serialize_sql($text)", {"text": f"select ({sql}\n)"}).fetchone()
@@ -89,6 +92,17 @@ def _nodes(tree: Any) -> Iterator[dict[str, Any]]:
     if isinstance(tree, list):
         for part in tree:
             yield from _nodes(part)
+
+
+def _results(select: dict[str, Any]) -> Iterator[str]:
+    """The constant texts that a select's one expression can give, through CASE branches only."""
+    waiting = list(select["select_list"])
+    while waiting:
+        node = waiting.pop()
+        if node.get("class") == "CASE":
+            waiting += [check["then_expr"] for check in node["case_checks"]] + [node["else_expr"]]
+        elif node.get("class") == "CONSTANT" and node.get("literal", {}).get("kind") == "STRING":
+            yield node["literal"]["text"]
 
 
 def _first_line(text: str) -> str:

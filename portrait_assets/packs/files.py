@@ -1,6 +1,7 @@
 """Reading a pack's TOML files, with one clear line for what is wrong with them."""
 
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -30,14 +31,22 @@ def read_toml(path: Path) -> dict[str, Any]:
         raise PortraitError(f"{path} is not valid TOML: {error}") from None
 
 
-def validate(kind: type[Part], content: Any, where: str) -> Part:
+Where = str | Callable[[str], str]
+
+
+def at(where: Where, field: str) -> str:
+    """The start of a message on `field`: `where` is a text, or finds the line of the field itself."""
+    return f"{where(field) if callable(where) else where}, field {field}"
+
+
+def validate(kind: type[Part], content: Any, where: Where) -> Part:
     """`content` as a `kind`, or a PortraitError naming `where`, the field and what is expected there."""
     try:
         return kind.model_validate(content)
     except ValidationError as error:
         first = error.errors()[0]
         field = ".".join(str(part) for part in first["loc"]) or "entry"
-        raise PortraitError(f"{where}, field {field}: {_advice(first, kind)}") from None
+        raise PortraitError(f"{at(where, field)}: {_advice(first, kind)}") from None
 
 
 def _advice(problem: Any, kind: type[Declared]) -> str:

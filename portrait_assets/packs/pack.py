@@ -66,8 +66,13 @@ class Pack:
     outliers: Outliers
     interests: Interests
     attributes: Attributes
-    tags: tuple[Tag, ...]
+    catalogue: tuple[Tag, ...]
     recommending: Recommending
+
+    @property
+    def tags(self) -> tuple[Tag, ...]:
+        """The tags that users get: all of the catalogue but its drafts."""
+        return tuple(tag for tag in self.catalogue if tag.status != "draft")
 
     @property
     def sql_parameters(self) -> dict[str, Any]:
@@ -83,7 +88,7 @@ class Pack:
 
     def tag(self, tag_id: str) -> Tag | None:
         """The catalogue's entry for `tag_id`, if it has one."""
-        return next((tag for tag in self.tags if tag.id == tag_id), None)
+        return next((tag for tag in self.catalogue if tag.id == tag_id), None)
 
 
 def load_pack(name: str = "ecommerce") -> Pack:
@@ -101,6 +106,7 @@ def _load_shipped(name: str) -> Pack:
 
 def read_pack(folder: Path) -> Pack:
     """The pack whose pack.toml, tags.toml and recommendations.toml are in `folder`."""
+    file_of_tags = folder / "tags.toml"
     said, tags, rules = (read_toml(folder / f"{name}.toml") for name in ("pack", "tags", "recommendations"))
     file = validate(PackFile, said, str(folder / "pack.toml"))
     if file.name != folder.name:
@@ -116,6 +122,6 @@ def read_pack(folder: Path) -> Pack:
         outliers=file.outliers,
         interests=file.interests,
         attributes=file.attributes,
-        tags=parse_catalogue(tags, folder / "tags.toml"),
+        catalogue=parse_catalogue(tags, file_of_tags, file_of_tags.read_text(encoding="utf-8")),
         recommending=parse_recommending(rules, folder / "recommendations.toml"),
     )

@@ -1,6 +1,9 @@
 """A catalogue entry is judged before it runs: a bad one is refused with file, tag and field."""
 
+import dataclasses
+import json
 import re
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +13,7 @@ from portrait_assets.columns import PORTRAITS_SNAPSHOTS
 from portrait_assets.errors import PortraitError
 from portrait_assets.packs import load_pack
 from portrait_assets.packs.catalogue import CUT_POINT_COLUMNS, DIMENSIONS, parse_catalogue, slots
+from portrait_assets.packs.places import lines_of_entries
 
 PATH = Path("packs/shop/tags.toml")
 GOOD = {
@@ -114,7 +118,9 @@ def test_shipped_catalogue_has_unique_ids_and_names_in_every_dimension():
 
 
 def test_shipped_tags_that_read_cut_points_are_found_from_their_expressions():
-    assert {tag.id for tag in load_pack().tags if tag.uses_cut_points} == {"value_tier", "rfm_segment", "high_value_slipping"}
+    assert {tag.id for tag in load_pack().tags if tag.uses_cut_points} == {
+        "value_tier", "rfm_segment", "high_value_slipping", "cutting_back", "retention_priority",
+    }  # fmt: skip
     assert set(PORTRAITS_SNAPSHOTS.column_names) >= CUT_POINT_COLUMNS
 
 
@@ -126,3 +132,65 @@ def test_shipped_values_do_not_read_what_ticks_as_a_value():
 
 def test_slots_name_the_evidence():
     assert slots("{a} of {b:visit|visits}[; {c}]") == {"a", "b", "c"}
+
+
+def refusal_of(text: str) -> str:
+    with pytest.raises(PortraitError) as refusal:
+        parse_catalogue(tomllib.loads(text), PATH, text)
+    return str(refusal.value)
+
+
+def entry_text(**fields: str) -> str:
+    said = {name: json.dumps(content, ensure_ascii=False) for name, content in GOOD.items() if name != "evidence"}
+    said["evidence"] = '{ weekend_share = "weekend_share", visits = "visits" }'
+    return "[[tags]]\n" + "".join(f"{name} = {content}\n" for name, content in (said | fields).items())
+
+
+def test_a_bad_entry_is_named_by_its_line_even_after_a_text_of_many_lines():
+    long_value = '"""case\n    when visits > 5 then \'yes\'\nend"""'
+    text = "# head\n" + entry_text(value=long_value) + "\n" + entry_text(id='"other"', owner="3")
+    line = next(n for n, said in enumerate(text.splitlines(), 1) if said == "owner = 3")
+    assert refusal_of(text).startswith(f"{PATH}, line {line}, tag 'other', field owner: ")
+
+
+def test_a_line_inside_a_text_is_no_entry():
+    text = '[[tags]]\nid = "a"\ndescription = """\n[[tags]]\nid = 3\n"""\nowner = "x"\n'
+    assert lines_of_entries(text) == [{"": 1, "id": 2, "description": 3, "owner": 7}]
+
+
+def test_a_missing_field_is_named_by_the_line_of_its_entry():
+    assert f"{PATH}, line 1, tag 'weekend_shopper', field owner: is missing" in refusal_of(
+        "".join(line for line in entry_text().splitlines(keepends=True) if not line.startswith("owner"))
+    )
+
+
+def test_a_value_outside_its_domain_is_refused():
+    nested = "case when visits > 9 then case when visits > 99 then 'often' else 'daily' end else 'never' end"
+    with pytest.raises(PortraitError, match="field value: gives 'daily', which is outside its values: often, never"):
+        parse({**GOOD, "values": ["often", "never"], "value": nested})
+
+
+def test_a_tag_may_build_on_another_and_reads_what_that_reads():
+    on_it = {**GOOD, "id": "on_it", "value": "case when tag.weekend_shopper = 'yes' and 'tag.nobody' != '' then 'yes' end"}
+    _, tag = parse(GOOD, on_it)
+    assert tag.inputs == {"weekend_share"} and "'tag.nobody'" in tag.value
+
+
+def test_a_definition_that_refers_to_itself_is_refused_with_the_circle():
+    one = {**GOOD, "id": "one", "value": "tag.two"}
+    two = {**GOOD, "id": "two", "value": "case when tag.one = 'yes' then 'yes' end"}
+    with pytest.raises(PortraitError, match="tag 'one', field value: refers to itself: one -> two -> one"):
+        parse(one, two)
+    with pytest.raises(PortraitError, match="refers to itself: one -> one"):
+        parse({**one, "value": "tag.one"})
+
+
+def test_an_unknown_reference_gets_the_nearest_name():
+    with pytest.raises(PortraitError, match="tag.weekend_shoper is not in the catalogue; did you mean 'weekend_shopper'"):
+        parse(GOOD, {**GOOD, "id": "other", "value": "tag.weekend_shoper"})
+
+
+def test_a_draft_is_judged_and_listed_but_no_user_gets_it():
+    pack = dataclasses.replace(load_pack(), catalogue=parse(GOOD, {**GOOD, "id": "idea", "status": "draft"}))
+    assert [tag.id for tag in pack.tags] == ["weekend_shopper"]
+    assert pack.tag("idea") is not None

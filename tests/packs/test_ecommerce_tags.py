@@ -37,6 +37,15 @@ def year(tenure: int, spend_365d: int, **windows: int) -> dict[str, Any]:
     }
 
 
+def baskets(recent_cents: int) -> dict[str, Any]:
+    return {
+        "purchase_days": 10,
+        "purchase_days_90d": 5,
+        "spend_cents": 15_000 + recent_cents,
+        "spend_cents_90d": recent_cents,
+    }
+
+
 STEPS = TAGS["price_level"].values
 CASES: dict[str, dict[str, dict[str, Any]]] = {
     "lifecycle": {stage: {"lifecycle": stage} for stage in TAGS["lifecycle"].values},
@@ -137,6 +146,98 @@ CASES: dict[str, dict[str, dict[str, Any]]] = {
     "churn_risk": {"high": {"churn_14d": 0.6}, "medium": {"churn_14d": 0.3}, "low": {"churn_14d": 0.0}},
     "high_value_slipping": {"yes": paid(1, value_tier="high", lifecycle="lapsing")},
     "returns_often": {"yes": {"returns": 3, "purchases": 30}},
+    "acquisition_cohort": {"2017 Q3": {"first_date": date(2017, 9, 30)}},
+    "loyalty_milestone": {f"{days} days": {"purchase_days": days} for days in (5, 25, 50, 100)},
+    "onboarding": {
+        "settled in": {"tenure_days": 59, "purchase_days": 3},
+        "started": {"tenure_days": 59, "purchase_days": 2},
+        "not yet bought": {"tenure_days": 59},
+    },
+    "lifetime_spend": {
+        "under 100": paid(9_999),
+        "100 to 500": paid(10_000),
+        "500 to 2,000": paid(50_000),
+        "2,000 to 5,000": paid(200_000),
+        "over 5,000": paid(500_000),
+    },
+    "savings_level": {
+        name: {"purchases": 10, "discount_cents": 1, "saved_share": share}
+        for name, share in zip(TAGS["savings_level"].values, (0.049, 0.05, 0.2, 0.4), strict=True)
+    },
+    # five shopping days at 30.00 before the last 90 days; five in them
+    "basket_trend": {
+        "growing": baskets(20_000),
+        "steady": baskets(15_000),
+        "shrinking": baskets(10_000),
+    },
+    "units_per_line": {
+        "single units": {"purchases": 10, "quantity_milli": 12_999},
+        "multiples": {"purchases": 10, "quantity_milli": 13_000},
+        "bulk": {"purchases": 10, "quantity_milli": 30_000},
+    },
+    # 180 days before the last 90 with 18 visits: 9 in 90 days
+    "visit_trend": {
+        "more often": {"tenure_days": 269, "visits_90d": 12, "visits_365d": 30},
+        "as before": {"tenure_days": 269, "visits_90d": 9, "visits_365d": 27},
+        "less often": {"tenure_days": 269, "visits_90d": 6, "visits_365d": 24},
+    },
+    "conversion": {
+        "nearly always": {"active_days": 10, "purchase_days": 9},
+        "often": {"active_days": 10, "purchase_days": 5},
+        "seldom": {"active_days": 10, "purchase_days": 4},
+    },
+    "research_style": {
+        "decides fast": {"views": 20, "purchases": 7},
+        "compares": {"views": 21, "purchases": 7},
+        "researches": {"views": 105, "purchases": 7},
+    },
+    "department_spread": {
+        "one department": {"purchases": 10, "departments": shares(("A", 700))},
+        "mostly one": {"purchases": 10, "departments": shares(("A", 400))},
+        "across departments": {"purchases": 10, "departments": shares(("A", 399))},
+    },
+    "brand_loyalty": {
+        name: {"purchases": 10, "top_brand": "Acme", "brands": shares(("Acme", share))}
+        for name, share in (("loyal", 500), ("leaning", 200), ("switches", 199))
+    },
+    "price_spread": {
+        name: {"purchases": 10, "price_bands": shares(("2", share))}
+        for name, share in (("one price step", 600), ("neighbouring steps", 400), ("all prices", 399))
+    },
+    # 5 of 20 lines reduced before the last 90 days
+    "promotion_trend": {
+        name: {
+            "purchases": 40,
+            "purchases_90d": 20,
+            "discounted_purchases": 5 + recent,
+            "discounted_purchases_90d": recent,
+            "discount_cents": 1,
+        }
+        for name, recent in (("more on promotion", 8), ("as before", 6), ("less on promotion", 2))
+    },
+    "one_and_done": {"yes": {"purchase_days": 1, "purchase_recency_days": 61}},
+    "refund_burden": {
+        "notable": paid(1_000, refund_cents=50, purchases=5),
+        "high": paid(1_000, refund_cents=200, purchases=5),
+    },
+    "promotion_only": {"yes": {"purchases": 20, "discounted_purchases": 18, "discount_cents": 1}},
+    "cutting_back": {"yes": {**year(180, 49_700, **{"90d": 19_700}), **paid(1, value_tier="high", lifecycle="active")}},
+    "worth_winning_back": {"yes": paid(50_000, lifecycle="lapsed")},
+    "retention_priority": {
+        "first": paid(1, churn_14d=0.6, value_tier="high"),
+        "second": paid(1, churn_14d=0.6, value_tier="medium"),
+    },
+    "history_depth": {"thin": {"active_days": 4}, "fair": {"active_days": 5}, "rich": {"active_days": 25}},
+    "campaign_reach": {"few": {"exposures": 1}, "several": {"exposures": 3}, "many": {"exposures": 10}},
+    "recent_redeemer": {"yes": {"coupons_90d": 1}},
+    "declared_profile": {
+        "full": {f"{name}_origin": "declared" for name in ATTRIBUTES[:6]},
+        "partial": {"age_origin": "declared", "gender_origin": "inferred"},
+    },
+    "item_knowledge": {
+        name: {"purchases": 5, "category_count": 1, "unknown_share_milli": share}
+        for name, share in (("well known", 50), ("partly known", 300), ("poorly known", 301))
+    },
     **{name: {"some": {name: "some", f"{name}_origin": "inferred", f"{name}_probability": 0.6}} for name in ATTRIBUTES},
 }
 ABSENT: list[tuple[str, dict[str, Any]]] = [
@@ -168,6 +269,19 @@ ABSENT: list[tuple[str, dict[str, Any]]] = [
     ("churn_risk", {}),
     ("returns_often", {"returns": 3, "purchases": 31}),
     ("returns_often", {"returns": 3}),
+    ("loyalty_milestone", {"purchase_days": 4}),
+    ("onboarding", {"tenure_days": 60, "purchase_days": 9}),
+    ("lifetime_spend", {"views": 5}),
+    ("one_and_done", {"purchase_days": 1, "purchase_recency_days": 60}),
+    ("one_and_done", {"purchase_days": 2, "purchase_recency_days": 99}),
+    ("refund_burden", paid(1_000, refund_cents=49, purchases=5)),
+    ("promotion_only", {"purchases": 21, "discounted_purchases": 18, "discount_cents": 1}),
+    ("worth_winning_back", paid(49_999, lifecycle="lapsed")),
+    ("retention_priority", paid(1, churn_14d=0.6, value_tier="low")),
+    ("campaign_reach", {"coupons": 3}),
+    ("declared_profile", {"age_origin": "inferred"}),
+    ("brand_loyalty", {"purchases": 50, "top_brand": "National", "brands": shares(("National", 900))}),
+    ("visit_trend", {"tenure_days": 179, "visits_90d": 9, "visits_365d": 27}),
 ]
 
 

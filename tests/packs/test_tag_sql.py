@@ -104,7 +104,15 @@ def test_no_tag_fails_where_nothing_was_counted(small_warehouse):
     """Zeros everywhere: the row of a user who was only reached by a campaign."""
     small_warehouse.snapshot("reached", START, exposures=2, lifecycle="prospect", first_date=START, departments=[], brands=[])
     found = {row["tag_id"]: row["value"] for row in small_warehouse.export(TAGS)}
-    assert found == {"lifecycle": "prospect", "customer_since": "under a month", "campaign_response": "reached, no redemption"}
+    assert found == {
+        "lifecycle": "prospect",
+        "customer_since": "under a month",
+        "acquisition_cohort": "2017 Q1",
+        "onboarding": "not yet bought",
+        "campaign_response": "reached, no redemption",
+        "campaign_reach": "few",
+        "history_depth": "thin",
+    }
 
 
 def test_confidence_and_evidence_compute_on_rows_whose_tag_is_absent(small_warehouse):

@@ -1,0 +1,117 @@
+"""`portrait tags`: what the catalogue declares, whether a file of it may stand, and what changing it would do."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any, Optional
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from portrait_assets.errors import PortraitError
+from portrait_assets.home import open_home
+from portrait_assets.packs.catalogue import DIMENSIONS, Tag, parse_catalogue
+from portrait_assets.packs.files import read_toml
+from portrait_assets.packs.pack import load_pack
+from portrait_assets.reading import Export
+from portrait_assets.reading.catalogue_page import catalogue_page
+from portrait_assets.reading.tag_diff import tag_diff
+from portrait_assets.words_near import nearest
+
+app = typer.Typer(help="The tag catalogue: look, judge a file, and see what a change would do.", no_args_is_help=True)
+console = Console(highlight=False)
+
+PackOption = Annotated[str, typer.Option("--pack", help="A shipped domain pack.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for a program to read.")]
+CatalogueFile = Annotated[Path, typer.Argument(help="A tags.toml.", exists=True, dir_okay=False)]
+
+
+@app.command("list")
+def list_tags(
+    pack: PackOption = "ecommerce",
+    dimension: Annotated[Optional[str], typer.Option("--dimension", help=f"One of {', '.join(DIMENSIONS)}.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """All tags of the catalogue, drafts included."""
+    if dimension not in (None, *DIMENSIONS):
+        raise PortraitError(f"--dimension '{dimension}' is not one of {', '.join(DIMENSIONS)}")
+    found = [tag for tag in load_pack(pack).catalogue if dimension in (None, tag.dimension)]
+    if as_json:
+        _print_json([_as_object(tag) for tag in found])
+        return
+    table = Table("id", "name", "", "dimension", "kind", "owner", "status", box=None, pad_edge=False)
+    for tag in found:
+        table.add_row(tag.id, tag.name, tag.name_zh, tag.dimension, tag.kind, tag.owner, tag.status)
+    console.print(table)
+
+
+@app.command()
+def show(
+    tag_id: Annotated[str, typer.Argument(help="The tag's id.")], pack: PackOption = "ecommerce", as_json: JsonOption = False
+) -> None:
+    """All that the catalogue says of one tag."""
+    found = load_pack(pack)
+    tag = found.tag(tag_id)
+    if tag is None:
+        raise PortraitError(f"tag '{tag_id}' is not in the catalogue{nearest(tag_id, [tag.id for tag in found.catalogue])}")
+    if as_json:
+        _print_json(_as_object(tag))
+        return
+    table = Table(box=None, pad_edge=False, show_header=False)
+    for name, content in _as_object(tag).items():
+        said = "; ".join(f"{key} = {sql}" for key, sql in content.items()) if isinstance(content, dict) else content
+        table.add_row(name, ", ".join(said) if isinstance(said, list) else str(said))
+    console.print(table, markup=False)
+
+
+@app.command()
+def lint(file: CatalogueFile) -> None:
+    """Judge a catalogue file; what is wrong is one line with the file's line, the tag and the field, and exit 2."""
+    tags = parse_catalogue(read_toml(file), file, file.read_text(encoding="utf-8"))
+    console.print(f"{file}: {len(tags)} tags, all well formed.")
+
+
+@app.command()
+def page(
+    out: Annotated[Path, typer.Option("--out", help="The Markdown file to write.")], pack: PackOption = "ecommerce"
+) -> None:
+    """Write the catalogue as a page for people."""
+    out.write_text(catalogue_page(load_pack(pack)), encoding="utf-8")
+    console.print(f"The catalogue is in [bold]{out}[/bold].")
+
+
+@app.command()
+def diff(
+    file: CatalogueFile,
+    export: Annotated[Optional[Path], typer.Option("--export", help="An export's folder; default: the published one.")] = None,
+    shown: Annotated[int, typer.Option("--show", min=0, help="Users to name for each move.")] = 5,
+    as_json: JsonOption = False,
+) -> None:
+    """Before a changed catalogue is published: who would enter each value, who would leave, and by which numbers."""
+    folder = export or open_home().settings.published_dir / "current"
+    opened = Export.open(folder)
+    before = load_pack(str(opened.manifest.get("pack", "ecommerce"))).tags
+    after = parse_catalogue(read_toml(file), file, file.read_text(encoding="utf-8"))
+    found = tag_diff(opened, before, tuple(tag for tag in after if tag.status != "draft"))
+    if as_json:
+        _print_json([change.as_dict() for change in found])
+        return
+    console.print(f"Against generation {opened.generation}, as of {opened.as_of}:", markup=False)
+    if not found:
+        console.print("  no user's tag would change")
+    for change in found:
+        console.print(change.headline(), markup=False)
+        for move in change.moves:
+            console.print(f"  {move.headline()}", markup=False)
+            for user in move.users[:shown]:
+                console.print(f"    {user.told(change)}", markup=False)
+
+
+def _as_object(tag: Tag) -> dict[str, Any]:
+    """A tag as one JSON object: what was declared, and the columns its value reads."""
+    return tag.model_dump(mode="json", exclude={"fractions", "inputs"}) | {"reads": sorted(tag.inputs)}
+
+
+def _print_json(value: Any) -> None:
+    sys.stdout.write(json.dumps(value, indent=2, default=str, ensure_ascii=False) + "\n")
