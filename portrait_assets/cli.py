@@ -15,6 +15,7 @@ import typer
 from rich.console import Console
 from rich.logging import RichHandler
 
+from portrait_assets.commands.audience import app as audience_app
 from portrait_assets.errors import PortraitError
 from portrait_assets.partitions import parse_date, partition_of
 
@@ -26,6 +27,7 @@ app = typer.Typer(
 )
 sources_app = typer.Typer(help="Look at sources and try mappings.", no_args_is_help=True)
 app.add_typer(sources_app, name="sources")
+app.add_typer(audience_app, name="audience")
 
 console = Console(highlight=False)
 progress = Console(stderr=True, highlight=False)

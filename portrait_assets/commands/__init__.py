@@ -1,0 +1,1 @@
+"""Groups of commands, each a module; `cli.py` puts them together."""
