@@ -15,6 +15,7 @@ import typer
 from rich.console import Console
 from rich.logging import RichHandler
 
+from portrait_assets.commands.audience import app as audience_app
 from portrait_assets.commands.items import app as items_app
 from portrait_assets.commands.models import app as models_app
 from portrait_assets.commands.recommend import recommend
@@ -36,6 +37,7 @@ app.add_typer(items_app, name="items")
 app.command()(segments)
 app.command()(recommend)
 app.add_typer(tags_app, name="tags")
+app.add_typer(audience_app, name="audience")
 
 console = Console(highlight=False)
 progress = Console(stderr=True, highlight=False)

@@ -1,0 +1,53 @@
+"""A hand-made export of forty users whose every audience can be counted by eye, and the real columns' names."""
+
+import hashlib
+import json
+from datetime import date
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from portrait_assets.reading import Export
+
+USERS = [f"u{number}" for number in range(1, 41)]
+
+
+def make_export(folder: Path, lapsing: range = range(1, 11), as_of: str = "2017-10-01") -> Path:
+    """u1 to u10 are lapsing, others active; every second one has high value; u1 to u5 like CHEESE; churn is number / 100.
+
+    u40 has no churn and no tag but lifecycle. Embeddings are one direction for lapsing users and its opposite for others.
+    """
+    folder.mkdir(parents=True)
+    tags, portraits, vectors = [], [], []
+    for number, user_id in enumerate(USERS, start=1):
+        tags.append((user_id, "lifecycle", "lapsing" if number in lapsing else "active", json.dumps({"recency_days": number})))
+        if number < 40:
+            tags.append((user_id, "value_tier", "high" if number % 2 == 0 else "low", json.dumps({"spend_cents_365d": number})))
+        portraits.append({
+            "user_id": user_id, "as_of": date.fromisoformat(as_of), "visits": number,
+            "churn_14d": number / 100 if number < 40 else None, "first_date": date(2017, 1, 1),
+            "categories": [{"value": "CHEESE" if number <= 5 else "MILK", "share_milli": 100}],
+        })  # fmt: skip
+        vectors.append({"user_id": user_id, "embedding": [1.0 if number in lapsing else -1.0, number / 1000]})
+    frames = {
+        "portraits": pl.DataFrame(portraits),
+        "tags": pl.DataFrame(tags, schema=["user_id", "tag_id", "value", "evidence"], orient="row"),
+        "embeddings": pl.DataFrame(vectors),
+        "predictions": pl.DataFrame(
+            {"user_id": USERS, "target": ["category_14d=CHEESE"] * 40, "probability": [0.1] * 20 + [0.6] * 20}
+        ),
+        "changes": pl.DataFrame({"user_id": USERS}),
+        "recommendations": pl.DataFrame({"user_id": USERS}),
+    }
+    for name, frame in frames.items():
+        frame.write_parquet(folder / f"{name}.parquet")
+    hashes = {f"{name}.parquet": hashlib.sha256((folder / f"{name}.parquet").read_bytes()).hexdigest() for name in frames}
+    manifest = {"as_of": as_of, "pack": "ecommerce", "sha256": hashes, "generation": f"made-{as_of}"}
+    (folder / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def export(tmp_path_factory: pytest.TempPathFactory) -> Export:
+    return Export.open(make_export(tmp_path_factory.mktemp("audiences") / "export"))
