@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from portrait_assets.errors import PortraitError
+from portrait_assets.kernels.ranking.assessment import assess_ranking, before, tifu_knn
 from portrait_assets.kernels.ranking.candidates import candidates_at
 from portrait_assets.kernels.ranking.features import pair_features
 from portrait_assets.kernels.ranking.lines import lines_from
@@ -237,3 +238,35 @@ def test_a_reason_is_a_group_whose_absence_lowers_the_score(shop, goods, learnt)
 def test_too_little_to_learn_from_is_said():
     with pytest.raises(PortraitError, match="fewer than two windows"):
         fit_ranker(lines_from(bought(("ann", 1, "milk")), ITEMS), AS_OF, RANKERS["tiny"])
+
+
+def test_rivals_are_judged_beside_the_ranker(shop, goods):
+    lines = lines_from(shop, goods)
+    found = assess_ranking(lines, AS_OF, RANKERS["tiny"], seeds=(7, 8))
+    recall = found.rivals.filter((pl.col("target") == "window") & (pl.col("measure") == "recall"))
+    by_rival = dict(recall.select("rival", "mean").iter_rows())
+    assert by_rival["served"] > by_rival["popular"] + 0.2 and by_rival["TIFU-KNN"] > by_rival["popular"] + 0.2
+    row = found.ratio.row(0, named=True)
+    assert row["low"] <= row["ratio"] <= row["high"] and len(row["by_seed"]) == 2
+    recalls = dict(found.generators.select("generator", "recall").iter_rows())
+    assert recalls["all together"] == pytest.approx(recalls["again"], abs=0.5) and recalls["all together"] >= max(
+        recalls.values()
+    )
+
+
+def test_rankers_at_a_cutoff_learn_from_nothing_after_it(shop, goods):
+    """Lines cut at the cutoff, and lines that never reached it, make the same ranker."""
+    whole = lines_from(shop, goods)
+    short = lines_from(shop.filter(pl.col("visit_time") < datetime(2024, 3, 1)), goods)
+    assert whole.items == short.items and whole.users == short.users
+    rankers = [fit_ranker(lines, AS_OF, RANKERS["tiny"])[0] for lines in (before(whole, AS_OF), short)]
+    assert rankers[0] == rankers[1]
+
+
+def test_tifu_knn_by_hand():
+    """One user: eight visits make four groups of two at most; milk on the last visit, bread on the first."""
+    rows = [("ann", 8 - k, "milk" if k == 7 else "bread" if k == 0 else "soap") for k in range(8)]
+    scores = tifu_knn(lines_from(bought(*rows), ITEMS), AS_OF, groups=7, own=1.0).toarray()[0]
+    items = lines_from(bought(*rows), ITEMS).items
+    assert scores[items.index("milk")] == pytest.approx(1 / (2 * 4))
+    assert scores[items.index("bread")] == pytest.approx(0.9 * 0.7**3 / (2 * 4))

@@ -11,9 +11,10 @@ import numpy as np
 import polars as pl
 from scipy import sparse
 
+from portrait_assets.kernels.ranking.candidates import best_unknown
 from portrait_assets.kernels.ranking.lines import Lines
-from portrait_assets.kernels.ranking.measures import Measured, measure, targets_of, top
-from portrait_assets.kernels.ranking.neighbours import sorted_csr, strongest, unit_rows
+from portrait_assets.kernels.ranking.measures import K, Measured, measure, targets_of, top
+from portrait_assets.kernels.ranking.neighbours import sorted_csr, strongest, unit_rows, values_at
 from portrait_assets.kernels.ranking.ranker import RankerConfig, Read, fit_ranker, grades, predict, read_at
 from portrait_assets.kernels.sequences import day_number
 
@@ -111,9 +112,11 @@ def simple_rivals(lines: Lines, read: Read, config: RankerConfig) -> dict[str, M
 
 
 def over_everything(lines: Lines, read: Read, scores: sparse.csr_matrix) -> Measured:
-    """Measures of a (U, I) matrix of scores, every item a candidate."""
-    user = np.repeat(np.arange(scores.shape[0]), np.diff(scores.indptr))
-    return measure(lines, read.as_of, 14, user, scores.indices.astype(np.int64), scores.data)
+    """Measures of a (U, I) matrix of scores, every item a candidate: what the user bought before, and the best of all else."""
+    again = np.unique(lines.pair()[lines.before(read.as_of)])
+    pair = np.union1d(again, best_unknown(scores, lines, read.as_of, K))
+    user, item = pair // len(lines.items), pair % len(lines.items)
+    return measure(lines, read.as_of, 14, user, item, values_at(scores, user, item))
 
 
 def tifu_knn(
@@ -171,7 +174,7 @@ def generators_frame(lines: Lines, read: Read, config: RankerConfig) -> pl.DataF
     return pl.DataFrame(rows, schema={"generator": pl.String, "candidates": pl.Int64, "recall": pl.Float64}, orient="row")
 
 
-def lists_frame(lines: Lines, read: Read, score: np.ndarray, k: int = 10) -> pl.DataFrame:
+def lists_frame(lines: Lines, read: Read, score: np.ndarray, k: int = K) -> pl.DataFrame:
     """Of the k best: items ever shown, mean log rarity of what is shown (novelty, bits), item types a list, share of the top hundred."""
 
     best, _ = top(read.candidates.user, read.candidates.item, score, k)
