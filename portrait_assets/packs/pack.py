@@ -13,6 +13,7 @@ from portrait_assets.columns import EVENT_TYPES
 from portrait_assets.errors import PortraitError
 from portrait_assets.packs.catalogue import Tag, parse_catalogue
 from portrait_assets.packs.files import Declared, read_toml, validate
+from portrait_assets.packs.taxonomy import Taxonomy, parse_taxonomy
 
 PACKS_DIR = Path(__file__).parent
 
@@ -66,6 +67,7 @@ class Pack:
     interests: Interests
     attributes: Attributes
     catalogue: tuple[Tag, ...]
+    taxonomy: Taxonomy
 
     @property
     def tags(self) -> tuple[Tag, ...]:
@@ -103,7 +105,10 @@ def _load_shipped(name: str) -> Pack:
 
 
 def read_pack(folder: Path) -> Pack:
-    """The pack whose pack.toml and tags.toml are in `folder`."""
+    """The pack whose pack.toml, tags.toml and taxonomy.toml are in `folder`.
+
+    What the taxonomy says is not part of `version`: no stored table is made from it.
+    """
     file_of_tags = folder / "tags.toml"
     said, tags = read_toml(folder / "pack.toml"), read_toml(file_of_tags)
     file = validate(PackFile, said, str(folder / "pack.toml"))
@@ -121,4 +126,5 @@ def read_pack(folder: Path) -> Pack:
         interests=file.interests,
         attributes=file.attributes,
         catalogue=parse_catalogue(tags, file_of_tags, file_of_tags.read_text(encoding="utf-8")),
+        taxonomy=parse_taxonomy(read_toml(folder / "taxonomy.toml"), folder / "taxonomy.toml"),
     )
