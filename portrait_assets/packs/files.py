@@ -24,7 +24,9 @@ def read_toml(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise PortraitError(f"{path} is missing; a pack needs pack.toml, tags.toml and recommendations.toml") from None
+        raise PortraitError(
+            f"{path} is missing; a pack needs pack.toml, tags.toml, taxonomy.toml and recommendations.toml"
+        ) from None
     except UnicodeDecodeError:
         raise PortraitError(f"{path} is not UTF-8 text; save it as UTF-8") from None
     except tomllib.TOMLDecodeError as error:

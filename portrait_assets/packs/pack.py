@@ -14,6 +14,7 @@ from portrait_assets.errors import PortraitError
 from portrait_assets.packs.catalogue import Tag, parse_catalogue
 from portrait_assets.packs.files import Declared, read_toml, validate
 from portrait_assets.packs.recommending import Recommending, parse_recommending
+from portrait_assets.packs.taxonomy import Taxonomy, parse_taxonomy
 
 PACKS_DIR = Path(__file__).parent
 
@@ -68,6 +69,7 @@ class Pack:
     attributes: Attributes
     catalogue: tuple[Tag, ...]
     recommending: Recommending
+    taxonomy: Taxonomy
 
     @property
     def tags(self) -> tuple[Tag, ...]:
@@ -105,7 +107,10 @@ def _load_shipped(name: str) -> Pack:
 
 
 def read_pack(folder: Path) -> Pack:
-    """The pack whose pack.toml, tags.toml and recommendations.toml are in `folder`."""
+    """The pack whose pack.toml, tags.toml, taxonomy.toml and recommendations.toml are in `folder`.
+
+    What the taxonomy says is not part of `version`: no stored table is made from it.
+    """
     file_of_tags = folder / "tags.toml"
     said, tags, rules = (read_toml(folder / f"{name}.toml") for name in ("pack", "tags", "recommendations"))
     file = validate(PackFile, said, str(folder / "pack.toml"))
@@ -124,4 +129,5 @@ def read_pack(folder: Path) -> Pack:
         attributes=file.attributes,
         catalogue=parse_catalogue(tags, file_of_tags, file_of_tags.read_text(encoding="utf-8")),
         recommending=parse_recommending(rules, folder / "recommendations.toml"),
+        taxonomy=parse_taxonomy(read_toml(folder / "taxonomy.toml"), folder / "taxonomy.toml"),
     )

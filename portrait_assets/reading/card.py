@@ -44,6 +44,17 @@ class Interest:
 
 
 @dataclass(frozen=True)
+class InterestNode:
+    """A node of the pack's taxonomy: the exact sum, in thousandths of attention, of the categories below it that are listed."""
+
+    id: str
+    name: str
+    name_zh: str
+    parent: str | None
+    share_milli: int
+
+
+@dataclass(frozen=True)
 class Attribute:
     """A social attribute. `best_guess` is the probability of the model's best class where that was too low to say it."""
 
@@ -109,6 +120,7 @@ class Card:
     behaviour: list[Measure]
     dayparts: list[Interest]
     preference: dict[str, list[Interest]]
+    interests: list[InterestNode]
     social: list[Attribute]
     churn_note: str
     likely_next: list[Interest]
@@ -137,6 +149,7 @@ def card(export: Export, user_id: str, pack: Pack | None = None) -> Card:
         behaviour=[_measure(name, label, portrait) for name, label in MEASURES.items() if portrait.get(name)],
         dayparts=[Interest(name, portrait[f"{name}_share"]) for name in DAYPARTS if portrait.get(f"{name}_share") is not None],
         preference=_preference(portrait),
+        interests=_interests(portrait, pack),
         social=social,
         churn_note=_churn_note(portrait),
         likely_next=_likely_next(predictions),
@@ -149,6 +162,7 @@ def card(export: Export, user_id: str, pack: Pack | None = None) -> Card:
             "code_version": export.manifest.get("code_version"),
             "model_version": portrait.get("model_version"),
             "pack": f"{pack.name} {pack.version}",
+            "taxonomy": pack.taxonomy.version,
         },
         unknown=_unknown(portrait, social),
     )
@@ -177,6 +191,16 @@ def _preference(portrait: dict[str, Any]) -> dict[str, list[Interest]]:
         Interest(price_step(entry["value"]), entry["share_milli"] / 1000) for entry in portrait.get("price_bands") or []
     ]
     return found
+
+
+def _interests(portrait: dict[str, Any], pack: Pack) -> list[InterestNode]:
+    """The nodes that have a part in the five strongest categories, in the taxonomy's order."""
+    totals = pack.taxonomy.totals({one["value"]: one["share_milli"] for one in portrait.get("categories") or []})
+    return [
+        InterestNode(node.id, node.name, node.name_zh, node.parent, totals[node.id])
+        for node in pack.taxonomy.nodes
+        if totals[node.id]
+    ]
 
 
 def _attribute(name: str, portrait: dict[str, Any], predictions: list[dict[str, Any]]) -> Attribute:

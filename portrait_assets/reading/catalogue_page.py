@@ -10,7 +10,7 @@ def catalogue_page(pack: Pack) -> str:
     lines = [
         f"# {len(pack.catalogue)} tags: {pack.title}",
         "",
-        f"Made by `portrait tags page` from catalogue version `{pack.version}`. What each field means: [tags.md](tags.md).",
+        "Made by `portrait tags page`. What each field means: [tags.md](tags.md).",
         "",
     ]
     for dimension in DIMENSIONS:

@@ -136,3 +136,10 @@ def test_user_of_whom_nothing_is_known_gets_a_card_that_says_so(export: Export):
 def test_unknown_user_gets_no_card(export: Export):
     with pytest.raises(PortraitError, match="user '104' has no event before 2017-10-01"):
         card(export, "104")
+
+
+def test_interests_on_the_card_are_sums_of_the_categories_below(export_folder):
+    export = Export.open(export_folder)
+    found = {node.id: node.share_milli for node in card(export, "101").interests}
+    assert found == {"food": 300, "dairy": 300}  # CHEESE alone is listed
+    assert card(export, "103").interests == []
