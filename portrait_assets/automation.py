@@ -84,7 +84,7 @@ evaluate = dg.define_asset_job(
 )
 evaluate_ranking = dg.define_asset_job(
     "evaluate_ranking",
-    dg.AssetSelection.keys(["models", "ranking_evaluation"]),
+    dg.AssetSelection.keys(["models", "ranking"]),
     description="How good the recommendations would have been at past cutoffs, beside everything simpler. On demand.",
 )
 JOBS = [land, ingest, train, portraits, publish, refresh, evaluate, evaluate_ranking]

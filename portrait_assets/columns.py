@@ -354,6 +354,19 @@ MODELS_REGISTRY = Table(
     ),
 )
 
+MODELS_RANKING = Table(
+    "models.ranking",
+    "cutoff x rival x target x measure: how good recommendations would have been",
+    (
+        Column("cutoff", "date", "as-of of the ranking; the fortnight after it judges"),
+        Column("rival", "varchar", "served: the ranker; else what it is beside"),
+        Column("target", "varchar", "window, basket (its first visit), again or discover"),
+        Column("measure", "varchar", "recall, ndcg, hit or mrr, of the ten best"),
+        Column("users", "bigint", "users with such a target"),
+        Column("mean", "double", "mean over them"),
+    ),
+)
+
 MODELS_EVALUATION = Table(
     "models.evaluation",
     "cutoff x head x model: how good the model would have been there, and its rivals",

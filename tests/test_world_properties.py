@@ -256,7 +256,7 @@ def test_renaming_users_renames_the_result_and_nothing_else(events: list[dict], 
         }
         after["advice"] = advice(world, LAST)
     for name, frame in before.items():
-        attribute = ("age", "income")
+        attribute = ("age", "income", "declared_profile")
         kept = [
             frame.filter(~pl.col("tag_id").is_in(attribute)) if "tag_id" in frame.columns else frame
             for frame in (frame, after[name])

@@ -1,12 +1,14 @@
-"""models/ranking_evaluation: how good the recommendations would have been at past cutoffs, beside everything simpler. On demand."""
+"""models/ranking: how good the recommendations would have been at past cutoffs, beside everything simpler. On demand."""
 
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import polars as pl
 
-from portrait_assets.assets.common import HOME, OWNERS, markdown_table
+from portrait_assets import columns as c
+from portrait_assets.assets.common import HOME, OWNERS, definition_metadata, markdown_table, shown
 from portrait_assets.assets.evaluation import Evaluation, default_cutoffs
 from portrait_assets.assets.training import HORIZON, ITEMS, lines_at
 from portrait_assets.errors import PortraitError
@@ -28,15 +30,16 @@ TITLES = {
 
 
 @dg.asset(
-    key=["models", "ranking_evaluation"],
+    key=["models", "ranking"],
     deps=[["clean", "events"], ["clean", "items"]],
     group_name="evaluation",
     owners=OWNERS,
     kinds={"python", "mlflow"},
+    metadata=definition_metadata(c.MODELS_RANKING),
     description="The ranker trained as on past days and measured on the fortnight after each, beside plain boosting refitted in the "
     "same run, TIFU-KNN, neighbours, personal frequency and popularity. On demand.",
 )
-def ranking_evaluation(
+def ranking(
     context: dg.AssetExecutionContext, config: Evaluation, warehouse: Warehouse, tracking: Tracking
 ) -> dg.MaterializeResult:
     """Assess every cutoff, log the tables to MLflow, write them as Markdown into the home."""
@@ -49,17 +52,22 @@ def ranking_evaluation(
             mlflow.log_metrics({f"{row['cutoff']}/{name}": row[name] for name in ("ratio", "low", "high")})
         file = write_markdown(HOME, tables)
         mlflow.log_artifact(str(file), "markdown")
-    told = {name: dg.MetadataValue.md(markdown_table(frame)) for name, frame in tables.items()}
-    return dg.MaterializeResult(metadata={**told, "Markdown": str(file)})
+    told: dict[str, Any] = {name: dg.MetadataValue.md(markdown_table(tables[name])) for name in TITLES}
+    with warehouse.open("record the evaluation") as session:
+        session.stage_frame("evaluated", tables["figures"])
+        with session.transaction():
+            session.execute(f"delete from {c.MODELS_RANKING.name} where cutoff in (select cutoff from evaluated)")
+            session.execute(f"insert into {c.MODELS_RANKING.name} by name select * from evaluated")
+        return shown(session, c.MODELS_RANKING, tables["figures"].height, **told, Markdown=str(file))
 
 
 def assessed(home: Home, warehouse: Warehouse, cutoffs: list[date]) -> dict[str, pl.DataFrame]:
-    """TITLES's tables of all cutoffs; the warehouse is held to read only."""
+    """TITLES's tables of all cutoffs, and every figure of the rivals; the warehouse is held to read only."""
     from portrait_assets.kernels.ranking.assessment import assess_ranking
     from portrait_assets.kernels.ranking.lines import lines_from
     from portrait_assets.kernels.ranking.ranker import RANKERS
 
-    found: dict[str, list[pl.DataFrame]] = {name: [] for name in TITLES}
+    found: dict[str, list[pl.DataFrame]] = {name: [] for name in ("figures", *TITLES)}
     for cutoff in cutoffs:
         if as_of_of(home.days.end) < cutoff + HORIZON:
             raise PortraitError(
@@ -68,7 +76,13 @@ def assessed(home: Home, warehouse: Warehouse, cutoffs: list[date]) -> dict[str,
         with warehouse.open("read for evaluation") as session:
             lines, items = lines_at(session, cutoff + HORIZON), session.frame(ITEMS)
         one = assess_ranking(lines_from(lines, items), cutoff, RANKERS[home.settings.model_size])
-        parts = {"rivals": wide(one.rivals), "ratio": shown(one.ratio), "generators": one.generators, "lists": one.lists}
+        parts = {
+            "figures": one.rivals,
+            "rivals": wide(one.rivals),
+            "ratio": rounded(one.ratio),
+            "generators": one.generators,
+            "lists": one.lists,
+        }
         for name, part in parts.items():
             found[name].append(part.select(pl.lit(cutoff).alias("cutoff"), pl.all()))
     return {name: pl.concat(parts) for name, parts in found.items()}
@@ -82,7 +96,7 @@ def wide(rivals: pl.DataFrame) -> pl.DataFrame:
     return named.pivot(on="figure", index="rival", values="mean", maintain_order=True)
 
 
-def shown(ratio: pl.DataFrame) -> pl.DataFrame:
+def rounded(ratio: pl.DataFrame) -> pl.DataFrame:
     """Ratios of the seeds as one text."""
     return ratio.with_columns(by_seed=pl.col("by_seed").list.eval(pl.element().round(4).cast(pl.String)).list.join(", "))
 
@@ -93,6 +107,6 @@ def write_markdown(home: Home, tables: dict[str, pl.DataFrame]) -> Path:
     file.parent.mkdir(parents=True, exist_ok=True)
     cutoffs = " ".join(f"--as-of {day}" for day in tables["ratio"]["cutoff"])
     parts = [f"# Recommendations at past cutoffs\n\nMade by `portrait models evaluate-ranking {cutoffs} --out docs/model`.\n"]
-    parts += [f"## {TITLES[name]}\n\n{table(frame)}\n" for name, frame in tables.items()]
+    parts += [f"## {TITLES[name]}\n\n{table(tables[name])}\n" for name in TITLES]
     file.write_text("\n".join(parts), encoding="utf-8")
     return file

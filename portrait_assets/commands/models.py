@@ -120,7 +120,7 @@ def evaluate_ranking(
     home = open_home(source=source)
     for text in as_of or []:
         parse_date(text, "--as-of")
-    config = {"ops": {"models__ranking_evaluation": {"config": {"cutoffs": as_of or []}}}}
+    config = {"ops": {"models__ranking": {"config": {"cutoffs": as_of or []}}}}
     operations.execute(home, "evaluate_ranking", None, config)
     file = home.settings.home_dir / "evaluation" / "ranking.md"
     if out is not None:

@@ -39,6 +39,7 @@ def make_export(folder: Path, lapsing: range = range(1, 11), as_of: str = "2017-
         ),
         "changes": pl.DataFrame({"user_id": USERS}),
         "recommendations": pl.DataFrame({"user_id": USERS}),
+        "lists": pl.DataFrame({"user_id": USERS}),
     }
     for name, frame in frames.items():
         frame.write_parquet(folder / f"{name}.parquet")
