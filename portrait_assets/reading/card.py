@@ -7,6 +7,7 @@ from typing import Any
 from portrait_assets.columns import ATTRIBUTES, WINDOWS
 from portrait_assets.packs import Pack, load_pack
 from portrait_assets.reading.export import Export
+from portrait_assets.reading.narrative import narrative
 from portrait_assets.reading.summary import summary
 from portrait_assets.reading.words import fill, price_step
 
@@ -116,6 +117,8 @@ class Card:
     user_id: str
     as_of: str
     summary: str
+    narrative: dict[str, str]
+    """A paragraph in English (`en`) and in Chinese (`zh`)."""
     portrait: dict[str, Any]
     behaviour: list[Measure]
     dayparts: list[Interest]
@@ -145,6 +148,7 @@ def card(export: Export, user_id: str, pack: Pack | None = None) -> Card:
         user_id=user_id,
         as_of=str(export.as_of),
         summary=summary(portrait),
+        narrative=narrative(portrait),
         portrait=portrait,
         behaviour=[_measure(name, label, portrait) for name, label in MEASURES.items() if portrait.get(name)],
         dayparts=[Interest(name, portrait[f"{name}_share"]) for name in DAYPARTS if portrait.get(f"{name}_share") is not None],

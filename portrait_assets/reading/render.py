@@ -42,8 +42,16 @@ def render(card: Card) -> RenderableType:
     columns.add_column(ratio=1)
     columns.add_column(ratio=1)
     columns.add_row(Group(_preference(card), _risk(card)), Group(_social(card), _value(card)))
-    parts = (_header(card), _behaviour(card), columns, _tags(card), _changes(card), _recommendations(card), _footer(card))
+    parts = (
+        _header(card), *_narrative(card), _behaviour(card), columns, _tags(card), _changes(card), _recommendations(card),
+        _footer(card),
+    )  # fmt: skip
     return Constrain(Group(*parts), WIDTH)
+
+
+def _narrative(card: Card) -> list[RenderableType]:
+    paragraphs: list[RenderableType] = [_text(text) for text in card.narrative.values() if text]
+    return [_panel("In words", *paragraphs)] if paragraphs else []
 
 
 def _header(card: Card) -> RenderableType:

@@ -1,6 +1,7 @@
 """How numbers are said to people: money from cents, shares, days, dates, and templates filled from evidence."""
 
 import re
+from collections.abc import Callable
 from datetime import date
 from string import Formatter
 from typing import Any
@@ -80,21 +81,28 @@ def said(name: str, value: Any, noun: str = "") -> str:
 class _Slots(Formatter):
     """`{name}` and `{name:noun}`, both from evidence; what is not there is unknown."""
 
+    def __init__(self, say: Callable[[str, Any, str], str]) -> None:
+        self.say = say
+
     def get_value(self, key: int | str, args: Any, kwargs: Any) -> Any:
         return str(key), kwargs.get(str(key))
 
     def format_field(self, value: Any, format_spec: str) -> str:
         name, content = value
-        return said(name, content, format_spec)
+        return self.say(name, content, format_spec)
 
 
-def fill(template: str, evidence: dict[str, Any]) -> str:
-    """A tag's explanation: the template with each slot said from the evidence; `[…]` goes where a slot in it is unknown."""
+def slot_names(template: str) -> set[str]:
+    """The names that a template's slots ask for."""
+    return {name for _, name, _, _ in Formatter().parse(template) if name is not None}
+
+
+def fill(template: str, evidence: dict[str, Any], say: Callable[[str, Any, str], str] = said) -> str:
+    """A template with each slot said from the evidence; `[…]` goes where a slot in it is unknown."""
 
     def kept(part: re.Match[str]) -> str:
         inner = part.group(1)
-        names = [name for _, name, _, _ in Formatter().parse(inner) if name is not None]
-        return "" if any(evidence.get(name) is None for name in names) else inner
+        return "" if any(evidence.get(name) is None for name in slot_names(inner)) else inner
 
-    text = _Slots().vformat(OPTIONAL.sub(kept, template), (), evidence)
+    text = _Slots(say).vformat(OPTIONAL.sub(kept, template), (), evidence)
     return text[:1].upper() + text[1:]

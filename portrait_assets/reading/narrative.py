@@ -1,0 +1,87 @@
+"""The portrait in words, English and Chinese: fixed sentences from narrative.toml, every number and name from the portrait."""
+
+import re
+from datetime import date
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field
+
+from portrait_assets.errors import PortraitError
+from portrait_assets.packs.files import Declared, read_toml, validate
+from portrait_assets.reading.words import OPTIONAL, fill, said, slot_names
+
+FILE = Path(__file__).with_name("narrative.toml")
+WINDOW = re.compile(r"_(\d+)d$")
+SLOT = re.compile(r"\{[^{}]*\}")
+Language = Literal["en", "zh"]
+
+
+class Wording(Declared):
+    """The same in both languages."""
+
+    en: str = Field(min_length=1, description="English")
+    zh: str = Field(min_length=1, description="Chinese")
+
+
+class Sentence(Wording):
+    """A sentence in both languages, and the least numbers it is said at."""
+
+    least: dict[str, float] = Field({}, description="column = number it has to reach")
+
+
+class Wordings(Declared):
+    """What narrative.toml may say."""
+
+    sentences: tuple[Sentence, ...] = Field(min_length=1, description="in the order they are said")
+    words: dict[str, dict[str, Wording]] = Field({}, description="column = what each value is called")
+
+
+def narrative(portrait: dict[str, Any]) -> dict[str, str]:
+    """A paragraph a language about one portrait row; says less where less is known, and nothing of whom nothing is known."""
+    wordings = _shipped()
+    said_ones = [sentence for sentence in wordings.sentences if _can_be_said(sentence, portrait)]
+    return {
+        "en": " ".join(text for sentence in said_ones if (text := _filled(sentence.en, portrait, "en", wordings))),
+        "zh": "".join(_filled(sentence.zh, portrait, "zh", wordings) for sentence in said_ones),
+    }
+
+
+def read_wordings(file: Path) -> Wordings:
+    """The sentences of `file`; PortraitError where one holds a number of its own or its languages say different things."""
+    wordings = validate(Wordings, read_toml(file), str(file))
+    for number, sentence in enumerate(wordings.sentences, start=1):
+        where = f"{file}, sentence {number}"
+        if slot_names(sentence.en) != slot_names(sentence.zh):
+            raise PortraitError(f"{where}: English and Chinese have different slots; they have to say the same")
+        for text in (sentence.en, sentence.zh):
+            windows = {found[1] for name in slot_names(text) if (found := WINDOW.search(name))}
+            if foreign := sorted(set(re.findall(r"\d+", SLOT.sub("", text))) - windows):
+                raise PortraitError(f"{where}: the number {foreign[0]} is of no slot's window; numbers come from the portrait")
+    return wordings
+
+
+@cache
+def _shipped() -> Wordings:
+    return read_wordings(FILE)
+
+
+def _can_be_said(sentence: Sentence, portrait: dict[str, Any]) -> bool:
+    needed = slot_names(OPTIONAL.sub("", sentence.en))
+    reached = all((portrait.get(name) or 0) >= number for name, number in sentence.least.items())
+    return reached and all(portrait.get(name) is not None for name in needed)
+
+
+def _filled(template: str, portrait: dict[str, Any], language: Language, wordings: Wordings) -> str:
+    def say(name: str, value: Any, noun: str) -> str:
+        words = wordings.words.get("origin" if name.endswith("_origin") else name, {})
+        if isinstance(value, str) and value in words:
+            return str(getattr(words[value], language))
+        if language == "zh" and isinstance(value, date):
+            return f"{value.year}年{value.month}月{value.day}日"
+        unit = WINDOW.sub("", name)
+        text = said("probability" if unit == "churn" else unit, value, noun)
+        return text.replace(" %", "%") if language == "zh" and not isinstance(value, str) else text
+
+    return fill(template, portrait, say).strip()
