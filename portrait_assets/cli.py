@@ -7,6 +7,7 @@ import os
 import sys
 import traceback
 from datetime import date
+from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated, Any, Optional
@@ -14,17 +15,30 @@ from typing import Annotated, Any, Optional
 import typer
 from rich.console import Console
 from rich.logging import RichHandler
+from typer.core import TyperGroup
 
-from portrait_assets.commands.audience import app as audience_app
-from portrait_assets.commands.items import app as items_app
-from portrait_assets.commands.models import app as models_app
-from portrait_assets.commands.recommend import recommend
-from portrait_assets.commands.segments import segments
-from portrait_assets.commands.tags import app as tags_app
 from portrait_assets.errors import PortraitError
 from portrait_assets.partitions import parse_date, partition_of
 
+LATER = ("audience", "items", "models", "recommend", "segments", "tags")  # modules of `commands`, imported when asked for
+
+
+class Groups(TyperGroup):
+    """The commands of this module and, read only when one of them is asked for, those of LATER: `portrait show` need not wait for them."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return [*super().list_commands(ctx), *LATER]
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        if cmd_name in LATER:
+            command = typer.main.get_command(import_module(f"portrait_assets.commands.{cmd_name}").app)
+            command.name = cmd_name
+            return command
+        return super().get_command(ctx, cmd_name)
+
+
 app = typer.Typer(
+    cls=Groups,
     help="Living, explainable user portraits from raw events.",
     no_args_is_help=True,
     add_completion=False,
@@ -32,12 +46,6 @@ app = typer.Typer(
 )
 sources_app = typer.Typer(help="Look at sources and try mappings.", no_args_is_help=True)
 app.add_typer(sources_app, name="sources")
-app.add_typer(models_app, name="models")
-app.add_typer(items_app, name="items")
-app.command()(segments)
-app.command()(recommend)
-app.add_typer(tags_app, name="tags")
-app.add_typer(audience_app, name="audience")
 
 console = Console(highlight=False)
 progress = Console(stderr=True, highlight=False)

@@ -13,10 +13,12 @@ from portrait_assets.home import open_home
 from portrait_assets.partitions import parse_date, partition_of
 from portrait_assets.reading import Export
 
+app = typer.Typer()
 console = Console(highlight=False)
 LISTS = {"blended": "For you", "again": "Buy again", "discover": "Discover: never bought so far"}
 
 
+@app.command()
 def recommend(
     user: Annotated[str, typer.Argument(help="A user id as the source writes it.")],
     which: Annotated[Optional[str], typer.Option("--list", help="blended, again or discover; default: all three.")] = None,

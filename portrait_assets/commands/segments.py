@@ -11,10 +11,12 @@ from rich.table import Table
 from portrait_assets.errors import PortraitError
 from portrait_assets.home import open_home
 
+app = typer.Typer()
 console = Console(highlight=False)
 TRAITS = ("lifecycle", "value_tier", "segment", "top_department", "top_category", "age", "kids")
 
 
+@app.command()
 def segments(
     exports: Annotated[
         Optional[list[Path]], typer.Argument(help="Folders of exports, the earliest first; default: the published one.")
