@@ -2,6 +2,7 @@
 
 import json
 import logging
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
@@ -46,6 +47,9 @@ def fit_and_judge(
     home: Home, frames: "Frames", trained_through: date, tracking: Tracking, champion: str | None, dagster_run: str
 ) -> Trained:
     """Train for `trained_through`, put the result through the gate against `champion`, log both to MLflow."""
+    import torch
+    from threadpoolctl import threadpool_limits
+
     from portrait_assets.kernels import behaviour, evaluation, storage
     from portrait_assets.kernels.config import PRESETS
 
@@ -58,10 +62,14 @@ def fit_and_judge(
             mlflow.log_metrics(values, step=epoch)
             logger.info("epoch %d  %s", epoch, "  ".join(f"{name} {value:.4f}" for name, value in values.items()))
 
-        model, report = behaviour.train(
-            frames.visits, frames.features, frames.items, frames.attributes, trained_through, config, log
-        )
-        ranker, ranking = fit_ranking(home, frames, trained_through)
+        # Two trainings that share nothing, side by side on two cores; threads are pinned around both, so that neither moves the other's sums.
+        torch.set_num_threads(config.threads)
+        with threadpool_limits(config.threads), ThreadPoolExecutor(1) as aside:
+            ranking_aside = aside.submit(fit_ranking, home, frames, trained_through)
+            model, report = behaviour.train(
+                frames.visits, frames.features, frames.items, frames.attributes, trained_through, config, log
+            )
+            ranker, ranking = ranking_aside.result()
         model = replace(model, ranker=ranker)
         losses = None
         if champion is not None:

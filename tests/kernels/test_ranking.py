@@ -249,9 +249,7 @@ def test_rivals_are_judged_beside_the_ranker(shop, goods):
     row = found.ratio.row(0, named=True)
     assert row["low"] <= row["ratio"] <= row["high"] and len(row["by_seed"]) == 2
     recalls = dict(found.generators.select("generator", "recall").iter_rows())
-    assert recalls["all together"] == pytest.approx(recalls["again"], abs=0.5) and recalls["all together"] >= max(
-        recalls.values()
-    )
+    assert 0 < recalls["all together"] - recalls["again"] < 0.5 and recalls["all together"] >= max(recalls.values())
 
 
 def test_rankers_at_a_cutoff_learn_from_nothing_after_it(shop, goods):

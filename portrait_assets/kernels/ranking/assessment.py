@@ -11,11 +11,12 @@ import numpy as np
 import polars as pl
 from scipy import sparse
 
+from portrait_assets.kernels.boosting import raw_scores
 from portrait_assets.kernels.ranking.candidates import best_unknown
 from portrait_assets.kernels.ranking.lines import Lines
 from portrait_assets.kernels.ranking.measures import K, Measured, measure, targets_of, top
 from portrait_assets.kernels.ranking.neighbours import sorted_csr, strongest, unit_rows, values_at
-from portrait_assets.kernels.ranking.ranker import RankerConfig, Read, fit_ranker, grades, predict, read_at
+from portrait_assets.kernels.ranking.ranker import RankerConfig, Read, fit_ranker, grades, read_at
 from portrait_assets.kernels.sequences import day_number
 
 # Thirty-five numbers an engineer would think of first; the ranker's rival is boosted on these alone, over what the user bought before.
@@ -50,13 +51,16 @@ def assess_ranking(lines: Lines, cutoff: date, config: RankerConfig, seeds: tupl
     """`lines` must reach a horizon beyond `cutoff`; rankers learn from lines before it only."""
     read = read_at(lines, cutoff, config.horizon_days)
     past = before(lines, cutoff)
-    served = [judged(lines, read, fit_ranker(past, cutoff, replace(config, seed=seed))[0].scores(read.x)[0]) for seed in seeds]
-    plain = [judged_again(lines, read, plain_scores(lines, read, config, seed)) for seed in seeds]
+    scores = [fit_ranker(past, cutoff, replace(config, seed=seed))[0].scores(read.x)[0] for seed in seeds]
+    served = [judged(lines, read, score, config) for score in scores]
+    plain = [judged_again(lines, read, score, config) for score in plain_scores(lines, read, config, seeds)]
     rivals = {"served": served[0], "plain boosting": plain[0]} | simple_rivals(lines, read, config)
-    score = fit_ranker(past, cutoff, config)[0].scores(read.x)[0]
     frames = [measured.frame().select(pl.lit(name).alias("rival"), pl.all()) for name, measured in rivals.items()]
     return Assessed(
-        pl.concat(frames), ratio_frame(served, plain), generators_frame(lines, read, config), lists_frame(lines, read, score)
+        pl.concat(frames),
+        ratio_frame(served, plain),
+        generators_frame(lines, read, config),
+        lists_frame(lines, read, scores[0]),
     )
 
 
@@ -70,18 +74,20 @@ def before(lines: Lines, cutoff: date) -> Lines:
     )
 
 
-def judged(lines: Lines, read: Read, score: np.ndarray) -> Measured:
-    return measure(lines, read.as_of, 14, read.candidates.user, read.candidates.item, score)
+def judged(lines: Lines, read: Read, score: np.ndarray, config: RankerConfig) -> Measured:
+    return measure(lines, read.as_of, config.horizon_days, read.candidates.user, read.candidates.item, score)
 
 
-def judged_again(lines: Lines, read: Read, score: np.ndarray) -> Measured:
+def judged_again(lines: Lines, read: Read, score: np.ndarray, config: RankerConfig) -> Measured:
     """Of a rival that ranks only what the user bought before."""
     again = read.candidates.by["again"]
-    return measure(lines, read.as_of, 14, read.candidates.user[again], read.candidates.item[again], score[again])
+    return measure(
+        lines, read.as_of, config.horizon_days, read.candidates.user[again], read.candidates.item[again], score[again]
+    )
 
 
-def plain_scores(lines: Lines, read: Read, config: RankerConfig, seed: int) -> np.ndarray:
-    """(N,) LightGBM, log loss, PLAIN columns, learnt from PLAIN_WINDOWS windows before the cutoff."""
+def plain_scores(lines: Lines, read: Read, config: RankerConfig, seeds: tuple[int, ...]) -> list[np.ndarray]:
+    """(N,) of each seed: LightGBM, log loss, PLAIN columns, learnt from PLAIN_WINDOWS windows before the cutoff."""
     columns, xs, ys = [read.names.index(name) for name in PLAIN], [], []
     for k in range(1, PLAIN_WINDOWS + 1):
         past = read_at(lines, read.as_of - timedelta(days=config.horizon_days * k), config.horizon_days)
@@ -90,33 +96,35 @@ def plain_scores(lines: Lines, read: Read, config: RankerConfig, seed: int) -> n
         ys.append(grades(lines, past, config.horizon_days)[again] > 0)
     parameters = {
         "objective": "binary", "num_leaves": 63, "learning_rate": 0.05, "min_data_in_leaf": 100, "feature_fraction": 0.8,
-        "bagging_fraction": 0.8, "bagging_freq": 1, "seed": seed, "num_threads": config.threads, "deterministic": True,
+        "bagging_fraction": 0.8, "bagging_freq": 1, "num_threads": config.threads, "deterministic": True,
         "force_col_wise": True, "verbosity": -1,
     }  # fmt: skip
-    data = lightgbm.Dataset(np.concatenate(xs), np.concatenate(ys).astype(np.float32))
-    text = lightgbm.train(parameters, data, num_boost_round=300).model_to_string()
-    return predict(text, read.x[:, columns], config.threads)
+    x, y = np.concatenate(xs), np.concatenate(ys).astype(np.float32)
+    texts = [
+        lightgbm.train(parameters | {"seed": s}, lightgbm.Dataset(x, y), num_boost_round=300).model_to_string() for s in seeds
+    ]
+    return [raw_scores(text, read.x[:, columns], config.threads) for text in texts]
 
 
 def simple_rivals(lines: Lines, read: Read, config: RankerConfig) -> dict[str, Measured]:
     """Rankings without learning."""
     number = {name: read.x[:, k].astype(np.float64) for k, name in enumerate(read.names)}
     return {
-        "TIFU-KNN": over_everything(lines, read, tifu_knn(lines, read.as_of)),
-        "item-kNN": over_everything(lines, read, read.near.goes_with),
-        "users alike": over_everything(lines, read, read.near.alike),
-        "frequency, half-life 45 days": judged_again(lines, read, number["pair_visits_decayed_45d"]),
-        "frequency": judged_again(lines, read, number["pair_visits"] + 1e-3 * number["pair_visits_decayed_45d"]),
-        "popular": judged(lines, read, number["item_buyers_28d"]),
+        "TIFU-KNN": over_everything(lines, read, tifu_knn(lines, read.as_of), config),
+        "item-kNN": over_everything(lines, read, read.near.goes_with, config),
+        "users alike": over_everything(lines, read, read.near.alike, config),
+        "frequency, half-life 45 days": judged_again(lines, read, number["pair_visits_decayed_45d"], config),
+        "frequency": judged_again(lines, read, number["pair_visits"] + 1e-3 * number["pair_visits_decayed_45d"], config),
+        "popular": judged(lines, read, number["item_buyers_28d"], config),
     }
 
 
-def over_everything(lines: Lines, read: Read, scores: sparse.csr_matrix) -> Measured:
+def over_everything(lines: Lines, read: Read, scores: sparse.csr_matrix, config: RankerConfig) -> Measured:
     """Measures of a (U, I) matrix of scores, every item a candidate: what the user bought before, and the best of all else."""
-    again = np.unique(lines.pair()[lines.before(read.as_of)])
+    again = lines.pairs_before(read.as_of)
     pair = np.union1d(again, best_unknown(scores, lines, read.as_of, K))
     user, item = pair // len(lines.items), pair % len(lines.items)
-    return measure(lines, read.as_of, 14, user, item, values_at(scores, user, item))
+    return measure(lines, read.as_of, config.horizon_days, user, item, values_at(scores, user, item))
 
 
 def tifu_knn(
@@ -179,7 +187,7 @@ def lists_frame(lines: Lines, read: Read, score: np.ndarray, k: int = K) -> pl.D
 
     best, _ = top(read.candidates.user, read.candidates.item, score, k)
     user, item = read.candidates.user[best], read.candidates.item[best]
-    buyers = np.bincount(np.unique(lines.pair()[lines.before(read.as_of)]) % len(lines.items), minlength=len(lines.items))
+    buyers = np.bincount(lines.pairs_before(read.as_of) % len(lines.items), minlength=len(lines.items))
     users = max(len(np.unique(user)), 1)
     popular = np.isin(item, np.argsort(-buyers, kind="stable")[:100])
     kinds = len(np.unique(user * (int(lines.groups["item_type"].max(initial=-1)) + 2) + lines.groups["item_type"][item] + 1))

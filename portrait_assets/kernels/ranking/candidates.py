@@ -34,7 +34,7 @@ class Candidates:
 def candidates_at(lines: Lines, as_of: date, near: Neighbours) -> Candidates:
     """Of every user with a line before as_of."""
     known = lines.before(as_of)
-    again = np.unique(lines.pair()[known])
+    again = lines.pairs_before(as_of)
     users, count = np.unique(lines.user[known]), len(lines.items)
     named = {"again": again}
     for name in NEW_GENERATORS:
@@ -78,7 +78,7 @@ GENERATORS = {"alike": _alike, "goes_with": _goes_with, "leaders": _leaders, "po
 def best_unknown(scores: sparse.csr_matrix, lines: Lines, as_of: date, count: int) -> np.ndarray:
     """Pairs: the `count` best scored items of each user among those the user never bought; ties by item."""
     width, pairs = scores.shape[1], []
-    known = np.unique(lines.pair()[lines.before(as_of)])
+    known = lines.pairs_before(as_of)
     bought, items = runs_of(known // width), known % width
     for user, start, length in zip(bought.key, bought.start, bought.length, strict=True):
         cells = slice(scores.indptr[user], scores.indptr[user + 1])
@@ -96,7 +96,7 @@ def best_sellers(lines: Lines, as_of: date, group: np.ndarray, count: int) -> np
     """(groups, count) items of each group with most buyers lately, -1 where there are fewer; ties by item."""
     now = day_number(as_of)
     lately = lines.before(as_of) & (lines.day >= now - POPULAR_DAYS)
-    pairs = np.unique(lines.pair()[lately])
+    pairs = runs_of(lines.pair[lately]).key
     buyers = np.bincount(pairs % len(lines.items), minlength=len(lines.items))
     sold = np.flatnonzero((buyers > 0) & (group >= 0))
     table = np.full((int(group.max(initial=-1)) + 1, count), -1, np.int64)

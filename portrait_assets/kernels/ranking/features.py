@@ -63,7 +63,7 @@ def known_at(lines: Lines, as_of: date, horizon: float) -> Known:
         item=lines.item[at],
         day=day,
         age=now - day,
-        pairs=runs_of(lines.pair()[at]),
+        pairs=runs_of(lines.pair[at]),
         visits=np.bincount(lines.visit_user[past], minlength=len(lines.users)),
         visit_user=lines.visit_user[past],
         visit_age=now - lines.visit_day[past],
@@ -155,7 +155,7 @@ def item_block(known: Known, own: Rhythm, item: np.ndarray) -> Block:
     pairs, kind = known.pairs, known.item[known.pairs.start]
     out: Block = {}
     for days in WEEK_DAYS:
-        lately = np.unique(lines.pair()[known.at][age <= days]) % count
+        lately = runs_of(lines.pair[known.at][age <= days]).key % count
         out[f"item_buyers_{days}d"] = np.log1p(np.bincount(lately, minlength=count))
     sold = {days: np.bincount(known.item[age <= days], minlength=count) for days in WEEK_DAYS}
     out["item_trend"] = np.log((sold[14] + 0.5) / (sold[84] / 6 + 0.5))

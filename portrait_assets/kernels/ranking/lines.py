@@ -11,6 +11,7 @@ from functools import cached_property
 import numpy as np
 import polars as pl
 
+from portrait_assets.kernels.ranking.rhythm import runs_of
 from portrait_assets.kernels.sequences import day_number, encode
 
 GROUPS = ("item_type", "category", "department", "maker", "make")  # what items are alike by; a make is a type of one maker
@@ -57,9 +58,14 @@ class Lines:
         """(E,) bool: the lines that an as-of knows."""
         return self.day < day_number(as_of)
 
+    @cached_property
     def pair(self) -> np.ndarray:
-        """(E,) one number for each (user, item)."""
+        """(E,) one number for each (user, item), ascending."""
         return self.user * len(self.items) + self.item
+
+    def pairs_before(self, as_of: date) -> np.ndarray:
+        """Each (user, item) that an as-of knows, once, ascending."""
+        return runs_of(self.pair[self.before(as_of)]).key
 
 
 def lines_from(frame: pl.DataFrame, items: pl.DataFrame) -> Lines:

@@ -39,7 +39,7 @@ class Measured:
 
 def targets_of(lines: Lines, as_of: date, horizon_days: int) -> dict[str, np.ndarray]:
     """Each of TARGETS -> sorted pairs (user * I + item)."""
-    now, pair = day_number(as_of), lines.pair()
+    now, pair = day_number(as_of), lines.pair
     before = lines.before(as_of)
     known = np.zeros(len(lines.users), bool)
     known[lines.user[before]] = True
@@ -68,7 +68,7 @@ def measure(
     lines: Lines, as_of: date, horizon_days: int, user: np.ndarray, item: np.ndarray, score: np.ndarray, k: int = K
 ) -> Measured:
     """Measures of a ranking of (user, item) pairs. For `again` and `discover` only items of that kind are ranked."""
-    known = np.unique(lines.pair()[lines.before(as_of)])
+    known = lines.pairs_before(as_of)
     pair = user * len(lines.items) + item
     is_again = np.isin(pair, known)
     users, values = {}, {}

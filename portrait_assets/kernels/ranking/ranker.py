@@ -10,8 +10,10 @@ from datetime import date, timedelta
 
 import lightgbm
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from portrait_assets.errors import PortraitError
+from portrait_assets.kernels.boosting import raw_scores
 from portrait_assets.kernels.calibration import sigmoid
 from portrait_assets.kernels.linear import fit_logistic
 from portrait_assets.kernels.ranking.candidates import Candidates, candidates_at
@@ -61,7 +63,7 @@ class Ranker:
         """(N,) what to rank by, and (N,) the probability of buying within the horizon; `x` (N, F) as `pair_features` gives it."""
         if not len(x):
             return np.zeros(0), np.zeros(0)
-        raw = [predict(text, x, self.config.threads) for text in (self.chance, self.order)]
+        raw = [raw_scores(text, x, self.config.threads) for text in (self.chance, self.order)]
         parts = [(r - c) / s for r, c, s in zip(raw, self.centre, self.spread, strict=True)]
         return parts[0] + parts[1], sigmoid(self.slope * raw[0] + self.shift)
 
@@ -79,7 +81,8 @@ class Read:
 
 def read_at(lines: Lines, as_of: date, horizon: float) -> Read:
     """Candidates and features from lines before as_of."""
-    near = neighbours_at(lines, as_of)
+    with threadpool_limits(1):  # sums in one order, whatever the machine
+        near = neighbours_at(lines, as_of)
     candidates = candidates_at(lines, as_of, near)
     x, names = pair_features(lines, as_of, candidates, near, horizon)
     return Read(as_of, candidates, near, x, names)
@@ -108,7 +111,7 @@ def fit_ranker(lines: Lines, trained_through: date, config: RankerConfig) -> tup
     x, grade, group = (np.concatenate([part[k] for part in parts]) for k in range(3))
     chance = fit(x, grade > 0, config, {"objective": "binary"}, None)
     order = fit(x, grade, config, LAMBDARANK, group)
-    raw = [predict(text, held_out.x, config.threads) for text in (chance, order)]
+    raw = [raw_scores(text, held_out.x, config.threads) for text in (chance, order)]
     calibration = fit_logistic(raw[0][:, None], bought.astype(np.float64)[:, None], 100.0)
     ranker = Ranker(
         config,
@@ -166,7 +169,3 @@ def fit(x: np.ndarray, y: np.ndarray, config: RankerConfig, objective: dict, gro
     }
     data = lightgbm.Dataset(x, y.astype(np.float32), group=group)
     return lightgbm.train(parameters, data, num_boost_round=config.rounds).model_to_string()
-
-
-def predict(text: str, x: np.ndarray, threads: int) -> np.ndarray:
-    return np.asarray(lightgbm.Booster(model_str=text).predict(x, raw_score=True, num_threads=threads))

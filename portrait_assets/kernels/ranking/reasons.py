@@ -7,6 +7,7 @@ contributed. So no reason is given that the score does not contain.
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import sparse
 
 from portrait_assets.kernels.ranking.lines import GROUPS
 from portrait_assets.kernels.ranking.neighbours import Neighbours
@@ -153,29 +154,28 @@ def days(number: float) -> str:
     return f"{whole} day" if whole == 1 else f"{whole} days"
 
 
-def row_of(x: "Neighbours", matrix: str, row: int) -> tuple[np.ndarray, np.ndarray]:
-    """Columns and values of one row of one of the neighbours' matrices."""
-    m = getattr(x, matrix)
-    cells = slice(m.indptr[row], m.indptr[row + 1])
-    return m.indices[cells], m.data[cells]
+def row_of(matrix: sparse.csr_matrix, row: int) -> tuple[np.ndarray, np.ndarray]:
+    """Columns and values of one row."""
+    cells = slice(matrix.indptr[row], matrix.indptr[row + 1])
+    return matrix.indices[cells], matrix.data[cells]
 
 
 def peers_of(near: Neighbours, user: int) -> int:
-    return len(row_of(near, "peers", user)[0])
+    return len(row_of(near.peers, user)[0])
 
 
 def peers_with(near: Neighbours, user: int, item: int) -> int:
     """How many of the users most alike have bought the item."""
-    peers, _ = row_of(near, "peers", user)
-    return sum(item in row_of(near, "recent", int(peer))[0] for peer in peers)
+    peers, _ = row_of(near.peers, user)
+    return sum(item in row_of(near.recent, int(peer))[0] for peer in peers)
 
 
 def strongest_partner(near: Neighbours, user: int, item: int) -> int | None:
     """The user's own item that says most for `item`; ties to the first."""
-    own, weight = row_of(near, "recent", user)
+    own, weight = row_of(near.recent, user)
     best, best_value = None, 0.0
     for mine, much in zip(own, weight, strict=True):
-        partners, strength = row_of(near, "partners", int(mine))
+        partners, strength = row_of(near.partners, int(mine))
         place = np.searchsorted(partners, item)
         if place < len(partners) and partners[place] == item and much * strength[place] > best_value:
             best, best_value = int(mine), float(much * strength[place])
