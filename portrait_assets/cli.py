@@ -1,7 +1,6 @@
 """The `portrait` command. Exit 0 only on success; a mistake of the user's is one line on stderr and exit 2."""
 
 import dataclasses
-import json
 import logging
 import os
 import sys
@@ -17,6 +16,7 @@ from rich.console import Console
 from rich.logging import RichHandler
 from typer.core import TyperGroup
 
+from portrait_assets.commands.options import JsonOption, SourceOption, print_json
 from portrait_assets.errors import PortraitError
 from portrait_assets.partitions import parse_date, partition_of
 
@@ -50,22 +50,14 @@ app.add_typer(sources_app, name="sources")
 console = Console(highlight=False)
 progress = Console(stderr=True, highlight=False)
 
-SourceOption = Annotated[
-    Optional[str], typer.Option("--source", help="A shipped source's name or a mapping file; default: the home's own.")
-]
 KnownAtOption = Annotated[
     Optional[str],
     typer.Option("--known-at", help="As one would have seen it at 00:00 UTC of this day: without what was learnt since."),
 ]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for a program to read.")]
 
 
 def _date(text: str | None, what: str) -> date | None:
     return None if text is None else parse_date(text, what)
-
-
-def _print_json(value: Any) -> None:
-    sys.stdout.write(json.dumps(value, indent=2, default=str, ensure_ascii=False) + "\n")
 
 
 @app.command()
@@ -84,7 +76,7 @@ def run(
     outcome = operations.run(home, _date(first, "--from"), last)
     facts = summary.facts(home, outcome)
     if as_json:
-        _print_json(facts)
+        print_json(facts)
     else:
         summary.show(console, home, facts)
 
@@ -183,17 +175,14 @@ def show(
     moment, known = _date(as_of, "--as-of"), _date(known_at, "--known-at")
     home = open_home(source=source, through=partition_of(moment) if moment else None)
     with TemporaryDirectory(prefix="portrait-known-") as beside:
-        folder = home.settings.published_dir / "current"
         if known:
-            folder = Path(beside)
-            operations.snapshot_as_known(home, moment or known, known, folder)
-        elif moment:
-            folder = operations.export_of(home, moment)
-        elif not folder.exists():
-            raise PortraitError(f"nothing is published in {home.settings.home_dir} yet; run `portrait run` first")
-        shown = card(Export.open(folder.resolve()), user)
+            operations.snapshot_as_known(home, moment or known, known, Path(beside))
+            export = Export.open(beside)
+        else:
+            export = Export.open(operations.export_of(home, moment)) if moment else Export.current(home.settings.published_dir)
+        shown = card(export, user)
     if as_json:
-        _print_json(shown.as_dict())
+        print_json(shown.as_dict())
     else:
         console.print(render(shown))
 
@@ -212,7 +201,7 @@ def verify(
     home = open_home(source=source)
     report = verification.verify(home, _date(first, "--from"), _date(through, "--through"))
     if as_json:
-        _print_json([dataclasses.asdict(line) for line in report])
+        print_json([dataclasses.asdict(line) for line in report])
     else:
         verification.show(console, report)
     if any(line.missing or line.surplus for line in report):
@@ -228,7 +217,7 @@ def status(source: SourceOption = None, as_json: JsonOption = False) -> None:
 
     facts = status_of(open_home(source=source))
     if as_json:
-        _print_json(facts)
+        print_json(facts)
     else:
         show_status(console, facts)
 
@@ -284,7 +273,7 @@ def sources_check(
 
     report = sources.check(sources.load(mapping), rows=rows)
     if as_json:
-        _print_json(dataclasses.asdict(report))
+        print_json(dataclasses.asdict(report))
     else:
         console.print(sources.render(report))
 

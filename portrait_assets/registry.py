@@ -6,8 +6,9 @@ from datetime import date
 from typing import Any
 
 from portrait_assets.errors import PortraitError
+from portrait_assets.history import history_start
 from portrait_assets.home import Home
-from portrait_assets.lineage import PORTRAIT_TABLES, ROLLED_BACK, history_start, models_in_force, stale_days
+from portrait_assets.lineage import PORTRAIT_TABLES, ROLLED_BACK, models_in_force, stale_days
 from portrait_assets.model_card import FILE
 from portrait_assets.partitions import Window
 from portrait_assets.resources.session import Session

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """`; did you mean 'x'?`, or nothing where no known name is like it."""
-    found = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
-    return f"; did you mean '{found[0]}'?" if found else ""
+    """'; nearest is …' for the best match of `name` among `known`, whatever its case, or nothing."""
+    by_lower_case = {word.lower(): word for word in known}
+    close = difflib.get_close_matches(name.lower(), by_lower_case, n=1, cutoff=0.5)
+    return f"; nearest is '{by_lower_case[close[0]]}'" if close else ""

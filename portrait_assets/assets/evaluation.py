@@ -57,7 +57,7 @@ class Tables:
 )
 def evaluation(context: dg.AssetExecutionContext, config: Evaluation, warehouse: Warehouse, tracking: Tracking):
     """Assess every cutoff, log one table and plot to MLflow, write the tables as Markdown into the home."""
-    chosen = [parse_date(text, "cutoffs") for text in config.cutoffs or []] or default_cutoffs(HOME)
+    chosen = cutoffs_of(config, HOME)
     tables = assessed(HOME, warehouse, chosen)
     plot = metric_bars(tables.heads.filter(pl.col("cutoff") == chosen[-1]))
     with tracking.run(f"evaluation {', '.join(map(str, chosen))}", {"dagster_run_id": context.run_id}) as mlflow:
@@ -76,10 +76,19 @@ def evaluation(context: dg.AssetExecutionContext, config: Evaluation, warehouse:
         return shown(session, c.MODELS_EVALUATION, tables.heads.height, plot=plot, **told, Markdown=str(folder))
 
 
-def default_cutoffs(home: Home) -> list[date]:
-    """A horizon, and three, before the end of the data, the earlier one first."""
+def cutoffs_of(config: Evaluation, home: Home) -> list[date]:
+    """The cutoffs asked for; by default a horizon, and three, before the end of the data, the earlier one first.
+
+    Raises PortraitError where the data do not reach a whole horizon beyond one.
+    """
     end = as_of_of(home.days.end)
-    return [end - 3 * HORIZON, end - HORIZON]
+    chosen = [parse_date(text, "cutoffs") for text in config.cutoffs or []] or [end - 3 * HORIZON, end - HORIZON]
+    for cutoff in chosen:
+        if end < cutoff + HORIZON:
+            raise PortraitError(
+                f"cutoff {cutoff}: the data end at {end}, before the {HORIZON.days} days after it; choose an earlier one"
+            )
+    return chosen
 
 
 def assessed(home: Home, warehouse: Warehouse, cutoffs: list[date]) -> Tables:
@@ -89,10 +98,6 @@ def assessed(home: Home, warehouse: Warehouse, cutoffs: list[date]) -> Tables:
 
     found = []
     for cutoff in cutoffs:
-        if as_of_of(home.days.end) < cutoff + HORIZON:
-            raise PortraitError(
-                f"cutoff {cutoff}: the data end at {as_of_of(home.days.end)}, before the {HORIZON.days} days after it; choose an earlier one"
-            )
         with warehouse.open("read for evaluation") as session:
             frames = sampled(frames_at(session, home, cutoff + HORIZON, training_days(home, cutoff)))
             version = models_in_force(session, Window(cutoff - DAY, cutoff - DAY))[cutoff - DAY]

@@ -9,12 +9,10 @@ import polars as pl
 
 from portrait_assets import columns as c
 from portrait_assets.assets.common import HOME, OWNERS, definition_metadata, markdown_table, shown
-from portrait_assets.assets.evaluation import Evaluation, default_cutoffs
+from portrait_assets.assets.evaluation import Evaluation, cutoffs_of
 from portrait_assets.assets.training import HORIZON, ITEMS, lines_at
-from portrait_assets.errors import PortraitError
 from portrait_assets.home import Home
 from portrait_assets.model_card import table
-from portrait_assets.partitions import as_of_of, parse_date
 from portrait_assets.resources.tracking import Tracking
 from portrait_assets.resources.warehouse import Warehouse
 
@@ -43,7 +41,7 @@ def ranking(
     context: dg.AssetExecutionContext, config: Evaluation, warehouse: Warehouse, tracking: Tracking
 ) -> dg.MaterializeResult:
     """Assess every cutoff, log the tables to MLflow, write them as Markdown into the home."""
-    chosen = [parse_date(text, "cutoffs") for text in config.cutoffs or []] or default_cutoffs(HOME)
+    chosen = cutoffs_of(config, HOME)
     tables = assessed(HOME, warehouse, chosen)
     with tracking.run(f"ranking {', '.join(map(str, chosen))}", {"dagster_run_id": context.run_id}) as mlflow:
         for name, frame in tables.items():
@@ -69,10 +67,6 @@ def assessed(home: Home, warehouse: Warehouse, cutoffs: list[date]) -> dict[str,
 
     found: dict[str, list[pl.DataFrame]] = {name: [] for name in ("figures", *TITLES)}
     for cutoff in cutoffs:
-        if as_of_of(home.days.end) < cutoff + HORIZON:
-            raise PortraitError(
-                f"cutoff {cutoff}: the data end at {as_of_of(home.days.end)}, before the {HORIZON.days} days after it; choose an earlier one"
-            )
         with warehouse.open("read for evaluation") as session:
             lines, items = lines_at(session, cutoff + HORIZON), session.frame(ITEMS)
         one = assess_ranking(lines_from(lines, items), cutoff, RANKERS[home.settings.model_size])

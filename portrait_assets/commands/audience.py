@@ -15,6 +15,7 @@ from rich.text import Text
 from portrait_assets.audiences import Audience, audience, insight, lookalike, saved
 from portrait_assets.audiences.members import write
 from portrait_assets.audiences.why import why
+from portrait_assets.commands.options import JsonOption
 from portrait_assets.errors import PortraitError
 from portrait_assets.home import open_home
 from portrait_assets.partitions import parse_date, partition_of
@@ -33,12 +34,11 @@ Group = Annotated[
 AsOf = Annotated[
     Optional[str], typer.Option("--as-of", help="A day's generation, made if it is not there; default: the current one.")
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for a program to read.")]
 SHOWN = 20
 
 
 @app.command()
-def size(group: Group, as_of: AsOf = None, as_json: AsJson = False) -> None:
+def size(group: Group, as_of: AsOf = None, as_json: JsonOption = False) -> None:
     """How many users are in it, and who the first few are."""
     found = _audience(group, as_of)
     users = found.members["user_id"].to_list()
@@ -55,7 +55,7 @@ def show_insight(
     group: Group,
     every: Annotated[bool, typer.Option("--all", help="Also values no more or less common than in all.")] = False,
     as_of: AsOf = None,
-    as_json: AsJson = False,
+    as_json: JsonOption = False,
 ) -> None:
     """What is special about it: every tag value's index against all (100 is as common) with 95 % intervals."""
     found = _audience(group, as_of)
@@ -78,7 +78,7 @@ def show_insight(
 
 
 @app.command()
-def overlap(group: Group, other: Group, as_of: AsOf = None, as_json: AsJson = False) -> None:
+def overlap(group: Group, other: Group, as_of: AsOf = None, as_json: JsonOption = False) -> None:
     """How many users two audiences share."""
     export = _export(as_of)
     one, two = (_on(export, text) for text in (group, other))
@@ -98,7 +98,7 @@ def show_why(
     group: Group,
     user: Annotated[str, typer.Argument(help="A user id as the source writes it.")],
     as_of: AsOf = None,
-    as_json: AsJson = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Why a user is in it or not: each condition, met or not, what the user has and how far off that is."""
     found = _audience(group, as_of)
@@ -139,7 +139,7 @@ def show_lookalike(
     group: Group,
     count: Annotated[int, typer.Option("--count", min=1, help="How many users to find.")] = 100,
     as_of: AsOf = None,
-    as_json: AsJson = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Users outside it whose published vectors are most like its own, and how well that finds its own hidden half."""
     found = _audience(group, as_of)
@@ -186,7 +186,7 @@ def list_saved(
     last: Annotated[
         Optional[str], typer.Option("--to", help="A day or a generation's folder; default: the current one.")
     ] = None,
-    as_json: AsJson = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Saved audiences and their sizes; with --from also who entered and left between two days or generations."""
     entries = saved.load(_file())
@@ -240,9 +240,7 @@ def _export(which: str | None) -> Export:
     """The current generation, the one in a folder of that name, or a day's: its newest, made now where there is none."""
     published = Settings().published_dir
     if which is None:
-        if not (published / "current").exists():
-            raise PortraitError(f"nothing is published in {published.parent} yet; run `portrait run` first")
-        return Export.open(published / "current")
+        return Export.current(published)
     if (published / which / "manifest.json").exists():
         return Export.open(published / which)
     moment = parse_date(which, "a day or generation")

@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.table import Table
 
 from portrait_assets.assets.training import ITEMS, VISITS
+from portrait_assets.commands.options import SourceOption
 from portrait_assets.errors import PortraitError
 from portrait_assets.home import open_home
 from portrait_assets.partitions import as_of_of, parse_date, partition_of
@@ -28,7 +29,7 @@ def nearest(
     item: Annotated[str, typer.Argument(help="An item id as the source writes it; it need not have been bought.")],
     count: Annotated[int, typer.Option("--count", min=1, help="How many.")] = 10,
     as_of: Annotated[Optional[str], typer.Option("--as-of", help="By purchases before this day; default: all.")] = None,
-    source: Annotated[Optional[str], typer.Option("--source", help="A shipped source's name or a mapping file.")] = None,
+    source: SourceOption = None,
 ) -> None:
     """The items nearest to one, by what they are and what they are bought with."""
     moment = parse_date(as_of, "--as-of") if as_of else None

@@ -1,6 +1,5 @@
 """`portrait models`: what was trained, how good it is, and back to the champion before."""
 
-import json
 import shutil
 import sys
 from pathlib import Path
@@ -12,6 +11,7 @@ from rich.markdown import Markdown
 from rich.table import Table
 
 from portrait_assets import operations, registry
+from portrait_assets.commands.options import JsonOption, SourceOption, print_json
 from portrait_assets.home import Home, open_home
 from portrait_assets.partitions import parse_date
 from portrait_assets.resources.warehouse import warehouse_of
@@ -19,10 +19,6 @@ from portrait_assets.resources.warehouse import warehouse_of
 app = typer.Typer(help="Look at models, and go back to the one before.", no_args_is_help=True)
 console = Console(highlight=False)
 
-SourceOption = Annotated[
-    Optional[str], typer.Option("--source", help="A shipped source's name or a mapping file; default: the home's own.")
-]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for a program to read.")]
 VersionArgument = Annotated[
     Optional[str], typer.Argument(help="A version, or how it begins; default: the model in force on the last day.")
 ]
@@ -35,7 +31,7 @@ def list_models(source: SourceOption = None, as_json: JsonOption = False) -> Non
     with warehouse_of(home.settings).open("look at the models") as session:
         found = registry.models(session, home)
     if as_json:
-        _print_json(found)
+        print_json(found)
         return
     table = Table("version", "trained through", "status", "in force", "churn AUC", "reason", box=None, pad_edge=False)
     for model in found:
@@ -51,7 +47,7 @@ def show(version: VersionArgument = None, source: SourceOption = None, as_json: 
     """One model: what the gate said of it, and its figures on the held-out window."""
     found = _find(open_home(source=source), version)
     if as_json:
-        _print_json(found)
+        print_json(found)
         return
     console.print(
         f"[bold]{found['version']}[/bold] trained through {found['trained_through']}, {found['status']}: {found['reason']}"
@@ -69,7 +65,7 @@ def rollback(version: VersionArgument = None, source: SourceOption = None, as_js
     """Take a champion out of force: the one before it serves, and the days it scored are stale."""
     done = registry.roll_back(open_home(source=source), version)
     if as_json:
-        _print_json(vars(done))
+        print_json(vars(done))
         return
     console.print(f"[bold]{done.version}[/bold] is rolled back; in force now: [bold]{done.in_force or 'no model'}[/bold].")
     console.print(f"{done.stale:,} days of portraits are stale: `portrait refresh` makes them again.")
@@ -132,7 +128,3 @@ def evaluate_ranking(
 def _find(home: Home, version: str | None) -> dict[str, Any]:
     with warehouse_of(home.settings).open("look at the models") as session:
         return registry.model(session, home, version)
-
-
-def _print_json(value: Any) -> None:
-    sys.stdout.write(json.dumps(value, indent=2, default=str, ensure_ascii=False) + "\n")

@@ -1,13 +1,12 @@
 """`portrait recommend`: a user's lists, blended and apart, from the published export."""
 
-import json
-import sys
 from typing import Annotated, Optional
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
+from portrait_assets.commands.options import JsonOption, SourceOption, print_json
 from portrait_assets.errors import PortraitError
 from portrait_assets.home import open_home
 from portrait_assets.partitions import parse_date, partition_of
@@ -24,8 +23,8 @@ def recommend(
     which: Annotated[Optional[str], typer.Option("--list", help="blended, again or discover; default: all three.")] = None,
     count: Annotated[int, typer.Option("--count", min=1, max=20, help="How many of each.")] = 10,
     as_of: Annotated[Optional[str], typer.Option("--as-of", help="As recommended on this day.")] = None,
-    source: Annotated[Optional[str], typer.Option("--source", help="Name of a shipped source, or a mapping file.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="For a program to read.")] = False,
+    source: SourceOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """What to offer a user: the blended list, what to buy again, what to discover; how likely each is bought, and why it is there."""
     if which is not None and which not in LISTS:
@@ -39,7 +38,7 @@ def recommend(
     }
     if as_json:
         said = {"user_id": user, "as_of": str(export.as_of), "generation": export.generation, "lists": told}
-        sys.stdout.write(json.dumps(said, indent=2, default=str, ensure_ascii=False) + "\n")
+        print_json(said)
         return
     for name, of in told.items():
         console.print(_table(LISTS[name], of))
@@ -51,10 +50,7 @@ def _export(as_of: str | None, source: str | None) -> Export:
 
     moment = parse_date(as_of, "--as-of") if as_of else None
     home = open_home(source=source, through=partition_of(moment) if moment else None)
-    folder = operations.export_of(home, moment) if moment else home.settings.published_dir / "current"
-    if not folder.exists():
-        raise PortraitError(f"nothing is published in {home.settings.home_dir} yet; run `portrait run` first")
-    return Export.open(folder.resolve())
+    return Export.open(operations.export_of(home, moment)) if moment else Export.current(home.settings.published_dir)
 
 
 def _table(title: str, rows: list[dict]) -> Table:

@@ -1,7 +1,5 @@
 """`portrait tags`: what the catalogue declares, whether a file of it may stand, and what changing it would do."""
 
-import json
-import sys
 from pathlib import Path
 from typing import Annotated, Any, Optional
 
@@ -9,6 +7,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from portrait_assets.commands.options import JsonOption, print_json
 from portrait_assets.errors import PortraitError
 from portrait_assets.home import open_home
 from portrait_assets.packs.catalogue import DIMENSIONS, Tag, parse_catalogue
@@ -23,7 +22,6 @@ app = typer.Typer(help="The tag catalogue: look, judge a file, and see what a ch
 console = Console(highlight=False)
 
 PackOption = Annotated[str, typer.Option("--pack", help="A shipped domain pack.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for a program to read.")]
 CatalogueFile = Annotated[Path, typer.Argument(help="A tags.toml.", exists=True, dir_okay=False)]
 
 
@@ -38,7 +36,7 @@ def list_tags(
         raise PortraitError(f"--dimension '{dimension}' is not one of {', '.join(DIMENSIONS)}")
     found = [tag for tag in load_pack(pack).catalogue if dimension in (None, tag.dimension)]
     if as_json:
-        _print_json([_as_object(tag) for tag in found])
+        print_json([_as_object(tag) for tag in found])
         return
     table = Table("id", "name", "", "dimension", "kind", "owner", "status", box=None, pad_edge=False)
     for tag in found:
@@ -56,7 +54,7 @@ def show(
     if tag is None:
         raise PortraitError(f"tag '{tag_id}' is not in the catalogue{nearest(tag_id, [tag.id for tag in found.catalogue])}")
     if as_json:
-        _print_json(_as_object(tag))
+        print_json(_as_object(tag))
         return
     table = Table(box=None, pad_edge=False, show_header=False)
     for name, content in _as_object(tag).items():
@@ -95,7 +93,7 @@ def diff(
     after = parse_catalogue(read_toml(file), file, file.read_text(encoding="utf-8"))
     found = tag_diff(opened, before, tuple(tag for tag in after if tag.status != "draft"))
     if as_json:
-        _print_json([change.as_dict() for change in found])
+        print_json([change.as_dict() for change in found])
         return
     console.print(f"Against generation {opened.generation}, as of {opened.as_of}:", markup=False)
     if not found:
@@ -111,7 +109,3 @@ def diff(
 def _as_object(tag: Tag) -> dict[str, Any]:
     """A tag as one JSON object: what was declared, and the columns its value reads."""
     return tag.model_dump(mode="json", exclude={"fractions", "inputs"}) | {"reads": sorted(tag.inputs)}
-
-
-def _print_json(value: Any) -> None:
-    sys.stdout.write(json.dumps(value, indent=2, default=str, ensure_ascii=False) + "\n")

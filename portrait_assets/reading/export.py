@@ -38,6 +38,13 @@ class Export:
                 _verify(folder, f"{name}.parquet", manifest)
         return cls(folder, manifest, parse_date(str(manifest["as_of"]), f"{folder / 'manifest.json'}: as_of"))
 
+    @classmethod
+    def current(cls, published: Path) -> "Export":
+        """The newest generation in a home's folder of exports; PortraitError where nothing is published yet."""
+        if not (published / "current").exists():
+            raise PortraitError(f"nothing is published in {published.parent} yet; run `portrait run` first")
+        return cls.open(published / "current")
+
     @property
     def generation(self) -> str:
         """Names this content: the manifest's own name for it, or a hash of all but its `run` part."""

@@ -1,6 +1,5 @@
 """SQL expressions of a mapping: which columns they read, and what is wrong with them, said for a person."""
 
-import difflib
 import json
 from collections.abc import Iterable, Iterator
 
@@ -19,13 +18,6 @@ def quoted(name: str) -> str:
 def literal(text: str) -> str:
     """`text` as an SQL string."""
     return "'" + text.replace("'", "''") + "'"
-
-
-def nearest(name: str, known: Iterable[str]) -> str:
-    """'; nearest is …' for the best match of `name` among `known`, or nothing."""
-    by_lower_case = {word.lower(): word for word in known}
-    close = difflib.get_close_matches(name.lower(), by_lower_case, n=1, cutoff=0.5)
-    return f"; nearest is '{by_lower_case[close[0]]}'" if close else ""
 
 
 def named(name: str, known: Iterable[str]) -> str | None:

@@ -9,8 +9,8 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from portrait_assets.errors import PortraitError
-from portrait_assets.sources.expressions import nearest
 from portrait_assets.sources.mapping import EventStream, ItemStream, Lookup, Source, SourceTable, Stream, UserStream
+from portrait_assets.words_near import nearest
 
 SHIPPED = Path(__file__).parents[1] / "packs" / "ecommerce" / "sources"
 SECTIONS: dict[str, type[BaseModel]] = {"tables": SourceTable, "events": EventStream, "items": ItemStream, "users": UserStream}

@@ -8,7 +8,7 @@ from zoneinfo import available_timezones
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
-from portrait_assets.sources.expressions import nearest
+from portrait_assets.words_near import nearest
 
 Format = Literal["csv", "tsv", "ndjson", "parquet", "whitespace", "fixed"]
 Times = Literal["local", "utc"]

@@ -11,10 +11,11 @@ import duckdb
 
 from portrait_assets.columns import EVENT_TYPES
 from portrait_assets.errors import PortraitError
-from portrait_assets.sources.expressions import ROW_WISE, first_line, literal, named, nearest, quoted, references
+from portrait_assets.sources.expressions import ROW_WISE, first_line, literal, named, quoted, references
 from portrait_assets.sources.mapping import Lookup, SourceTable, Stream
 from portrait_assets.sources.readers import LINE, OWN, PROBLEM, ROW
 from portrait_assets.sources.values import Marks, Value, is_text, typed
+from portrait_assets.words_near import nearest
 
 TYPED = "__typed"  # what is wrong with the typed columns that the stream uses
 

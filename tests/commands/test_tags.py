@@ -51,7 +51,7 @@ def test_list_gives_one_complete_object_a_tag():
 
 def test_an_unknown_tag_gets_the_nearest_name():
     assert json.loads(run("show", "churn_risk", "--json"))["reads"] == ["churn_14d"]
-    with pytest.raises(PortraitError, match="tag 'churn_rsik' is not in the catalogue; did you mean 'churn_risk'"):
+    with pytest.raises(PortraitError, match="tag 'churn_rsik' is not in the catalogue; nearest is 'churn_risk'"):
         run("show", "churn_rsik")
 
 

@@ -186,7 +186,7 @@ def test_a_definition_that_refers_to_itself_is_refused_with_the_circle():
 
 
 def test_an_unknown_reference_gets_the_nearest_name():
-    with pytest.raises(PortraitError, match="tag.weekend_shoper is not in the catalogue; did you mean 'weekend_shopper'"):
+    with pytest.raises(PortraitError, match="tag.weekend_shoper is not in the catalogue; nearest is 'weekend_shopper'"):
         parse(GOOD, {**GOOD, "id": "other", "value": "tag.weekend_shoper"})
 
 

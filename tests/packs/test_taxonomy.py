@@ -50,9 +50,9 @@ def test_baby_products_by_hand():
         (file_of({"a": "a"}), "goes in a circle: a -> a"),
         (
             file_of({"food": None, "fresh": "foood"}),
-            "node 'fresh', field parent: no node has the id 'foood'; did you mean 'food'",
+            "node 'fresh', field parent: no node has the id 'foood'; nearest is 'food'",
         ),
-        (file_of({"food": None}, mappings={"fod": ["X"]}), "mapping 'fod': no node has this id; did you mean 'food'"),
+        (file_of({"food": None}, mappings={"fod": ["X"]}), "mapping 'fod': no node has this id; nearest is 'food'"),
         (file_of({"food": None, "fresh": "food"}, mappings={"food": ["X"]}), "mapping 'food': has children"),
         (file_of({"a": None, "b": None}, mappings={"a": ["X"], "b": ["X"]}), "mapping 'b': 'X' is mapped to 'a' as well"),
         (file_of({"a": None}, rest="nobody"), "mapping 'nobody': no node has this id"),
