@@ -36,6 +36,7 @@ class Daily:
     by_user: bool = True
     """A user's rows depend on that user's events only, so a touched user can be refreshed alone."""
     uses_model: bool = False
+    uses_rules: bool = False
     on_demand: bool = False
     """Kept for the published days only, not for every day."""
     goes_on: bool = False
@@ -59,7 +60,9 @@ def _scored(table: Table, on_demand: bool) -> Daily:
 
 def _recommended(table: Table) -> Daily:
     reads = (c.CLEAN_EVENTS, c.FEATURES_USER_STATE)
-    return Daily(table, ("recommendations/top.sql",), accumulates=reads, by_user=False, uses_model=True, on_demand=True)
+    return Daily(
+        table, ("recommendations/top.sql",), accumulates=reads, by_user=False, uses_model=True, uses_rules=True, on_demand=True
+    )
 
 
 DAILY_TABLES: tuple[Daily, ...] = (
@@ -185,7 +188,9 @@ class Ledger:
 
     def _code(self, daily: Daily) -> str:
         """What names the code and the data of the pack that make a table."""
-        return sql_version(*daily.sql) + self.home.pack.version + (kernel_version() if daily.uses_model else "")
+        pack = self.home.pack
+        rules = pack.recommending.model_dump_json() if daily.uses_rules else ""
+        return sql_version(*daily.sql) + pack.version + (kernel_version() if daily.uses_model else "") + rules
 
     def due(self, table: Table, window: Window) -> Due:
         """What of the window is due."""

@@ -1,5 +1,6 @@
 """What is stale, told by the ledger: exactly the days that can have changed."""
 
+from dataclasses import replace
 from datetime import date
 
 import duckdb
@@ -95,6 +96,19 @@ def test_a_new_model_makes_stale_what_it_feeds_and_nothing_before_it(world: Worl
     stale = first_stale(world)
     fed = {"portraits.snapshots", "portraits.changes"}
     assert stale == {table: date(2024, 2, 29) if table in fed else None for table in BUILT}
+
+
+def test_other_rules_of_recommending_make_the_recommendations_stale_and_nothing_else(world: World):
+    world.land(event(1, "ann", "2024-01-10 12:00"))
+    world.build().recommend(LAST_DAY)
+    day, recommended = Window(LAST_DAY, LAST_DAY), {"recommendations.top", "recommendations.lists"}
+
+    def stale(home) -> set[str]:
+        return {table for table, days in stale_days(world.session, home, day).items() if days} & (BUILT | recommended)
+
+    rules = world.home.pack.recommending.model_copy(update={"discover_places": 5})
+    assert stale(world.home) == set()
+    assert stale(replace(world.home, pack=replace(world.home.pack, recommending=rules))) == recommended
 
 
 def test_what_is_known_of_a_day_changes_with_what_is_told_of_it_or_before(world: World):

@@ -5,12 +5,14 @@ from typing import Annotated, Optional
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from portrait_assets.assets.training import ITEMS, VISITS
 from portrait_assets.commands.options import SourceOption
 from portrait_assets.errors import PortraitError
 from portrait_assets.home import open_home
 from portrait_assets.partitions import as_of_of, parse_date, partition_of
+from portrait_assets.reading.words import printable
 from portrait_assets.resources.warehouse import warehouse_of
 
 app = typer.Typer(help="Look at items.", no_args_is_help=True)
@@ -47,5 +49,6 @@ def nearest(
     told = {row["item_id"]: row for row in described.iter_rows(named=True)}
     table = Table("cosine", "item", *(name.replace("_", " ") for name in DESCRIBED), box=None, pad_edge=False)
     for other, cosine in [(item, 1.0), *vectors.nearest(item, count)]:
-        table.add_row(f"{cosine:.3f}", other, *((told.get(other) or {}).get(name) or "" for name in DESCRIBED))
+        described = (str((told.get(other) or {}).get(name) or "") for name in DESCRIBED)
+        table.add_row(f"{cosine:.3f}", *(Text(printable(text)) for text in (other, *described)))
     console.print(table)

@@ -5,12 +5,14 @@ from typing import Annotated, Optional
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from portrait_assets.commands.options import JsonOption, SourceOption, print_json
 from portrait_assets.errors import PortraitError
 from portrait_assets.home import open_home
 from portrait_assets.partitions import parse_date, partition_of
 from portrait_assets.reading import Export
+from portrait_assets.reading.words import printable
 
 app = typer.Typer()
 console = Console(highlight=False)
@@ -59,7 +61,8 @@ def _table(title: str, rows: list[dict]) -> Table:
         chance = "" if row["probability"] is None else f"{row['probability']:.0%}"
         fallback = "popular, for want of anything personal: " if row["list"] == "popular" else ""
         name = row["item_name"] or row["category"] or ""
-        table.add_row(str(row["rank"]), row["item_id"], name, chance, fallback + row["reason"])
+        texts = (str(row["rank"]), row["item_id"], name, chance, fallback + row["reason"])
+        table.add_row(*(Text(printable(text)) for text in texts))
     if not rows:
         table.add_row("nothing: the rules or the data leave nothing to offer here")
     return table

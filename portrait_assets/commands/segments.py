@@ -7,9 +7,11 @@ import polars as pl
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from portrait_assets.errors import PortraitError
 from portrait_assets.home import open_home
+from portrait_assets.reading.words import printable
 
 app = typer.Typer()
 console = Console(highlight=False)
@@ -48,5 +50,6 @@ def _read(folder: Path, name: str) -> pl.DataFrame:
 def _table(frame: pl.DataFrame) -> Table:
     table = Table(*frame.columns, box=None, pad_edge=False)
     for row in frame.iter_rows():
-        table.add_row(*("" if value is None else f"{value:.3f}" if isinstance(value, float) else str(value) for value in row))
+        texts = ("" if value is None else f"{value:.3f}" if isinstance(value, float) else str(value) for value in row)
+        table.add_row(*(Text(printable(text)) for text in texts))
     return table

@@ -109,7 +109,8 @@ def _load_shipped(name: str) -> Pack:
 def read_pack(folder: Path) -> Pack:
     """The pack whose pack.toml, tags.toml, taxonomy.toml and recommendations.toml are in `folder`.
 
-    What the taxonomy says is not part of `version`: no stored table is made from it.
+    `version` is of pack.toml and tags.toml: no stored table is made from the taxonomy, and the rules of recommending make only the
+    recommendations stale.
     """
     file_of_tags = folder / "tags.toml"
     said, tags, rules = (read_toml(folder / f"{name}.toml") for name in ("pack", "tags", "recommendations"))
@@ -118,7 +119,7 @@ def read_pack(folder: Path) -> Pack:
         raise PortraitError(
             f"{folder / 'pack.toml'}, field name: is '{file.name}' in the folder {folder.name}; make them the same"
         )
-    content = json.dumps([said, tags, rules], sort_keys=True, ensure_ascii=False)
+    content = json.dumps([said, tags], sort_keys=True, ensure_ascii=False)
     return Pack(
         name=file.name,
         title=file.title,
