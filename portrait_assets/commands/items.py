@@ -49,6 +49,6 @@ def nearest(
     told = {row["item_id"]: row for row in described.iter_rows(named=True)}
     table = Table("cosine", "item", *(name.replace("_", " ") for name in DESCRIBED), box=None, pad_edge=False)
     for other, cosine in [(item, 1.0), *vectors.nearest(item, count)]:
-        described = (str((told.get(other) or {}).get(name) or "") for name in DESCRIBED)
-        table.add_row(f"{cosine:.3f}", *(Text(printable(text)) for text in (other, *described)))
+        texts = (other, *((told.get(other) or {}).get(name) or "" for name in DESCRIBED))
+        table.add_row(f"{cosine:.3f}", *(Text(printable(text)) for text in texts))
     console.print(table)
