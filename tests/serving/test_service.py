@@ -4,6 +4,7 @@ import random
 import threading
 import time
 from collections.abc import Iterator
+from http.client import HTTPException
 from pathlib import Path
 
 import pytest
@@ -189,7 +190,7 @@ def test_killed_at_random_moments_nothing_acknowledged_is_lost_and_nothing_doubl
                 unanswered = batch
                 process.client.post(*batch)
                 unanswered = []
-        except (OSError, AssertionError, ValueError) as error:
+        except (OSError, HTTPException, AssertionError, ValueError) as error:
             print(f"kill {turn}: {number} events sent, {len(unanswered)} unanswered, {type(error).__name__}")
         killer.join()
         process.process.wait()
