@@ -10,11 +10,15 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c const
 run: .venv/ready
 	$(BIN)/portrait run
 
+# Files of tests side by side, the tests of a file in one process: they share what is costly to make.
+WORKERS ?= 2
+PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+
 test: .venv/ready-dev
-	$(BIN)/python -m pytest
+	$(PYTEST)
 
 test-slow: .venv/ready-dev
-	$(BIN)/python -m pytest -m ""
+	$(PYTEST) -m ""
 
 ui: .venv/ready-dev
 	$(BIN)/portrait ui
