@@ -2,7 +2,7 @@
 
 `python -m tests.end_to_end.crashing HOME INBOX KILLS SEED` imports the program once and never opens anything itself. Each of its
 children lands and refreshes and publishes by the functions that the assets use, without Dagster, on the home's real warehouse
-file, and is killed by SIGKILL after a random share of the time that an undisturbed one takes.
+file, and is killed by SIGKILL at a random moment of what an undisturbed one goes through.
 """
 
 import json
@@ -108,8 +108,12 @@ def refresh_directly(home_dir: Path, say: Callable[[str], None]) -> None:
     say("done")
 
 
-def run_child(home_dir: Path, seconds: float | None) -> tuple[str, float, int]:
-    """Fork a refresh, kill it after `seconds` if it is still there; returns the last it said, how long it took, how it ended."""
+def run_child(home_dir: Path, moment: tuple[int, float] | None) -> tuple[list[tuple[str, float]], int]:
+    """Fork a refresh; returns what it said and after how many seconds, and how it ended.
+
+    `moment` is when to kill it: so many steps said, and so many seconds more. Steps, because a share of the time that another
+    one took says little on a machine with other work.
+    """
     reader, writer = os.pipe()
     began = time.monotonic()
     child = os.fork()
@@ -122,14 +126,25 @@ def run_child(home_dir: Path, seconds: float | None) -> tuple[str, float, int]:
         finally:
             os._exit(code)
     os.close(writer)
-    if seconds is not None:
-        time.sleep(seconds)
-        os.kill(child, signal.SIGKILL)
+    said = [("started", 0.0)]
     with os.fdopen(reader) as told:
-        said = ["started", *told.read().split()]
+        while moment is None or len(said) < moment[0]:
+            if not (line := told.readline()):
+                break
+            said.append((line.strip(), time.monotonic() - began))
+        if moment is not None and len(said) == moment[0]:
+            time.sleep(moment[1])
+            os.kill(child, signal.SIGKILL)
+        said += [(line, time.monotonic() - began) for line in told.read().split()]
     _, status = os.waitpid(child, 0)
-    ended = os.waitstatus_to_exitcode(status)
-    return said[-1], time.monotonic() - began, ended
+    return said, os.waitstatus_to_exitcode(status)
+
+
+def moment_of(share: float, said: list[tuple[str, float]]) -> tuple[int, float]:
+    """The moment after a share of the time that a refresh took which said `said`."""
+    at = share * said[-1][1]
+    steps = sum(seconds <= at for _, seconds in said)
+    return steps, at - said[steps - 1][1]
 
 
 def main(home_dir: Path, inbox: Path, kills: int, seed: int) -> None:
@@ -139,8 +154,8 @@ def main(home_dir: Path, inbox: Path, kills: int, seed: int) -> None:
     """
     dice, files = random.Random(seed), sorted(inbox.iterdir())
     put(files[0], home_dir / "landing")
-    reached, whole, ended = run_child(home_dir, None)
-    assert (reached, ended) == ("done", 0), (reached, ended)
+    whole, ended = run_child(home_dir, None)
+    assert (whole[-1][0], ended) == ("done", 0), (whole, ended)
     shares = [(n + dice.random()) / kills for n in range(kills)]
     dice.shuffle(shares)
     hit: list[str] = []
@@ -148,14 +163,14 @@ def main(home_dir: Path, inbox: Path, kills: int, seed: int) -> None:
         if len(hit) == kills:
             break
         put(file, home_dir / "landing")
-        reached, _, ended = run_child(home_dir, shares[-1] * whole)
-        assert ended in (0, -signal.SIGKILL), f"a refresh after a kill failed after '{reached}'"
+        said, ended = run_child(home_dir, moment_of(shares[-1], whole))
+        assert ended in (0, -signal.SIGKILL), f"a refresh after a kill failed after '{said[-1][0]}'"
         if ended:
-            hit.append(reached)
+            hit.append(said[-1][0])
             shares.pop()
         else:  # this one was faster than the undisturbed one
             shares[-1] *= 0.9
-    print(json.dumps({"seconds": whole, "kills": hit}))
+    print(json.dumps({"seconds": whole[-1][1], "kills": hit}))
 
 
 if __name__ == "__main__":
