@@ -28,7 +28,7 @@ from portrait_assets.resources.warehouse import warehouse_of
 LANDED = dg.AssetSelection.keys(["raw", "batches"], ["raw", "items"], ["raw", "attributes"], ["raw", "quarantine"])
 RAW_TO_FEATURES = dg.AssetSelection.groups("raw", "clean", "features")
 MODELS = dg.AssetSelection.groups("models")
-PORTRAITS = dg.AssetSelection.keys(["scores", "predictions"]) | dg.AssetSelection.groups("portraits")
+PORTRAITS = dg.AssetSelection.keys(["scores", "predictions"], ["scores", "segments"]) | dg.AssetSelection.groups("portraits")
 PUBLISHED = dg.AssetSelection.keys(["scores", "vectors"], ["scores", "next_purchases"]) | dg.AssetSelection.groups(
     "recommendations", "observability", "published"
 )

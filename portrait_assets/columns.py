@@ -354,6 +354,21 @@ MODELS_REGISTRY = Table(
     ),
 )
 
+MODELS_SEGMENTS = Table(
+    "models.segments",
+    "model x cluster of user vectors: its number and name, as they were given when the model was first recorded",
+    (
+        Column("model_version", "varchar", "the model whose vectors were clustered"),
+        Column("cluster", "bigint", "the model's own number of it, 0 for that of most users"),
+        Column("segment_id", "bigint", "the number people see: that of the champion before's segment which shares most users"),
+        Column("name", "varchar", "the words of greatest lift"),
+        Column("traits", "varchar", "the same with their lifts; null where nothing sets its users apart"),
+        Column("users", "bigint", "users in it at the training's as-of"),
+        Column("share", "double", "of all users then"),
+        Column("centre", "float[]", "the point of the vectors' space that its users are nearest to"),
+    ),
+)
+
 MODELS_RANKING = Table(
     "models.ranking",
     "cutoff x rival x target x measure: how good recommendations would have been",
@@ -414,6 +429,18 @@ SCORES_NEXT_PURCHASES = Table(
     "scores.next_purchases",
     "user x published day x category or item: what the user will buy within 14 days",
     _PREDICTION,
+    partition="event_date",
+)
+
+SCORES_SEGMENTS = Table(
+    "scores.segments",
+    "user x day: the cluster of user vectors the user stands in; users of whom nothing but exposures is known stand in none",
+    (
+        Column("event_date", "date", "UTC day: the partition"),
+        Column("user_id", "varchar", "the person"),
+        Column("cluster", "bigint", "the model's own number of it; models.segments has the number and name people see"),
+        Column("model_version", "varchar", "the model whose vectors and centres these are"),
+    ),
     partition="event_date",
 )
 

@@ -74,6 +74,7 @@ DAILY_TABLES: tuple[Daily, ...] = (
     Daily(c.FEATURES_INTERESTS, ("features/interests.sql",), accumulates=(c.FEATURES_USER_DAY_INTEREST,)),
     Daily(c.FEATURES_CUT_POINTS, ("features/cut_points.sql",), accumulates=(c.FEATURES_USER_DAY,), by_user=False),
     _scored(c.SCORES_PREDICTIONS, on_demand=False),
+    _scored(c.SCORES_SEGMENTS, on_demand=False),
     Daily(c.PORTRAITS_SNAPSHOTS, ("portraits/snapshots.sql", AS_OF, "features/next_day.sql"), (c.SCORES_PREDICTIONS,), STATE),
     Daily(c.PORTRAITS_CHANGES, (), (c.PORTRAITS_SNAPSHOTS, c.CLEAN_EVENTS)),
     _scored(c.SCORES_VECTORS, on_demand=True),
@@ -83,7 +84,8 @@ DAILY_TABLES: tuple[Daily, ...] = (
 )
 BY_NAME = {daily.table.name: daily for daily in DAILY_TABLES}
 
-PORTRAIT_TABLES = {c.SCORES_PREDICTIONS.name, c.PORTRAITS_SNAPSHOTS.name, c.PORTRAITS_CHANGES.name}
+SCORE_TABLES = (c.SCORES_PREDICTIONS, c.SCORES_SEGMENTS)  # of every day, written together
+PORTRAIT_TABLES = {*(table.name for table in SCORE_TABLES), c.PORTRAITS_SNAPSHOTS.name, c.PORTRAITS_CHANGES.name}
 ON_DEMAND_TABLES = {daily.table.name for daily in DAILY_TABLES if daily.on_demand}
 FEATURE_TABLES = {daily.table.name for daily in DAILY_TABLES} - PORTRAIT_TABLES - ON_DEMAND_TABLES
 

@@ -23,6 +23,7 @@ from portrait_assets.lineage import knowledge, models_in_force
 from portrait_assets.packs.tag_sql import tag_export
 from portrait_assets.partitions import Window, as_of_of
 from portrait_assets.resources.session import Session
+from portrait_assets.resources.sql import read_sql
 from portrait_assets.state import STATE_FOLDER, write_state
 
 GENERATIONS_KEPT = 3  # of each day, however old
@@ -50,6 +51,8 @@ CHANGES = (
     "select user_id, event_date, tag_id, from_value, to_value, cause from portraits.changes "
     "where event_date <= $day order by user_id, event_date, tag_id"
 )
+
+SEGMENTS = ("segments", "segment_sizes", "segment_flows")
 
 
 def write_export(session: Session, home: Home, day: date, folder: Path, state: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -89,6 +92,7 @@ def _frames(session: Session, home: Home, day: date) -> dict[str, pl.DataFrame]:
         "lists.parquet": session.frame(LISTS, day=day),
         "predictions.parquet": session.frame(PREDICTIONS, day=day),
         "changes.parquet": session.frame(CHANGES, day=day),
+        **{f"{name}.parquet": session.frame(read_sql(f"published/{name}.sql"), day=day) for name in SEGMENTS},
     }
 
 

@@ -124,6 +124,16 @@ DAMAGE = {
         "delete from models.registry",
         "update scores.predictions set model_version = 'm2' where event_date = date '2024-03-01'",
     ],
+    "scores.segments.every_user_one_segment": [
+        "delete from scores.segments where user_id = 'ann'",
+        "insert into scores.segments from scores.segments where user_id = 'ann' and event_date = date '2024-03-01'",
+        "update scores.segments set cluster = 5 where user_id = 'ann'",
+        "update scores.segments set user_id = 'zoe' where user_id = 'ann'",
+        "update scores.segments set model_version = 'm2' where user_id = 'ann'",
+        "update models.segments set name = null",
+        "update models.segments set segment_id = null",
+        "insert into models.segments from models.segments",
+    ],
     "scores.next_purchases.probabilities": [
         "update scores.next_purchases set probability = 1.5",
         "update scores.next_purchases set probability = -0.1",
@@ -187,6 +197,11 @@ def _score(world: World) -> None:
     rows = [(day, user, *told) for day in days for user in users for told in said]
     predictions = pl.DataFrame(rows, schema=c.SCORES_PREDICTIONS.column_names, orient="row")
     write_scores(session, world.home, c.SCORES_PREDICTIONS, days, [predictions])
+    session.execute(
+        "insert into models.segments by name select 'm1' as model_version, 0 as cluster, 1 as segment_id, 'rich' as name"
+    )
+    stand = pl.DataFrame([(day, user, 0, "m1") for day in days for user in users], c.SCORES_SEGMENTS.column_names, orient="row")
+    write_scores(session, world.home, c.SCORES_SEGMENTS, days, [stand])
     last = Window(LAST, LAST)
     purchases = [(LAST, user, "item_14d", "milk", 0.5, "m1") for user in users]
     frame = pl.DataFrame(purchases, schema=c.SCORES_NEXT_PURCHASES.column_names, orient="row")

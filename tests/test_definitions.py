@@ -77,7 +77,7 @@ def test_every_table_has_a_check():
     assert not unchecked & {
         "raw/events", "raw/batches", "raw/quarantine", "clean/events", "features/visit", "features/user_day",
         "features/user_state", "features/interests", "features/cut_points", "portraits/snapshots", "portraits/changes",
-        "scores/predictions", "scores/vectors", "scores/next_purchases", "recommendations/top", "observability/drift",
+        "scores/predictions", "scores/segments", "scores/vectors", "scores/next_purchases", "recommendations/top", "observability/drift",
     }  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 import base64
 import warnings
+from collections.abc import Iterable
 from datetime import date
 from typing import Any
 
@@ -38,10 +39,12 @@ def written(context: dg.AssetExecutionContext, session: Session, table: Table) -
     return (refresh_days if refreshes(context) else write_days)(session, HOME, table, window_of(context))
 
 
-def windows_to_score(context: dg.AssetExecutionContext, session: Session, table: Table) -> list[Window]:
-    """The step's window, or in a run that refreshes, the runs of days in it that are due."""
-    window = window_of(context)
-    return runs_of(Ledger(session, HOME).due(table, window).whole) if refreshes(context) else [window]
+def windows_to_score(context: dg.AssetExecutionContext, session: Session, tables: Iterable[Table]) -> list[Window]:
+    """The step's window, or in a run that refreshes, the runs of days in it of which any of `tables` is due."""
+    window, ledger = window_of(context), Ledger(session, HOME)
+    if not refreshes(context):
+        return [window]
+    return runs_of({day for table in tables for day in ledger.due(table, window).whole})
 
 
 def refreshes(context: dg.AssetExecutionContext) -> bool:

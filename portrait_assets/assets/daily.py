@@ -9,7 +9,7 @@ from portrait_assets.assets.derivation import parameters, selection
 from portrait_assets.assets.touched import stage_due_events, stage_touched
 from portrait_assets.history import history_start
 from portrait_assets.home import Home
-from portrait_assets.lineage import Ledger
+from portrait_assets.lineage import SCORE_TABLES, Ledger
 from portrait_assets.partitions import DAY, Window
 from portrait_assets.resources.scope import scope_to_all, scope_to_touched
 from portrait_assets.resources.session import Session
@@ -130,10 +130,10 @@ def refresh_path(session: Session, home: Home, window: Window) -> None:
 def _write_unscored(session: Session, home: Home, window: Window) -> None:
     """Enter in the ledger that days before the first model are scored: there is nothing to score them with."""
     ledger = Ledger(session, home)
-    due = ledger.due(c.SCORES_PREDICTIONS, window).whole
-    for run in runs_of(day for day in due if ledger.models[day] is None):
-        with session.transaction():
-            session.remember(c.SCORES_PREDICTIONS, run, _marks(session, home, c.SCORES_PREDICTIONS, run))
+    for table in SCORE_TABLES:
+        for run in runs_of(day for day in ledger.due(table, window).whole if ledger.models[day] is None):
+            with session.transaction():
+                session.remember(table, run, _marks(session, home, table, run))
 
 
 def _refresh_touched(session: Session, home: Home, table: Table, window: Window, since: int) -> int:

@@ -13,7 +13,8 @@ from portrait_assets import columns as c
 from portrait_assets import model_card
 from portrait_assets.errors import PortraitError
 from portrait_assets.home import Home
-from portrait_assets.lineage import ROLLED_BACK
+from portrait_assets.lineage import ROLLED_BACK, models_in_force
+from portrait_assets.partitions import Window
 from portrait_assets.plots import line_panels, metric_bars, reliability_panels
 from portrait_assets.resources.session import Session
 from portrait_assets.resources.tracking import REGISTERED_NAME, Tracking
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from portrait_assets.assets.training import Frames
     from portrait_assets.kernels.behaviour import Report
     from portrait_assets.kernels.ranking.ranker import Ranker
+    from portrait_assets.kernels.trained import TrainedModel
 
 logger = logging.getLogger("portrait")
 
@@ -37,14 +39,33 @@ class Trained:
     metrics: pl.DataFrame
     selection: pl.DataFrame
     fusion: pl.DataFrame
+    segments: pl.DataFrame
     config: dict[str, Any]
     plot: bytes
     mlflow_run_id: str
     mlflow_version: str
 
 
+@dataclass(frozen=True)
+class Champion:
+    """The model to beat (None before the first), the numbers of its segments (cluster, segment_id), and the highest ever given."""
+
+    version: str | None
+    numbers: pl.DataFrame
+    highest: int
+
+    @classmethod
+    def on(cls, session: Session, day: date) -> "Champion":
+        """The champion in force on `day`."""
+        version = models_in_force(session, Window(day, day))[day]
+        numbers = session.frame(
+            "select cluster, segment_id from models.segments where model_version = $version", version=version
+        )
+        return cls(version, numbers, session.scalar("select coalesce(max(segment_id), 0) from models.segments"))
+
+
 def fit_and_judge(
-    home: Home, frames: "Frames", trained_through: date, tracking: Tracking, champion: str | None, dagster_run: str
+    home: Home, frames: "Frames", trained_through: date, tracking: Tracking, champion: Champion, dagster_run: str
 ) -> Trained:
     """Train for `trained_through`, put the result through the gate against `champion`, log both to MLflow."""
     import torch
@@ -71,9 +92,9 @@ def fit_and_judge(
             )
             ranker, ranking = ranking_aside.result()
         model = replace(model, ranker=ranker)
-        losses = None
-        if champion is not None:
-            old, _ = storage.load(home.settings.models_dir / champion)
+        losses = old = None
+        if champion.version is not None:
+            old, _ = storage.load(home.settings.models_dir / champion.version)
             losses = behaviour.validation_losses(old, frames.visits, frames.features, frames.items, report.validation_as_of)
         verdict = evaluation.gate(report.losses, losses)
         version = storage.version_of(model)
@@ -98,10 +119,28 @@ def fit_and_judge(
         metrics=report.metrics,
         selection=report.selection,
         fusion=report.fusion,
+        segments=named_segments(model, report.clusters, frames, champion, old),
         config=config.as_dict(),
         plot=plot,
         mlflow_run_id=run_id,
         mlflow_version=number,
+    )
+
+
+def named_segments(
+    model: "TrainedModel", clusters: pl.DataFrame, frames: "Frames", champion: Champion, old: "TrainedModel | None"
+) -> pl.DataFrame:
+    """Rows of models.segments: the `clusters` (user_id, cluster) of `model`, named, and numbered as those of `old`, the champion."""
+    from portrait_assets.kernels import behaviour, segments
+
+    before = clusters.rename({"cluster": "segment_id"}).clear()
+    if old is not None:
+        stood = behaviour.score(old, frames.visits, frames.features, frames.items, model.trained_through).clusters
+        before = stood.join(champion.numbers, on="cluster").select("user_id", "segment_id")
+    numbers = segments.matched(before, clusters, champion.highest)
+    return segments.described(clusters, frames.traits).with_columns(
+        segment_id=pl.col("cluster").replace_strict(numbers, return_dtype=pl.Int64),
+        centre=pl.Series(model.centres.tolist(), dtype=pl.List(pl.Float32)),
     )
 
 
@@ -166,7 +205,7 @@ def _log_bytes(mlflow: Any, content: bytes, name: str) -> None:
 
 
 def record(session: Session, trained: Trained) -> None:
-    """Write the verdict, the selection and the fusion of a training into the warehouse, in one transaction."""
+    """Write the verdict, the selection, the fusion and the segments of a training into the warehouse, in one transaction."""
     row = pl.DataFrame(
         {
             "version": [trained.version],
@@ -187,6 +226,7 @@ def record(session: Session, trained: Trained) -> None:
     session.stage_frame("trained_row", row)
     session.stage_frame("trained_selection", trained.selection.rename({"column": "feature"}))
     session.stage_frame("trained_fusion", trained.fusion)
+    session.stage_frame("trained_segments", trained.segments)
     with session.transaction():
         for table in (c.FEATURES_SELECTION, c.FEATURES_FUSION):
             session.execute(f"delete from {table.name} where model_version = $version", version=trained.version)
@@ -196,3 +236,9 @@ def record(session: Session, trained: Trained) -> None:
             session.execute(
                 f"insert into {table.name} by name select $version as model_version, * from {staged}", version=trained.version
             )
+        # What people call a segment does not change because its model is trained once more, beside another champion.
+        session.execute(
+            "insert into models.segments by name select $version as model_version, * from trained_segments "
+            "where $version not in (select model_version from models.segments)",
+            version=trained.version,
+        )

@@ -3,8 +3,10 @@
 from datetime import date
 
 import dagster as dg
+import polars as pl
 
 from portrait_assets import columns as c
+from portrait_assets import plots
 from portrait_assets.assets.common import (
     DAILY,
     HOME,
@@ -18,12 +20,21 @@ from portrait_assets.assets.common import (
     window_of,
     windows_to_score,
 )
-from portrait_assets.assets.modelling import fit_and_judge, record
+from portrait_assets.assets.modelling import Champion, fit_and_judge, record
 from portrait_assets.assets.recomputation import recomputed
-from portrait_assets.assets.scoring import blocks_at, portrait_rows, purchase_rows, scored_days, vector_rows, write_scores
+from portrait_assets.assets.scoring import (
+    blocks_at,
+    portrait_rows,
+    purchase_rows,
+    scored_days,
+    segment_rows,
+    vector_rows,
+    write_scores,
+)
 from portrait_assets.assets.training import frames_for, learnt_later
-from portrait_assets.lineage import models_in_force
+from portrait_assets.lineage import SCORE_TABLES
 from portrait_assets.partitions import Window, as_of_of, partition_of
+from portrait_assets.resources.sql import read_sql
 from portrait_assets.resources.tracking import Tracking
 from portrait_assets.resources.warehouse import Warehouse
 from portrait_assets.tables import Table
@@ -43,6 +54,7 @@ def _spec(key: list[str], group: str, description: str, metadata: dict, kinds: s
             ["features", "visit"],
             ["features", "user_state"],
             ["features", "interests"],
+            ["features", "cut_points"],
             ["clean", "items"],
             ["clean", "users"],
         ],
@@ -80,6 +92,13 @@ def _spec(key: list[str], group: str, description: str, metadata: dict, kinds: s
             definition_metadata(c.FEATURES_FUSION),
             {"polars"},
         ),
+        _spec(
+            ["models", "segments"],
+            "models",
+            "Clusters of the user vectors, named for what sets their users apart, numbered as the champion's before.",
+            definition_metadata(c.MODELS_SEGMENTS),
+            {"scikitlearn"},
+        ),
     ],
 )
 def behaviour(context: dg.AssetExecutionContext, config: Training, warehouse: Warehouse, tracking: Tracking):
@@ -88,7 +107,7 @@ def behaviour(context: dg.AssetExecutionContext, config: Training, warehouse: Wa
     trained_through = date.fromisoformat(config.trained_through) if config.trained_through else week_end
     day = partition_of(trained_through)
     with warehouse.open("read for training") as session:
-        champion = models_in_force(session, Window(day, day))[day]
+        champion = Champion.on(session, day)
         knows_more = learnt_later(session, trained_through)
         if not knows_more:
             frames = frames_for(session, HOME, trained_through)
@@ -113,6 +132,7 @@ def behaviour(context: dg.AssetExecutionContext, config: Training, warehouse: Wa
         )
         yield shown(session, c.FEATURES_SELECTION, len(outcome.selection))
         yield shown(session, c.FEATURES_FUSION, len(outcome.fusion))
+        yield shown(session, c.MODELS_SEGMENTS, len(outcome.segments))
 
 
 def _scores_spec(table: Table, description: str) -> dg.AssetSpec:
@@ -134,18 +154,25 @@ def _scores_spec(table: Table, description: str) -> dg.AssetSpec:
         _scores_spec(
             c.SCORES_PREDICTIONS,
             "Calibrated probabilities a portrait shows: churn, undeclared attributes. No rows before the first model.",
-        )
+        ),
+        _scores_spec(c.SCORES_SEGMENTS, "The cluster each user's vector stands in. No rows before the first model."),
     ],
     backfill_policy=SINGLE_RUN,
 )
 def predictions(context: dg.AssetExecutionContext, warehouse: Warehouse):
     """Score each day of the window with the model in force on it."""
-    rows = 0
+    whole, predicted, clustered = window_of(context), 0, 0
     with warehouse.open("scores/predictions") as session:
-        for window in windows_to_score(context, session, c.SCORES_PREDICTIONS):
-            scored = [portrait_rows(day) for day in scored_days(session, HOME, window)]
-            rows += write_scores(session, HOME, c.SCORES_PREDICTIONS, window, scored)
-        yield shown(session, c.SCORES_PREDICTIONS, rows, window_of(context))
+        for window in windows_to_score(context, session, SCORE_TABLES):
+            scored = scored_days(session, HOME, window)
+            predicted += write_scores(session, HOME, c.SCORES_PREDICTIONS, window, [portrait_rows(day) for day in scored])
+            clustered += write_scores(session, HOME, c.SCORES_SEGMENTS, window, [segment_rows(day) for day in scored])
+        yield shown(session, c.SCORES_PREDICTIONS, predicted, whole)
+        sizes, flows = (session.frame(read_sql(f"published/segment_{what}.sql"), day=whole.end) for what in ("sizes", "flows"))
+        labelled = sizes.with_columns(label=pl.format("{} {}", pl.col("segment_id"), pl.col("segment")))
+        plot = plots.bars(labelled, "label", "users", f"Users by segment at the end of {whole.end}")
+        moved = {"flows": dg.MetadataValue.md(markdown_table(flows))}
+        yield shown(session, c.SCORES_SEGMENTS, clustered, whole, plot=plot, **moved)
 
 
 @dg.multi_asset(

@@ -17,6 +17,7 @@ from portrait_assets.resources.warehouse import Warehouse
         ["scores", "vectors"],
         ["scores", "next_purchases"],
         ["scores", "predictions"],
+        ["scores", "segments"],
         ["recommendations", "top"],
         ["recommendations", "lists"],
     ],

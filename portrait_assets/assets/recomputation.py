@@ -8,14 +8,16 @@ from pathlib import Path
 
 from portrait_assets import columns as c
 from portrait_assets.assets.daily import write_features, write_portraits
-from portrait_assets.assets.scoring import portrait_rows, scored_days, write_scores
+from portrait_assets.assets.scoring import portrait_rows, scored_days, segment_rows, write_scores
 from portrait_assets.home import Home
+from portrait_assets.lineage import SCORE_TABLES
 from portrait_assets.partitions import Window
 from portrait_assets.resources.session import Session
 from portrait_assets.resources.warehouse import Warehouse, warehouse_of
 from portrait_assets.tables import Table
 
-GIVEN = (c.RAW_EVENTS, c.RAW_ITEMS, c.RAW_ATTRIBUTES, c.RAW_BATCHES, c.MODELS_REGISTRY, c.SCORES_PREDICTIONS, c.META_HISTORY)
+RAW = (c.RAW_EVENTS, c.RAW_ITEMS, c.RAW_ATTRIBUTES, c.RAW_BATCHES)
+GIVEN = (*RAW, c.MODELS_REGISTRY, c.MODELS_SEGMENTS, *SCORE_TABLES, c.META_HISTORY)
 
 
 @contextmanager
@@ -25,7 +27,7 @@ def recomputed(home: Home, days: Window, portraits: Window | None = None, known_
     With `known_at`, events learnt at that instant (00:00 UTC) or later are left out, and portraits are scored anew by the models
     there are. Items and attributes bear no time of learning, so the newest count. The warehouse is gone afterwards.
     """
-    given = [table for table in GIVEN if not (known_at and table is c.SCORES_PREDICTIONS)]
+    given = [table for table in GIVEN if not (known_at and table in SCORE_TABLES)]
     with tempfile.TemporaryDirectory(prefix="portrait-beside-", dir=home.settings.home_dir) as folder:
         with warehouse_of(home.settings).open("read raw for a recomputation") as stored:
             for table in given:
@@ -41,8 +43,9 @@ def recomputed(home: Home, days: Window, portraits: Window | None = None, known_
                 session.execute(f"insert into {table.name} by name select * from '{_file(folder, table)}'")
             write_features(session, home, days)
             if portraits and known_at:
-                scored = [portrait_rows(day) for day in scored_days(session, home, portraits)]
-                write_scores(session, home, c.SCORES_PREDICTIONS, portraits, scored)
+                scored = scored_days(session, home, portraits)
+                write_scores(session, home, c.SCORES_PREDICTIONS, portraits, [portrait_rows(day) for day in scored])
+                write_scores(session, home, c.SCORES_SEGMENTS, portraits, [segment_rows(day) for day in scored])
             if portraits:
                 write_portraits(session, home, portraits)
             yield session

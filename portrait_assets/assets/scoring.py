@@ -63,6 +63,11 @@ def portrait_rows(scored: ScoredDay) -> pl.DataFrame:
     return pl.concat([chances, _dated(scored.scores.amounts, scored.day, scored.version)], how="diagonal")
 
 
+def segment_rows(scored: ScoredDay) -> pl.DataFrame:
+    """Rows of scores.segments."""
+    return _dated(scored.scores.clusters, scored.day, scored.version)
+
+
 def purchase_rows(scored: ScoredDay) -> pl.DataFrame:
     """Rows of scores.next_purchases."""
     return _split(scored).filter(pl.col("target").is_in(["category_14d", "item_14d"]))

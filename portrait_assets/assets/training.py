@@ -1,16 +1,18 @@
 """The frames a training or a scoring reads from the warehouse. The same SQL serves both, so neither can drift from the other."""
 
 import hashlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 
 import polars as pl
 
-from portrait_assets.assets.derivation import stage_features
+from portrait_assets.assets.derivation import parameters, stage_features
 from portrait_assets.columns import ATTRIBUTES
+from portrait_assets.history import history_start
 from portrait_assets.home import Home
-from portrait_assets.partitions import DAY
+from portrait_assets.partitions import DAY, Window, partition_of
 from portrait_assets.resources.session import Session
+from portrait_assets.resources.sql import read_sql
 
 HORIZON = timedelta(days=14)
 TRAINING_AS_OFS = 16
@@ -32,6 +34,7 @@ group by user_id, item_id, visit_id
 order by user_id, item_id, visit_id
 """
 OUTCOME_EVENT = "purchase"
+TRAITS = ("user_id", "trait", "word")
 DECLARED = (
     f"unpivot (select user_id, {', '.join(ATTRIBUTES)} from clean.users) on {', '.join(ATTRIBUTES)} "
     'into name attribute value "value"'
@@ -47,6 +50,7 @@ class Frames:
     items: pl.DataFrame
     attributes: pl.DataFrame
     lines: pl.DataFrame | None = None  # of a training only
+    traits: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=dict.fromkeys(TRAITS, pl.String)))  # the same
 
 
 def frames_at(session: Session, home: Home, as_of: date, days: list[date]) -> Frames:
@@ -63,12 +67,21 @@ def frames_at(session: Session, home: Home, as_of: date, days: list[date]) -> Fr
 def frames_for(session: Session, home: Home, trained_through: date) -> Frames:
     """What a training for `trained_through` reads: its own as-of and whole horizons before it, of at most TRAINING_USERS users."""
     frames = frames_at(session, home, trained_through, training_days(home, trained_through))
-    return sampled(replace(frames, lines=lines_at(session, trained_through)))
+    traits = traits_at(session, home, partition_of(trained_through))
+    return sampled(replace(frames, lines=lines_at(session, trained_through), traits=traits))
 
 
 def lines_at(session: Session, as_of: date) -> pl.DataFrame:
     """What was bought before `as_of`, item by item of each visit."""
     return session.frame(LINES, as_of=as_of, outcome_event=OUTCOME_EVENT)
+
+
+def traits_at(session: Session, home: Home, day: date) -> pl.DataFrame:
+    """user_id, trait, word: what may name a segment of the users at the end of `day`."""
+    stage_features(session, home, [day])
+    window = Window(day, day)
+    session.stage("snapshot_rows", "portraits/snapshots.sql", **parameters(home, window, history_start(session, home)))
+    return session.frame(read_sql("models/segment_traits.sql"))
 
 
 def learnt_later(session: Session, trained_through: date) -> bool:

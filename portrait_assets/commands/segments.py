@@ -1,4 +1,4 @@
-"""`portrait segments`: clusters of the users of an export, by their vectors, and who went where since an earlier one."""
+"""`portrait segments`: the segments of an export, what sets them apart, and who went where since an earlier day or export."""
 
 from pathlib import Path
 from typing import Annotated, Optional
@@ -15,7 +15,6 @@ from portrait_assets.reading.words import printable
 
 app = typer.Typer()
 console = Console(highlight=False)
-TRAITS = ("lifecycle", "value_tier", "segment", "top_department", "top_category", "age", "kids")
 
 
 @app.command()
@@ -23,21 +22,29 @@ def segments(
     exports: Annotated[
         Optional[list[Path]], typer.Argument(help="Folders of exports, the earliest first; default: the published one.")
     ] = None,
-    count: Annotated[int, typer.Option("--count", min=2, help="How many segments.")] = 8,
 ) -> None:
-    """Clusters of users by their vectors, named for what sets them apart; over several exports the same ones, with flows."""
-    from portrait_assets.kernels.segments import Segments, segment_users
+    """Clusters of users by their vectors, named for what sets them apart, with the flows between them."""
+    from portrait_assets.kernels.segments import flows
 
-    found: Segments | None = None
-    for folder in exports or [open_home().settings.published_dir / "current"]:
-        embeddings, portraits = (_read(folder, name) for name in ("embeddings", "portraits"))
-        traits = portraits.select("user_id", *(pl.col(name).cast(pl.String) for name in TRAITS)).rename({"segment": "rfm"})
-        found = segment_users(embeddings, traits, count, before=found.users if found else None)
+    folders = exports or [open_home().settings.published_dir / "current"]
+    for folder in folders:
+        sizes = _read(folder, "segment_sizes")
         console.print(f"[bold]{folder}[/bold]")
-        console.print(_table(found.segments))
-    if found and not found.flows.is_empty():
+        console.print(_table(sizes) if len(sizes) else "no segments: no model was in force on its day")
+    if len(folders) > 1:
         console.print("Since the export before it, users by segment:")
-        console.print(_table(found.flows))
+        console.print(_table(flows(_read(folders[-2], "segments"), _read(folders[-1], "segments"))))
+    else:
+        _tell_flows(_read(folders[0], "segment_flows"))
+
+
+def _tell_flows(moved: pl.DataFrame) -> None:
+    """Of each day compared with, how many stayed where they were, and the moves."""
+    for (days,), since in moved.group_by("days_before", maintain_order=True):
+        stayed = since.filter(pl.col("from_segment_id") == pl.col("to_segment_id"))["users"].sum()
+        console.print(f"Since {days} days before: {stayed:,} of {since['users'].sum():,} users stayed; the others moved")
+        others = since.filter(pl.col("from_segment_id").ne_missing(pl.col("to_segment_id")))
+        console.print(_table(others.drop("days_before").sort("users", descending=True, maintain_order=True)))
 
 
 def _read(folder: Path, name: str) -> pl.DataFrame:

@@ -13,7 +13,8 @@ from portrait_assets.kernels.metrics import reliability
 from portrait_assets.kernels.outlook import fit_outlook
 from portrait_assets.kernels.parts import fit_parts, read_parts
 from portrait_assets.kernels.rehearsal import Log, Watch, validate, validation_losses
-from portrait_assets.kernels.scoring import Scores, blocks_only, score
+from portrait_assets.kernels.scoring import Scores, blocks_only, cluster_frame, score
+from portrait_assets.kernels.segments import fit_centres, nearest
 from portrait_assets.kernels.sequences import History
 from portrait_assets.kernels.trained import Source, TrainedModel, attribute_inputs, block_inputs, popular_targets
 
@@ -36,6 +37,7 @@ class Report:
     outlook: pl.DataFrame  # head, model, outcome and figures of what is told further ahead
     reliability: pl.DataFrame  # head, told, seen, count: ten bins of each head's held-out chances
     losses: pl.DataFrame  # user_id, head, loss on the validation window, for the gate
+    clusters: pl.DataFrame  # user_id, cluster at the latest as-of
 
 
 def train(
@@ -64,14 +66,17 @@ def train(
     raw = read_parts(served, past, features, now, popular_targets(past, now, VECTOR_TARGETS, config), config)
     inputs = block_inputs(raw, verdict.blends)
     fusion = fit_fusion(inputs)
-    told_by = attribute_inputs(fusion.vectors(inputs), raw.features)
+    vectors = fusion.vectors(inputs)
+    centres = fit_centres(vectors, config.segments, config.seed)
+    told_by = attribute_inputs(vectors, raw.features)
     near = verdict.rehearsed
     ahead, outlook, chances = fit_outlook(history, features, trained_through, served.selection, near, config)
     reliable = reliability(
         {f"churn_{config.horizon_days}d" if k == "churn" else k: v for k, v in verdict.chances.items()} | chances
     )
-    heads, found = fit_attribute_heads(attributes, [past.users[i] for i in raw.users], told_by, raw.features, config)
-    model = TrainedModel(config, trained_through, served, rehearsal, verdict.blends, raw.targets, fusion, heads, ahead)
+    ids = [past.users[i] for i in raw.users]
+    heads, found = fit_attribute_heads(attributes, ids, told_by, raw.features, config)
+    model = TrainedModel(config, trained_through, served, rehearsal, verdict.blends, raw.targets, fusion, heads, ahead, centres)
     curves, selected = pl.DataFrame(watch.curves), served.selection.outcome
     return model, Report(
         trained_through,
@@ -84,6 +89,7 @@ def train(
         outlook,
         reliable,
         verdict.losses,
+        cluster_frame(ids, nearest(centres, vectors)),
     )
 
 

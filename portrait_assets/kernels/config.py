@@ -40,6 +40,7 @@ class BehaviourConfig:
     # declared attributes
     attribute_min_users: int = 100
     attribute_min_class: int = 15
+    segments: int = 8  # clusters of the user vectors
     seed: int = 7
     threads: int = 1  # threads wait for each other: on two busy cores two are slower than one
 
@@ -68,5 +69,6 @@ TINY = BehaviourConfig(
     affinity_items=100,
     attribute_min_users=30,
     attribute_min_class=5,
+    segments=3,
 )
 PRESETS = {"cpu": CPU, "tiny": TINY}

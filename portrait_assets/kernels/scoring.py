@@ -16,6 +16,7 @@ from portrait_assets.kernels.fusion import LENGTH, fit_fusion
 from portrait_assets.kernels.labels import USER_TARGETS
 from portrait_assets.kernels.outlook import View, tell
 from portrait_assets.kernels.parts import RawScores, purchase_summary, read_parts
+from portrait_assets.kernels.segments import nearest
 from portrait_assets.kernels.selection import select_columns
 from portrait_assets.kernels.sequences import History
 from portrait_assets.kernels.trained import Source, TrainedModel, attribute_inputs, block_inputs, popular_targets
@@ -25,11 +26,15 @@ VALUE_DAYS = 365  # a customer's value is what the lifetime model expects of a y
 
 @dataclass(frozen=True)
 class Scores:
-    """embeddings: user_id, embedding (list of float32). predictions: user_id, target, probability. amounts: user_id, target, value."""
+    """embeddings: user_id, embedding (list of float32). clusters: user_id, cluster. predictions: user_id, target, probability.
+
+    amounts: user_id, target, value.
+    """
 
     embeddings: pl.DataFrame
     predictions: pl.DataFrame
     amounts: pl.DataFrame
+    clusters: pl.DataFrame
 
 
 def score(model: TrainedModel, visits: pl.DataFrame, features: pl.DataFrame, items: pl.DataFrame, as_of: date) -> Scores:
@@ -43,7 +48,12 @@ def score(model: TrainedModel, visits: pl.DataFrame, features: pl.DataFrame, ite
     history, config = source.before(as_of), model.config
     if not history.users:
         nobody = prediction_frame([], "", np.zeros(0))
-        return Scores(embedding_frame([], np.zeros((0, LENGTH))), nobody, nobody.rename({"probability": "value"}))
+        return Scores(
+            embedding_frame([], np.zeros((0, LENGTH))),
+            nobody,
+            nobody.rename({"probability": "value"}),
+            cluster_frame([], np.zeros(0)),
+        )
     served = popular_targets(history, as_of, config.targets, config)
     wanted = {
         level: model.vector_targets[level] + [t for t in served[level] if t not in set(model.vector_targets[level])]
@@ -58,7 +68,8 @@ def score(model: TrainedModel, visits: pl.DataFrame, features: pl.DataFrame, ite
     predictions = pl.concat([*parts, *(prediction_frame(ids, target, p) for target, p in chances.items())])
     values = pl.concat([prediction_frame(ids, target, v).rename({"probability": "value"}) for target, v in amounts.items()])
     known = values.filter(pl.col("value").is_not_nan()).sort("user_id", "target")
-    return Scores(embedding_frame(ids, vectors), predictions.drop_nans().sort("user_id", "target"), known)
+    clusters = cluster_frame(ids, nearest(model.centres, vectors))
+    return Scores(embedding_frame(ids, vectors), predictions.drop_nans().sort("user_id", "target"), known, clusters)
 
 
 def outlook_of(
@@ -116,6 +127,10 @@ def prediction_frame(ids: list[str], target: str, probability: np.ndarray) -> pl
         {"user_id": ids, "target": [target] * len(ids), "probability": probability.astype(np.float64)},
         schema_overrides={"user_id": pl.String, "target": pl.String},
     )
+
+
+def cluster_frame(ids: list[str], clusters: np.ndarray) -> pl.DataFrame:
+    return pl.DataFrame({"user_id": pl.Series(ids, dtype=pl.String), "cluster": pl.Series(clusters, dtype=pl.Int64)})
 
 
 def embedding_frame(ids: list[str], vectors: np.ndarray) -> pl.DataFrame:

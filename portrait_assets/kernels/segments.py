@@ -1,102 +1,102 @@
-"""Segments: clusters of user vectors, named for what sets them apart, and the same ones tomorrow.
+"""Segments: clusters of user vectors, named for what sets them apart, and the same ones from model to model.
 
-k-means finds them; a segment keeps its number from one day to the next where most of its users do (assignment of greatest overlap); its
-name is made of the traits whose share in it exceeds their share among all by the greatest factor (lift).
+k-means finds the centres once, when a model is trained; on each day a user stands in the cluster of the nearest one, so yesterday's
+segments are today's. A later model's cluster gets the number of the earlier segment that it shares most users with (assignment of
+greatest overlap). A name is made of the words whose share among its users exceeds their share among all by the greatest factor (lift).
 """
-
-from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
 from scipy.optimize import linear_sum_assignment
+from scipy.spatial.distance import cdist
 from sklearn.cluster import KMeans
 from threadpoolctl import threadpool_limits
 
-LEAST_LIFT = 1.2  # a trait this much more frequent than among all may give a name
+LEAST_LIFT = 1.2  # a word this much more frequent than among all may give a name
 LEAST_SHARE = 0.3  # of the segment's users, so that a name fits many of them
-NAMED_BY = 2
+NAMED_BY = 2  # words; more where another segment is called the same
+LIKE_EVERYBODY = "like everybody"
 
 
-@dataclass(frozen=True)
-class Segments:
-    """users: user_id, segment. segments: segment, name, users, share, traits (text with lifts). flows: from, to, users (with a day before)."""
-
-    users: pl.DataFrame
-    segments: pl.DataFrame
-    flows: pl.DataFrame
-
-
-def segment_users(
-    embeddings: pl.DataFrame, traits: pl.DataFrame, count: int, before: pl.DataFrame | None = None, seed: int = 7
-) -> Segments:
-    """`embeddings`: user_id, embedding. `traits`: user_id and text columns, null where nothing is to be said. `before`: user_id, segment
-    of an earlier day. No more segments than users.
-    """
-    embeddings = embeddings.sort("user_id")
-    x = np.array(embeddings["embedding"].to_list(), np.float64)
+def fit_centres(vectors: np.ndarray, count: int, seed: int) -> np.ndarray:
+    """(K, D) float32, K at most `count` and at most the number of different vectors (N, D); the centre of most users first."""
+    found = min(count, len(np.unique(vectors, axis=0)))
     with threadpool_limits(1):  # sums in one order, whatever the machine
-        labels = KMeans(min(count, len(x)), n_init=4, random_state=seed).fit_predict(x)
-    labels = by_size(labels)
-    users = pl.DataFrame({"user_id": embeddings["user_id"], "segment": labels}, schema_overrides={"segment": pl.Int64})
-    if before is not None:
-        users = users.with_columns(pl.col("segment").replace_strict(matched(before, users), return_dtype=pl.Int64))
-    return Segments(users, described(users, traits), flows(before, users))
+        means = KMeans(found, n_init=4, random_state=seed).fit(vectors.astype(np.float64)).cluster_centers_.astype(np.float32)
+    users = np.bincount(nearest(means, vectors), minlength=found)
+    return np.ascontiguousarray(means[np.lexsort((np.arange(found), -users))][: (users > 0).sum()])
 
 
-def by_size(labels: np.ndarray) -> np.ndarray:
-    """The same clusters numbered from 1, the greatest first; ties by whose first user comes first."""
-    kinds, first, size = np.unique(labels, return_index=True, return_counts=True)
-    order = np.lexsort((first, -size))
-    number = np.empty(len(kinds), np.int64)
-    number[order] = np.arange(1, len(kinds) + 1)
-    return number[np.searchsorted(kinds, labels)]
+def nearest(centres: np.ndarray, vectors: np.ndarray) -> np.ndarray:
+    """(N,) the place in `centres` (K, D) of the one nearest to each of `vectors` (N, D); the first of equals."""
+    return cdist(vectors.astype(np.float64), centres.astype(np.float64)).argmin(axis=1)
 
 
-def matched(before: pl.DataFrame, now: pl.DataFrame) -> dict[int, int]:
-    """Each segment of `now` -> its number: that of the earlier segment it shares most users with, one to one, or a new one."""
-    old, new = sorted(before["segment"].unique()), sorted(now["segment"].unique())
-    shared = {(begin, end): users for begin, end, users in flows(before, now).iter_rows()}
-    table = np.array([[shared.get((a, b), 0) for b in new] for a in old]).reshape(len(old), len(new))
-    rows, columns = linear_sum_assignment(-table)
-    kept = {new[j]: old[i] for i, j in zip(rows, columns, strict=True) if table[i, j]}
-    fresh = iter(range(max(old, default=0) + 1, max(old, default=0) + len(new) + 1))
-    return {segment: kept[segment] if segment in kept else next(fresh) for segment in new}
+def matched(before: pl.DataFrame, now: pl.DataFrame, highest: int) -> dict[int, int]:
+    """Each cluster of `now` (user_id, cluster) -> the number of the segment `before` (user_id, segment_id) it shares most users with.
+
+    One to one; a cluster that shares no user with what is left gets a number above `highest`, the highest ever given.
+    """
+    shared = before.join(now, on="user_id").group_by("segment_id", "cluster").len()
+    old, new = sorted(before["segment_id"].unique()), sorted(now["cluster"].unique())
+    table = np.zeros((len(old), len(new)), np.int64)
+    for segment, cluster, users in shared.iter_rows():
+        table[old.index(segment), new.index(cluster)] = users
+    pairs = zip(*linear_sum_assignment(-table), strict=True)
+    kept = {new[j]: old[i] for i, j in pairs if table[i, j]}
+    fresh = iter(range(highest + 1, highest + 1 + len(new)))
+    return {cluster: kept[cluster] if cluster in kept else next(fresh) for cluster in new}
 
 
-def flows(before: pl.DataFrame | None, now: pl.DataFrame) -> pl.DataFrame:
-    """from, to, users: who went where, of users known on both days."""
-    if before is None:
-        return pl.DataFrame(schema={"from": pl.Int64, "to": pl.Int64, "users": pl.Int64})
-    both = before.rename({"segment": "from"}).join(now.rename({"segment": "to"}), on="user_id")
-    return both.group_by("from", "to").agg(pl.len().cast(pl.Int64).alias("users")).sort("from", "to")
+def described(clusters: pl.DataFrame, traits: pl.DataFrame) -> pl.DataFrame:
+    """cluster, name, traits (the words of the name with their lifts; null without any), users, share of all.
 
-
-def described(users: pl.DataFrame, traits: pl.DataFrame) -> pl.DataFrame:
-    """segment, name, users, share, traits: named by the traits of greatest lift, one a column, ties by name."""
-    told = users.join(traits, on="user_id", how="left")
-    long = told.unpivot(index=["user_id", "segment"], variable_name="trait", value_name="is").drop_nulls("is")
-    everywhere = long.group_by("trait", "is").agg((pl.len() / users.height).alias("overall"))
-    size = users.group_by("segment").agg(pl.len().cast(pl.Int64).alias("users"))
+    `clusters`: user_id, cluster. `traits`: user_id, trait, word; a name takes one word of a trait at most. Ties by trait, then word.
+    """
+    told = clusters.join(traits, on="user_id")
+    everywhere = told.group_by("trait", "word").agg((pl.len() / clusters.height).alias("overall"))
+    size = clusters.group_by("cluster").agg(pl.len().cast(pl.Int64).alias("users")).sort("cluster")
     lifts = (
-        long.group_by("segment", "trait", "is")
+        told.group_by("cluster", "trait", "word")
         .len()
-        .join(size, on="segment")
-        .join(everywhere, on=["trait", "is"])
+        .join(size, on="cluster")
+        .join(everywhere, on=["trait", "word"])
         .with_columns(share=pl.col("len") / pl.col("users"))
         .with_columns(lift=pl.col("share") / pl.col("overall"))
         .filter((pl.col("lift") >= LEAST_LIFT) & (pl.col("share") >= LEAST_SHARE))
-        .sort("segment", "lift", "trait", "is", descending=[False, True, False, False])
-        .unique(["segment", "trait"], keep="first", maintain_order=True)
-        .group_by("segment", maintain_order=True)
-        .head(NAMED_BY)
+        .sort("cluster", "lift", "trait", "word", descending=[False, True, False, False])
+        .unique(["cluster", "trait"], keep="first", maintain_order=True)
     )
-    text = pl.format("{} {} ({}x)", pl.col("trait").str.replace_all("_", " "), pl.col("is"), pl.col("lift").round(1))
-    names = lifts.group_by("segment", maintain_order=True).agg(
-        pl.col("is").str.join(", ").alias("name"), text.str.join("; ").alias("traits")
-    )
+    names, reasons, taken = [], [], set[str]()
+    for cluster in size["cluster"]:
+        words = lifts.filter(pl.col("cluster") == cluster).select("word", "lift").rows()
+        name, many = unlike(taken, [word for word, _ in words])
+        taken.add(name)
+        names.append(name)
+        reasons.append("; ".join(f"{word} {lift:.1f}x" for word, lift in words[:many]) or None)
+    return size.with_columns(
+        name=pl.Series(names, dtype=pl.String),
+        traits=pl.Series(reasons, dtype=pl.String),
+        share=pl.col("users") / clusters.height,
+    ).select("cluster", "name", "traits", "users", "share")
+
+
+def unlike(taken: set[str], words: list[str]) -> tuple[str, int]:
+    """A name that is not in `taken`, and how many of `words` it is made of: as few as will do, else numbered."""
+    for many in range(min(NAMED_BY, len(words)), len(words) + 1):
+        name = ", ".join(words[:many]) or LIKE_EVERYBODY
+        if name not in taken:
+            return name, many
+    numbered = (f"{name} ({number})" for number in range(2, len(taken) + 3))
+    return next(other for other in numbered if other not in taken), len(words)
+
+
+def flows(before: pl.DataFrame, now: pl.DataFrame) -> pl.DataFrame:
+    """from, to, users: who went where, of users in both frames (user_id, segment_id, segment); the names as of each."""
+    label = pl.format("{} {}", pl.col("segment_id"), pl.col("segment"))
+    both = before.select("user_id", label.alias("from")).join(now.select("user_id", label.alias("to")), on="user_id")
     return (
-        size.join(names, on="segment", how="left")
-        .with_columns(pl.col("name").fill_null("like everybody"), share=pl.col("users") / users.height)
-        .select("segment", "name", "users", "share", "traits")
-        .sort("segment")
+        both.group_by("from", "to")
+        .agg(pl.len().cast(pl.Int64).alias("users"))
+        .sort("users", "from", "to", descending=[True, False, False])
     )

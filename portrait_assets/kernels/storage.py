@@ -32,7 +32,7 @@ from portrait_assets.kernels.ranking.ranker import Ranker, RankerConfig
 from portrait_assets.kernels.selection import OUTCOME_SCHEMA, Selection
 from portrait_assets.kernels.trained import TrainedModel
 
-FORMAT = "portrait-behaviour-model/4"
+FORMAT = "portrait-behaviour-model/5"
 TENSORS = "tensors.safetensors"
 STAGES = ("served", "rehearsal")
 BOOSTER = re.compile(r"boosters/\w+\.\w+\.txt")
@@ -119,6 +119,7 @@ def contents(model: TrainedModel) -> dict[str, bytes]:
     for name, head in model.attribute_heads.items():
         card["attributes"][name] = {"classes": list(head.classes), "temperature": head.temperature}
         tensors |= {f"attribute.{name}.weight": head.linear.weight, f"attribute.{name}.bias": head.linear.bias}
+    tensors["segments.centres"] = model.centres
     files[TENSORS] = safetensors.numpy.save({name: np.ascontiguousarray(value) for name, value in sorted(tensors.items())})
     card["sha256"] = {name: hashlib.sha256(data).hexdigest() for name, data in sorted(files.items())}
     files["model.json"] = json.dumps(card, indent=1, sort_keys=True, ensure_ascii=False).encode()
@@ -181,6 +182,7 @@ def assemble(card: dict, files: dict[str, bytes]) -> TrainedModel:
         Fusion(blocks),
         heads,
         outlook,
+        tensors["segments.centres"],
         ranker,
     )
 

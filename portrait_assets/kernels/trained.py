@@ -33,6 +33,7 @@ class TrainedModel:
     fusion: Fusion
     attribute_heads: dict[str, AttributeHead]
     outlook: dict[str, Head]
+    centres: np.ndarray  # (K, LENGTH) of the segments
     ranker: Ranker | None = None  # none where there was too little to learn from
 
 

@@ -20,7 +20,7 @@ from portrait_assets.tables import Table
 
 logger = logging.getLogger("portrait")
 
-LAYOUT_VERSION = 4
+LAYOUT_VERSION = 5
 CHECKPOINT_THRESHOLD = "1GB"  # of log: closing makes the one checkpoint of a session, a full log only in between
 TABLES: tuple[Table, ...] = tuple(value for value in vars(columns).values() if isinstance(value, Table))
 

@@ -9,11 +9,11 @@ import pytest
 
 from portrait_assets import columns as c
 from portrait_assets import registry
-from portrait_assets.assets.modelling import Trained, record
+from portrait_assets.assets.modelling import Champion, Trained, record
 from portrait_assets.assets.scoring import write_scores
 from portrait_assets.errors import PortraitError
 from portrait_assets.home import Home
-from portrait_assets.lineage import stale_days
+from portrait_assets.lineage import SCORE_TABLES, stale_days
 from portrait_assets.partitions import Window
 from portrait_assets.resources.warehouse import warehouse_of
 from portrait_assets.settings import Settings
@@ -35,8 +35,9 @@ def world(tmp_path_factory) -> World:
                 version=version, through=through, status=status,
             )  # fmt: skip
         world.clean().derive()
-        none = pl.DataFrame(schema=dict.fromkeys(c.SCORES_PREDICTIONS.column_names, pl.String))
-        write_scores(world.session, world.home, c.SCORES_PREDICTIONS, world.home.days, [none])
+        for table in SCORE_TABLES:
+            none = pl.DataFrame(schema=dict.fromkeys(table.column_names, pl.String))
+            write_scores(world.session, world.home, table, world.home.days, [none])
         world.build()
     return world
 
@@ -46,13 +47,15 @@ def stale(home: Home) -> list[date]:
         return stale_days(session, home, home.days)[c.SCORES_PREDICTIONS.name]
 
 
-def trained_again(version: str) -> Trained:
+def trained_again(version: str, segment_id: int = 1) -> Trained:
     """The outcome of a training of March that the gate let through."""
     selection = pl.DataFrame(
         schema={"column": pl.String, "outcome": pl.String, "duplicate_of": pl.String, "correlation": pl.Float64}
     )
     fusion = pl.DataFrame(schema=dict.fromkeys(c.FEATURES_FUSION.column_names[1:], pl.String))
-    return Trained(version, NEW, "champion", "it won", pl.DataFrame(), selection, fusion, {}, b"", "run", None)  # type: ignore[arg-type]
+    told = {"cluster": 0, "segment_id": segment_id, "name": "rich", "traits": None, "users": 1, "share": 1.0, "centre": [0.5]}
+    segments = pl.DataFrame([told], schema_overrides={"traits": pl.String})
+    return Trained(version, NEW, "champion", "it won", pl.DataFrame(), selection, fusion, segments, {}, b"", "run", None)  # type: ignore[arg-type]
 
 
 def test_models_say_which_days_are_theirs(world: World):
@@ -80,6 +83,19 @@ def test_a_rollback_gives_its_days_to_the_champion_before_and_the_ledger_finds_t
         record(session, trained_again("cc4"))
         assert registry.model(session, home, "cc4")["status"] == "champion"
     assert [registry.roll_back(home).version for _ in range(2)] == ["cc4", "aa1"]
+
+
+def test_a_segment_keeps_its_number_when_its_model_is_trained_again(world: World, tmp_path):
+    shutil.copytree(world.home.settings.home_dir, tmp_path / "home")
+    with warehouse_of(Settings(home=tmp_path / "home")).open("train twice") as session:
+        record(session, trained_again("dd5", segment_id=4))
+        record(session, trained_again("dd5", segment_id=9))
+        assert session.rows("select cluster, segment_id, name from models.segments where model_version = 'dd5'") == [
+            (0, 4, "rich")
+        ]
+        session.execute("delete from models.registry where version = 'bb2'")
+        champion = Champion.on(session, LAST_DAY)
+    assert (champion.version, champion.numbers.rows(), champion.highest) == ("dd5", [(0, 4)], 4)
 
 
 def test_a_name_that_is_no_models_or_several_is_one_clear_error(world: World):

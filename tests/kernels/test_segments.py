@@ -1,50 +1,100 @@
-"""Segments of hand-made users: found, named, and the same ones on the next day."""
+"""Segments of hand-made users: found, named, and the same ones tomorrow and under a later model."""
 
 import numpy as np
 import polars as pl
 import pytest
 
-from portrait_assets.kernels.segments import by_size, matched, segment_users
+from portrait_assets.assets.modelling import Champion, named_segments
+from portrait_assets.assets.training import Frames
+from portrait_assets.kernels.segments import described, fit_centres, flows, matched, nearest
 
 
-def crowd(sizes: dict[str, int], moved: int = 0, seed: int = 0) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Kinds of users, each about a corner of its own; the first `moved` of the first kind stand with the second."""
-    rng, rows = np.random.default_rng(seed), []
+def crowd(sizes: dict[str, int], moved: int = 0, seed: int = 0) -> tuple[pl.DataFrame, np.ndarray]:
+    """(user_id, kind), vectors: kinds of users, each about a corner of its own; the first `moved` of the first stand with the second."""
+    rng, rows, vectors = np.random.default_rng(seed), [], []
     for place, (kind, size) in enumerate(sizes.items()):
         for k in range(size):
             at = 1 if place == 0 and k < moved else place
-            rows.append((f"{kind}{k:03}", list(10.0 * np.eye(8)[at] + rng.normal(0, 0.3, 8)), kind))
-    frame = pl.DataFrame(rows, schema=["user_id", "embedding", "kind"], orient="row")
-    traits = frame.select("user_id", lifecycle="kind", top_department=pl.lit("food"))
-    return frame.select("user_id", "embedding"), traits
+            rows.append((f"{kind}{k:03}", kind))
+            vectors.append(10.0 * np.eye(8)[at] + rng.normal(0, 0.3, 8))
+    return pl.DataFrame(rows, schema=["user_id", "kind"], orient="row"), np.array(vectors, np.float32)
 
 
-def test_segments_are_found_and_named_by_what_sets_them_apart():
-    found = segment_users(*crowd({"new": 50, "loyal": 30, "lapsed": 20}), count=3)
-    assert found.segments.select("segment", "name", "users").rows() == [(1, "new", 50), (2, "loyal", 30), (3, "lapsed", 20)]
-    assert found.segments["traits"].to_list() == ["lifecycle new (2.0x)", "lifecycle loyal (3.3x)", "lifecycle lapsed (5.0x)"]
-    assert found.flows.is_empty() and found.segments["share"].sum() == pytest.approx(1)
+SIZES = {"loyal": 30, "new": 50, "lapsed": 20}
 
 
-def test_tomorrow_they_keep_their_numbers_and_flows_tell_who_moved():
-    today = segment_users(*crowd({"new": 50, "loyal": 30, "lapsed": 20}), count=3)
-    tomorrow = segment_users(
-        *crowd({"new": 50, "loyal": 30, "lapsed": 20}, moved=25, seed=1), count=3, before=today.users, seed=9
-    )
-    # loyal is the greatest now, and still segment 2
-    assert dict(tomorrow.segments.select("segment", "users").rows()) == {1: 25, 2: 55, 3: 20}
-    assert tomorrow.flows.rows() == [(1, 1, 25), (1, 2, 25), (2, 2, 30), (3, 3, 20)]
+def clusters_of(users: pl.DataFrame, clusters: np.ndarray) -> pl.DataFrame:
+    return users.select("user_id", cluster=pl.Series(clusters, dtype=pl.Int64))
 
 
-def test_a_segment_nobody_comes_from_gets_a_number_of_its_own():
-    before = pl.DataFrame({"user_id": ["a", "b"], "segment": [4, 7]})
-    now = pl.DataFrame({"user_id": ["a", "b", "c"], "segment": [1, 2, 3]})
-    assert matched(before, now) == {1: 4, 2: 7, 3: 8}
+def traits_of(users: pl.DataFrame) -> pl.DataFrame:
+    own = users.select("user_id", trait=pl.lit("lifecycle"), word=pl.col("kind"))
+    return pl.concat([own, users.select("user_id", trait=pl.lit("interest"), word=pl.lit("bread"))])
 
 
-def test_one_user_is_one_segment_and_order_of_rows_is_nothing():
-    embeddings, traits = crowd({"new": 40, "loyal": 30})
-    assert segment_users(embeddings.head(1), traits, count=5).segments["users"].to_list() == [1]
-    shuffled = embeddings.sample(fraction=1.0, shuffle=True, seed=3)
-    assert segment_users(shuffled, traits, 2).users.equals(segment_users(embeddings, traits, 2).users)
-    assert by_size(np.array([5, 9, 9, 2])).tolist() == [2, 1, 1, 3]
+def test_segments_are_found_the_greatest_first_and_named_by_what_sets_them_apart():
+    users, vectors = crowd(SIZES)
+    centres = fit_centres(vectors, 3, seed=7)
+    assert centres.shape == (3, 8) and centres.dtype == np.float32
+    told = described(clusters_of(users, nearest(centres, vectors)), traits_of(users))
+    assert told.rows() == [
+        (0, "new", "new 2.0x", 50, 0.5),
+        (1, "loyal", "loyal 3.3x", 30, 0.3),
+        (2, "lapsed", "lapsed 5.0x", 20, 0.2),
+    ]
+
+
+def test_tomorrow_they_are_the_same_ones_and_flows_tell_who_moved():
+    users, vectors = crowd(SIZES)
+    centres = fit_centres(vectors, 3, seed=7)
+    tomorrow = nearest(centres, crowd(SIZES, moved=10, seed=1)[1])
+    assert np.bincount(tomorrow).tolist() == [60, 20, 20]
+    days = [
+        users.select("user_id", segment_id=pl.Series(at) + 1, segment=pl.lit("x"))
+        for at in (nearest(centres, vectors), tomorrow)
+    ]
+    assert flows(*days).rows() == [("1 x", "1 x", 50), ("2 x", "2 x", 20), ("3 x", "3 x", 20), ("2 x", "1 x", 10)]
+
+
+def test_a_later_models_clusters_get_the_numbers_of_the_segments_they_share_most_users_with():
+    before = pl.DataFrame({"user_id": list("abcdef"), "segment_id": [4, 4, 4, 7, 7, 7]})
+    # Cluster 0 has two of segment 7 and one of 4; cluster 1 two of 4 and one of 7; cluster 2 is of new users only.
+    now = pl.DataFrame({"user_id": list("adebcfgh"), "cluster": [0, 0, 0, 1, 1, 1, 2, 2]})
+    assert matched(before, now, highest=9) == {0: 7, 1: 4, 2: 10}
+    assert matched(before.clear(), now, highest=0) == {0: 1, 1: 2, 2: 3}
+
+
+def test_no_two_segments_are_called_the_same():
+    clusters = pl.DataFrame({"user_id": list("abcdefgh"), "cluster": [0, 0, 1, 1, 2, 2, 3, 3]})
+    words = {"a": "rich", "b": "rich", "c": "rich", "d": "rich", "e": "poor", "f": "poor"}
+    value = pl.DataFrame({"user_id": list(words), "trait": "value", "word": list(words.values())})
+    week = pl.DataFrame({"user_id": ["c", "d"], "trait": "week", "word": "weekends"})
+    day = pl.DataFrame({"user_id": ["c", "d", "a", "b"], "trait": "day", "word": "night"})
+    assert described(clusters, pl.concat([value, week, day]))["name"].to_list() == [
+        "night, rich", "weekends, night", "poor", "like everybody",
+    ]  # fmt: skip
+    alike = described(clusters, pl.concat([value, day]))
+    assert alike["name"].to_list() == ["night, rich", "night, rich (2)", "poor", "like everybody"]
+    assert alike["traits"].to_list() == ["night 2.0x; rich 2.0x", "night 2.0x; rich 2.0x", "poor 4.0x", None]
+
+
+@pytest.mark.parametrize("count", [1, 5])
+def test_few_or_equal_users_make_fewer_segments(count: int):
+    assert fit_centres(np.ones((1, 8), np.float32), count, seed=7).shape == (1, 8)
+    assert fit_centres(np.ones((40, 8), np.float32), count, seed=7).tolist() == np.ones((1, 8)).tolist()
+
+
+def test_the_same_seed_gives_the_same_centres():
+    _, vectors = crowd(SIZES)
+    assert np.array_equal(fit_centres(vectors, 5, seed=7), fit_centres(vectors, 5, seed=7))
+
+
+def test_a_model_beside_itself_keeps_the_numbers_that_people_know(trained, shop):
+    model, report = trained
+    known = pl.DataFrame({"cluster": [0, 1, 2], "segment_id": [5, 3, 9]})
+    frames = Frames(**shop)
+    told = named_segments(model, report.clusters, frames, Champion("before", known, 9), model)
+    assert told.select("cluster", "segment_id").rows() == known.rows()
+    assert told["users"].sum() == report.clusters.height and told["centre"].list.len().unique().to_list() == [256]
+    first = named_segments(model, report.clusters, frames, Champion(None, known.clear(), 0), None)
+    assert first["segment_id"].to_list() == [1, 2, 3]
