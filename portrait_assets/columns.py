@@ -608,6 +608,38 @@ OBSERVABILITY_DRIFT = Table(
     partition="event_date",
 )
 
+OBSERVABILITY_TAG_QUALITY = Table(
+    "observability.tag_quality",
+    "published day x tag: how far it can be relied on",
+    (
+        Column("event_date", "date", "UTC day: the partition"),
+        Column("tag_id", "varchar", "the tag"),
+        Column("dimension", "varchar", "as in the catalogue"),
+        Column("kind", "varchar", "as in the catalogue"),
+        Column("users", "bigint", "users who have the tag"),
+        Column("coverage", "double", "their share of all users"),
+        Column("stale_share", "double", "of them, those whose tag is older than its ttl; 0 where it has none"),
+        Column("mean_confidence", "double", "mean confidence of those who have it"),
+        Column("median_age_days", "double", "days the median user has had the present value, no longer than the kept history"),
+        Column("flips_per_week", "double", "how often a user who has it takes another value or loses it, in the last 28 days"),
+        Column(
+            "truth",
+            "varchar",
+            "what its accuracy was measured against: declared, or what happened; null where nothing is known",
+        ),
+        Column("truth_as_of", "date", "the as-of at which it was told of those users"),
+        Column("truth_users", "bigint", "users of whom the truth is known"),
+        Column("accuracy", "double", "share of them for whom the value came true"),
+        Column("baseline_accuracy", "double", "the same of always saying the most frequent value"),
+        Column("told", "double", "the mean probability it gave the value it said"),
+        Column("calibration_error", "double", "expected calibration error of that probability, ten bins"),
+        Column("redundant_with", "varchar", "the other tag that says most of the same"),
+        Column("redundancy", "double", "normalised mutual information with it over users: 0 nothing in common, 1 the same"),
+        Column("used_by", "varchar[]", "what reads it: tag.<id>, audience.<name>, narrative, card; empty is unused"),
+    ),
+    partition="event_date",
+)
+
 META_HISTORY = Table(
     "meta.history",
     "one row: where the kept history of portraits begins",

@@ -92,8 +92,11 @@ def _prepare(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
         )
     if version is None:
         connection.execute("insert into meta.layout values ($version, hash('portrait'))", {"version": LAYOUT_VERSION})
-        for schema in sorted({table.schema for table in TABLES} - {"meta"}):
-            connection.execute(f"create schema if not exists {schema}")
-        for table in TABLES:
-            connection.execute(table.ddl())
+    stored = {name for (name,) in connection.execute("select schema_name || '.' || table_name from duckdb_tables()").fetchall()}
+    missing = [table for table in TABLES if table.name not in stored]  # all of a new file's, or what a newer version added
+    for schema in sorted({table.schema for table in missing}):
+        connection.execute(f"create schema if not exists {schema}")
+    for table in missing:
+        connection.execute(table.ddl())
+    if missing:
         connection.execute(columns.TAGS_VIEW)

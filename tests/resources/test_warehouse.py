@@ -32,6 +32,15 @@ def test_every_declared_table_is_there_with_its_columns(warehouse: Warehouse):
         assert session.rows("from portraits.tags") == []
 
 
+def test_a_table_that_a_newer_version_added_is_made_beside_what_is_stored(warehouse: Warehouse):
+    with warehouse.open("test") as session:
+        session.execute("insert into meta.history values (date '2024-01-02')")
+        session.execute(f"drop table {c.OBSERVABILITY_TAG_QUALITY.name}")
+    with warehouse.open("test") as session:
+        assert session.count(c.OBSERVABILITY_TAG_QUALITY) == 0
+        assert session.scalar("select first_date from meta.history") == date(2024, 1, 2)
+
+
 def test_replace_writes_its_window_and_leaves_other_days(warehouse: Warehouse):
     days = "select unnest(range($start, $end + 1, interval 1 day))::date as event_date, $user as user_id"
     with warehouse.open("test") as session:
