@@ -20,7 +20,15 @@ from portrait_assets.commands.options import JsonOption, SourceOption, print_jso
 from portrait_assets.errors import PortraitError
 from portrait_assets.partitions import parse_date, partition_of
 
-LATER = ("audience", "items", "models", "recommend", "segments", "tags")  # modules of `commands`, imported when asked for
+LATER = (
+    "audience",
+    "explain",
+    "items",
+    "models",
+    "recommend",
+    "segments",
+    "tags",
+)  # modules of `commands`, imported when asked for
 
 
 class Groups(TyperGroup):

@@ -13,7 +13,7 @@ from rich.table import Table
 from portrait_assets import operations, registry
 from portrait_assets.commands.options import JsonOption, SourceOption, print_json
 from portrait_assets.home import Home, open_home
-from portrait_assets.partitions import parse_date
+from portrait_assets.partitions import parse_date, partition_of
 from portrait_assets.resources.warehouse import warehouse_of
 
 app = typer.Typer(help="Look at models, and go back to the one before.", no_args_is_help=True)
@@ -123,6 +123,31 @@ def evaluate_ranking(
         out.mkdir(parents=True, exist_ok=True)
         file = Path(shutil.copy(file, out / file.name))
     console.print(file.read_text(encoding="utf-8"), markup=False)
+
+
+@app.command()
+def faithfulness(
+    as_of: Annotated[str, typer.Option("--as-of", help="The day of the portraits whose explanations are tested.")],
+    cases: Annotated[int, typer.Option("--cases", min=1, help="Users to test.")] = 1000,
+    target: Annotated[str, typer.Option("--target", help="The prediction: churn_14d, churn_28d, age=55-64, …")] = "churn_14d",
+    out: Annotated[Optional[Path], typer.Option("--out", help="Folder for the page; default: the home's own.")] = None,
+    source: SourceOption = None,
+) -> None:
+    """Whether the events that explanations name are what the scores came from: some seconds a user."""
+    from portrait_assets.explaining.deletion_test import deletion_test, page
+
+    home = open_home(source=source)
+    day = partition_of(parse_date(as_of, "--as-of"))
+    with warehouse_of(home.settings).open("test explanations") as session:
+        tested = deletion_test(session, home, day, target, cases)
+    command = f"portrait models faithfulness --as-of {as_of} --cases {cases}" + (
+        f" --target {target}" if target != "churn_14d" else ""
+    )
+    folder = out or home.settings.home_dir / "evaluation"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "faithfulness.md").write_text(page(tested, command), encoding="utf-8")
+    tested.cases.write_parquet(folder / "faithfulness.parquet")
+    console.print((folder / "faithfulness.md").read_text(encoding="utf-8"), markup=False)
 
 
 def _find(home: Home, version: str | None) -> dict[str, Any]:

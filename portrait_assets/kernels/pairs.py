@@ -15,10 +15,18 @@ PARENTS = {"item": ("item_type", "category"), "category": ("department",), "depa
 
 
 def pair_features(
-    history: History, level: str, targets: list[str], users: np.ndarray, as_of: date, config: BehaviourConfig
+    history: History,
+    level: str,
+    targets: list[str],
+    users: np.ndarray,
+    as_of: date,
+    config: BehaviourConfig,
+    crowd: History | None = None,
 ) -> np.ndarray:
     """(N * T, F) float32 by user, then target: habit and rhythm of the pair and its parent, what alike users
     buy, popularity, the user's activity.
+
+    `crowd` is whose company says what is popular and alike: the history's own users, or others where it is of users that never were.
     """
     codes, count = history.recode(level, targets), len(targets)
     blocks = [
@@ -26,14 +34,15 @@ def pair_features(
         habits.pair_rhythm(history, codes, count, as_of)[users],
     ]
     for parent in PARENTS[level]:
-        names, place = parents_of(history, level, targets, parent)
+        names, place = parents_of(crowd or history, level, targets, parent)
         parent_codes = history.recode(parent, names)
         counts = habits.decayed_counts(history, parent_codes, len(names), as_of, config.half_lives_days)[users]
         rhythm = habits.pair_rhythm(history, parent_codes, len(names), as_of)[users]
         blocks += [counts[:, place], rhythm[:, place]]
     if config.affinity_items:
-        blocks.append(affinity(history, level, targets, as_of, config)[users])
-    popularity = habits.popularity(history, codes, count, as_of)
+        blocks.append(affinity(history, level, targets, as_of, config, crowd)[users])
+    of_crowd = codes if crowd is None else crowd.recode(level, targets)
+    popularity = habits.popularity(crowd or history, of_crowd, count, as_of)
     blocks.append(np.broadcast_to(popularity, (len(users), *popularity.shape)))
     activity = habits.user_activity(history, as_of, config.half_lives_days)[users]
     blocks.append(np.broadcast_to(activity[:, None], (len(users), count, activity.shape[1])))

@@ -134,9 +134,18 @@ def network_at(parts: Parts, history: History, features: np.ndarray, as_of: date
 
 
 def read_parts(
-    parts: Parts, history: History, features: pl.DataFrame, as_of: date, targets: dict[str, list[str]], config: BehaviourConfig
+    parts: Parts,
+    history: History,
+    features: pl.DataFrame,
+    as_of: date,
+    targets: dict[str, list[str]],
+    config: BehaviourConfig,
+    crowd: History | None = None,
 ) -> RawScores:
-    """Both kinds' scores of everyone seen before as_of. `history` must be cut at as_of: the network reads its latest visits."""
+    """Both kinds' scores of everyone seen before as_of. `history` must be cut at as_of: the network reads its latest visits.
+
+    `crowd` as in `pair_features`.
+    """
     users = history.seen_before(as_of)
     x = feature_rows(history, users, features, as_of, parts.selection)
     outputs = network_at(parts, history, x, as_of, config)
@@ -144,7 +153,7 @@ def read_parts(
     boosted_user = np.stack([raw_scores(parts.user_boosters[name], inputs, config.threads) for name in USER_TARGETS], axis=1)
     boosted, network = {}, {}
     for level, names in targets.items():
-        pairs = pair_features(history, level, names, users, as_of, config) if names else np.zeros((0, 1))
+        pairs = pair_features(history, level, names, users, as_of, config, crowd) if names else np.zeros((0, 1))
         boosted[level] = raw_scores(parts.pair_boosters[level], pairs, config.threads).reshape(len(users), len(names))
         told = outputs.levels.get(level, np.zeros((len(users), 0)))
         network[level] = take_columns(told, parts.targets.get(level, []), names)

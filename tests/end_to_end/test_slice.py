@@ -111,6 +111,18 @@ def test_a_second_run_changes_nothing(ran: Shell):
     assert (dagster_runs(ran), tables(ran), sorted(p.name for p in Path(ran.home / "published").iterdir())) == before
 
 
+def test_a_prediction_is_explained_by_events_without_which_the_same_model_says_less(ran: Shell):
+    current = ran.home / "published" / "current"
+    user, told = ask(
+        f"select user_id, probability from '{current}/predictions.parquet' where target = 'churn_14d' order by probability, user_id"
+    )[0]
+    found = ran.json("explain", user, "churn_risk")
+    assert found["claim"] == "a purchase in the next 14 days" and found["probability"] == pytest.approx(1 - told, abs=1e-6)
+    assert 1 <= len(found["events"]) <= 5 and found["probability_without_events"] < found["probability"]
+    assert found["reasons"] and all(len(reason["events"]) <= 5 for reason in found["reasons"])
+    assert "nearest is 'churn_risk'" in ran.run("explain", user, "churn_risks", code=2).stderr
+
+
 def test_verify_finds_no_difference_and_then_one(ran: Shell):
     assert "No differences" in ran.run("verify").stdout
     damage = (
