@@ -72,10 +72,7 @@ def services(settings: Settings, ports: dict[str, int] | None = None) -> list[Se
             "--backend-store-uri", Tracking(folder=str(settings.mlflow_dir)).uri,
             "--default-artifact-root", artifacts.as_uri(), "--artifacts-destination", artifacts.as_uri(),
         ),
-        "Explorer": (
-            "marimo", "--quiet", "run", str(PROJECT_DIR / "notebooks" / "explorer.py"), "--host", HOST,
-            "--port", str(at["Explorer"]), "--headless", "--no-token", "--no-check",
-        ),
+        "Explorer": ("portrait_assets.explorer", "--host", HOST, "--port", str(at["Explorer"])),
     }  # fmt: skip
     facts = {
         "Dagster": ("/server_info", "lineage, partitions, checks, jobs"),

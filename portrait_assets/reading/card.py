@@ -97,6 +97,18 @@ class Change:
 
 
 @dataclass(frozen=True)
+class Span:
+    """The days on which a tag had one value; None is absent. `end` is the day it stopped, None while it lasts."""
+
+    tag_id: str
+    name: str
+    dimension: str
+    value: str | None
+    begin: str
+    end: str | None
+
+
+@dataclass(frozen=True)
 class Recommendation:
     """One recommended item."""
 
@@ -119,6 +131,8 @@ class Card:
     summary: str
     narrative: dict[str, str]
     """A paragraph in English (`en`) and in Chinese (`zh`)."""
+    narrator: str
+    """Who worded the paragraph, where that was not the template alone."""
     portrait: dict[str, Any]
     behaviour: list[Measure]
     dayparts: list[Interest]
@@ -129,6 +143,7 @@ class Card:
     likely_next: list[Interest]
     tags: list[TagLine]
     changes: list[Change]
+    history: list[Span]
     recommendations: list[Recommendation]
     sources: dict[str, Any]
     unknown: list[str]
@@ -144,11 +159,13 @@ def card(export: Export, user_id: str, pack: Pack | None = None) -> Card:
     pack = pack or load_pack(str(export.manifest.get("pack", "ecommerce")))
     predictions = export.of_user("predictions", user_id)
     social = [_attribute(name, portrait, predictions) for name in ATTRIBUTES]
+    changes = export.of_user("changes", user_id)
     return Card(
         user_id=user_id,
         as_of=str(export.as_of),
         summary=summary(portrait),
         narrative=narrative(portrait),
+        narrator="",
         portrait=portrait,
         behaviour=[_measure(name, label, portrait) for name, label in MEASURES.items() if portrait.get(name)],
         dayparts=[Interest(name, portrait[f"{name}_share"]) for name in DAYPARTS if portrait.get(f"{name}_share") is not None],
@@ -158,13 +175,15 @@ def card(export: Export, user_id: str, pack: Pack | None = None) -> Card:
         churn_note=_churn_note(portrait),
         likely_next=_likely_next(predictions),
         tags=_tags(export.of_user("tags", user_id), pack),
-        changes=_changes(export.of_user("changes", user_id), pack),
+        changes=_changes(changes, pack),
+        history=_history(changes, pack),
         recommendations=_recommendations(export.of_user("recommendations", user_id)),
         sources={
             "as_of": str(export.as_of),
             "generation": export.generation,
             "code_version": export.manifest.get("code_version"),
             "model_version": portrait.get("model_version"),
+            "trained_through": (export.manifest.get("trained_through") or {}).get("behaviour"),
             "pack": f"{pack.name} {pack.version}",
             "taxonomy": pack.taxonomy.version,
         },
@@ -281,6 +300,22 @@ def _changes(rows: list[dict[str, Any]], pack: Pack) -> list[Change]:
         )
         for row in later[:LATEST_CHANGES]
     ]
+
+
+def _history(rows: list[dict[str, Any]], pack: Pack) -> list[Span]:
+    """Every value each tag has had, in the catalogue's order and then in that of days; what a user never had is not said absent."""
+    of_tag: dict[str, list[dict[str, Any]]] = {}
+    for row in sorted(rows, key=lambda row: row["event_date"]):
+        of_tag.setdefault(row["tag_id"], []).append(row)
+    order = {tag.id: place for place, tag in enumerate(pack.tags)}
+    spans = []
+    for tag_id in sorted(of_tag, key=lambda tag_id: (order.get(tag_id, len(order)), tag_id)):
+        tag = pack.tag(tag_id)
+        begins = [str(row["event_date"]) for row in of_tag[tag_id]]
+        for row, begin, end in zip(of_tag[tag_id], begins, [*begins[1:], None], strict=True):
+            name, dimension = (tag.name, tag.dimension) if tag else (tag_id, UNLISTED)
+            spans.append(Span(tag_id, name, dimension, row["to_value"], begin, end))
+    return spans
 
 
 def _recommendations(rows: list[dict[str, Any]]) -> list[Recommendation]:

@@ -1,0 +1,55 @@
+"""Questions in SQL to one export: a connection that can read its files and nothing else."""
+
+import duckdb
+import polars as pl
+
+from portrait_assets.errors import PortraitError
+from portrait_assets.reading.export import Export
+
+MOST_ROWS = 10_000
+
+QUESTIONS = {
+    "Who is lapsing, worth a lot, and why?": """\
+select p.user_id, t.evidence ->> 'recency_days' as days_away, round(p.mean_gap_days, 1) as usual_gap_days,
+       round(p.spend_cents_365d / 100, 2) as spend_365d, t.confidence, t.valid_from as lapsing_since, t.evidence
+from portraits as p
+join tags as t using (user_id)
+where t.tag_id = 'lifecycle' and t."value" = 'lapsing' and p.value_tier = 'high'
+order by p.spend_cents_365d desc, p.user_id""",
+    "Which champions are likely to stop, and what would they buy?": """\
+select p.user_id, round(p.churn_14d, 2) as churn_14d, p.top_department, r.item_name, r.reason
+from portraits as p
+join recommendations as r on r.user_id = p.user_id and r."rank" = 1
+where p.segment = 'champions' and p.churn_14d is not null
+order by p.churn_14d desc, p.user_id
+limit 50""",
+    "Who moved between segments in the last week, and because of what?": """\
+select event_date, from_value, to_value, cause, count(*) as users
+from changes
+where tag_id = 'rfm_segment' and event_date > (select max(event_date) from changes) - 7
+group by all
+order by event_date desc, users desc, from_value, to_value, cause""",
+}
+
+
+def answer(export: Export, sql: str) -> pl.DataFrame:
+    """The rows that `sql` finds, at most MOST_ROWS; each file of the export is a table. PortraitError with DuckDB's own words."""
+    with duckdb.connect() as connection:
+        for name in sorted(export.manifest["rows"]):
+            file = _quoted(export.folder / name)
+            connection.execute(f"create view \"{name.removesuffix('.parquet')}\" as from read_parquet('{file}')")
+        for setting in (
+            f"allowed_directories = ['{_quoted(export.folder)}/']", "enable_external_access = false", "lock_configuration = true",
+        ):  # fmt: skip
+            connection.execute(f"set {setting}")
+        try:
+            found = connection.sql(sql)
+            if found is None:
+                raise PortraitError("this is no question: write a select")
+            return found.limit(MOST_ROWS).pl()
+        except duckdb.Error as refusal:
+            raise PortraitError(str(refusal)) from None
+
+
+def _quoted(path: object) -> str:
+    return str(path).replace("'", "''")
