@@ -13,10 +13,10 @@ def _():
     from portrait_assets.pages.frame import notice, open_export, top_bar
     from portrait_assets.pages.html import text
     from portrait_assets.pages.segments_page import segments_page
-    from portrait_assets.reading.segment_map import rfm_flows, segment_map
+    from portrait_assets.reading.segment_map import segment_map
     from portrait_assets.settings import Settings
 
-    return PortraitError, Settings, mo, notice, open_export, rfm_flows, segment_map, segments_page, text, top_bar
+    return PortraitError, Settings, mo, notice, open_export, segment_map, segments_page, text, top_bar
 
 
 @app.cell
@@ -35,9 +35,9 @@ def _(found, mo):
 
 
 @app.cell
-def _(PortraitError, export, mo, notice, rfm_flows, segment_map, segments_page, text):
+def _(PortraitError, export, mo, notice, segment_map, segments_page, text):
     try:
-        page = segments_page(segment_map(export), rfm_flows(export))
+        page = segments_page(segment_map(export))
     except PortraitError as problem:
         page = notice("No map", text(problem))
     mo.Html(page)

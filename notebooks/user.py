@@ -9,6 +9,7 @@ app = marimo.App(width="full", app_title="Portrait: one user", css_file="explore
 def _():
     import marimo as mo
 
+    from portrait_assets.narration import narrated
     from portrait_assets.pages.card_page import card_page
     from portrait_assets.pages.frame import open_export, top_bar
     from portrait_assets.pages.html import text
@@ -16,7 +17,7 @@ def _():
     from portrait_assets.reading.choosing import EVERYBODY, MOST_OFFERED, asked_for, choices, offered
     from portrait_assets.settings import Settings
 
-    return EVERYBODY, MOST_OFFERED, Settings, asked_for, card, card_page, choices, mo, offered, open_export, text, top_bar
+    return EVERYBODY, MOST_OFFERED, Settings, asked_for, card, card_page, choices, mo, narrated, offered, open_export, text, top_bar
 
 
 @app.cell
@@ -57,10 +58,10 @@ def _(MOST_OFFERED, asked, beginning, export, mo, offered, segment, stage):
 
 
 @app.cell
-def _(card, card_page, export, mo, sorry, text, user):
+def _(Settings, card, card_page, export, mo, narrated, sorry, text, user):
     said = f'<div class="pt"><p class="pt-sorry">{text(sorry)}</p></div>' if sorry else ""
     nobody = '<div class="pt"><p class="pt-sorry">Nobody is like that. Choose another segment, lifecycle or beginning of the id.</p></div>'
-    mo.Html(said + (nobody if user is None else card_page(card(export, user.value))))
+    mo.Html(said + (nobody if user is None else card_page(narrated(card(export, user.value), Settings()))))
     return
 
 

@@ -176,6 +176,7 @@ def show(
     """A user's card: who this is, how sure we are, what changed, what to offer and why."""
     from portrait_assets import operations
     from portrait_assets.home import open_home
+    from portrait_assets.narration import narrated
     from portrait_assets.reading import Export
     from portrait_assets.reading.card import card
     from portrait_assets.reading.render import render
@@ -188,7 +189,7 @@ def show(
             export = Export.open(beside)
         else:
             export = Export.open(operations.export_of(home, moment)) if moment else Export.current(home.settings.published_dir)
-        shown = card(export, user)
+        shown = narrated(card(export, user), home.settings)
     if as_json:
         print_json(shown.as_dict())
     else:

@@ -1,7 +1,9 @@
 """Where things live and how much of the machine they may use, from environment variables named PORTRAIT_*."""
 
 from pathlib import Path
+from typing import Literal
 
+from pydantic import SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 PROJECT_DIR = Path(__file__).resolve().parent.parent
@@ -18,6 +20,12 @@ class Settings(BaseSettings):
     threads: int = 2
     memory_limit: str = "8GB"
     model_size: str = "cpu"
+    narrator: Literal["template", "endpoint", "local"] = "template"
+    narrator_url: str | None = None
+    """Base address of an OpenAI-compatible endpoint, up to `/v1`."""
+    narrator_key: SecretStr | None = None
+    narrator_model: str | None = None
+    narrator_seconds: float = 20.0
 
     @property
     def home_dir(self) -> Path:

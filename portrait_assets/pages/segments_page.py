@@ -1,48 +1,53 @@
 """Segments as a page: a map of users, sizes and names, and who went where."""
 
+from urllib.parse import quote
+
 import polars as pl
 
 from portrait_assets.pages.html import SHADES, axis, bar, box, grid, soft, table, text
-from portrait_assets.reading.segment_map import FLOW_DAYS, SegmentMap
+from portrait_assets.reading.segment_map import NOWHERE, SegmentMap
 from portrait_assets.reading.words import percent
 
 MOST_POINTS = 3000
 WIDTH, HEIGHT, GAP, NODE = 640, 360, 6, 12
 
 
-def segments_page(found: SegmentMap, flows: pl.DataFrame) -> str:
-    """The map beside its names; flows of RFM segments below."""
-    shade = {segment: SHADES[place % len(SHADES)] for place, segment in enumerate(found.segments["segment"])}
-    how = "as published" if found.is_published else "found in this generation's vectors by k-means"
-    note = soft(
-        f"Each point is a user, placed by the two directions in which vectors differ most. Segments {how}, named for what sets them apart."
+def segments_page(found: SegmentMap) -> str:
+    """The map beside its names; flows below."""
+    names = [*found.segments["segment"].to_list(), NOWHERE]
+    shade = {segment: SHADES[place % len(SHADES)] for place, segment in enumerate(names)}
+    how = (
+        "clusters of their vectors, named for what sets them apart"
+        if found.is_published
+        else "cells of recency, frequency and spend"
     )
+    note = soft(f"Each point is a user, placed by the two directions in which vectors differ most. Colours are {how}.")
     return grid(
         box("Map of users", _points(found.users, shade) + note, "c7"),
         box("Segments", _names(found.segments, shade), "c5"),
-        box(f"Who went where in the last {FLOW_DAYS} days, by recency, frequency and spend", _sankey(flows), "c7"),
-        box("The greatest moves", _moves(flows), "c5"),
+        box(f"Who went where in {found.flow_days} days", _sankey(found.flows, shade, found.flow_days), "c7"),
+        box("The greatest moves", _moves(found.flows), "c5"),
         kind="segments",
     )
 
 
-def _points(users: pl.DataFrame, shade: dict[int, str]) -> str:
+def _points(users: pl.DataFrame, shade: dict[str, str]) -> str:
     shown = users if users.height <= MOST_POINTS else users.sample(MOST_POINTS, seed=0)
     points = "".join(
-        f'<a href="/?user={text(user_id)}" target="_self"><circle cx="{(x + 1) * WIDTH / 2:.1f}" cy="{(1 - y) * HEIGHT / 2:.1f}" r="3" '
-        f'fill="{shade.get(segment, "#999")}"><title>user {text(user_id)}, segment {segment}</title></circle></a>'
+        f'<a href="/?user={quote(user_id, safe="")}" target="_self"><circle cx="{(x + 1) * WIDTH / 2:.1f}" '
+        f'cy="{(1 - y) * HEIGHT / 2:.1f}" r="3" fill="{shade[segment]}"><title>user {text(user_id)}, {text(segment)}</title></circle></a>'
         for user_id, x, y, segment in shown.select("user_id", "x", "y", "segment").iter_rows()
     )
     return f'<svg class="map" viewBox="-8 -8 {WIDTH + 16} {HEIGHT + 16}" width="100%">{points}</svg>'
 
 
-def _names(segments: pl.DataFrame, shade: dict[int, str]) -> str:
+def _names(segments: pl.DataFrame, shade: dict[str, str]) -> str:
     rows = [
-        (f'<i class="dot" style="background:{shade[number]}"></i>{number}', f"<b>{text(name)}</b><br>"
-         f'<span class="pt-soft pt-small">{text(traits or "")}</span>', f"{users:,}", percent(share))
-        for number, name, users, share, traits in segments.select("segment", "name", "users", "share", "traits").iter_rows()
+        (f'<i class="dot" style="background:{shade[name]}"></i><b>{text(name)}</b><br><span class="pt-soft pt-small">{text(traits or "")}</span>',
+         f"{users:,}", percent(share))
+        for name, traits, users, share in segments.iter_rows()
     ]  # fmt: skip
-    return table(("", "what sets them apart", "users", "share"), rows, numbers=(2, 3))
+    return table(("segment", "users", "share"), rows, numbers=(1, 2))
 
 
 def _moves(flows: pl.DataFrame) -> str:
@@ -56,7 +61,7 @@ def _moves(flows: pl.DataFrame) -> str:
     return rows + soft(f"{stayed:,} of {total:,} users are where they were ({percent(stayed / total)}).")
 
 
-def _sankey(flows: pl.DataFrame) -> str:
+def _sankey(flows: pl.DataFrame, shade: dict[str, str], days: int) -> str:
     """Bands from the segments before (left) to those now (right), as high as the users in them."""
     total = sum(flows["users"].to_list())
     if not total:
@@ -65,7 +70,7 @@ def _sankey(flows: pl.DataFrame) -> str:
     names = sorted(
         sizes["from"].keys() | sizes["to"].keys(), key=lambda name: -max(sizes["from"].get(name, 0), sizes["to"].get(name, 0))
     )
-    shade = {name: SHADES[place % len(SHADES)] for place, name in enumerate(names)}
+    shade = {name: SHADES[place % len(SHADES)] for place, name in enumerate(names)} | shade
     unit = (HEIGHT - GAP * (len(names) - 1)) / total
     left, right = (_tops(names, sizes[side], unit) for side in ("from", "to"))
     bands, used = "", {"from": dict(left), "to": dict(right)}
@@ -82,7 +87,7 @@ def _sankey(flows: pl.DataFrame) -> str:
         )
     nodes = _nodes(0, left, sizes["from"], unit, shade, "start") + _nodes(WIDTH - NODE, right, sizes["to"], unit, shade, "end")
     return f'<svg class="sankey" viewBox="0 0 {WIDTH} {HEIGHT}" width="100%">{bands}{nodes}</svg>' + axis(
-        f"{FLOW_DAYS} days before", "now"
+        f"{days} days before", "now"
     )
 
 

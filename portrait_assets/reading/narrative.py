@@ -56,10 +56,20 @@ def read_wordings(file: Path) -> Wordings:
         if slot_names(sentence.en) != slot_names(sentence.zh):
             raise PortraitError(f"{where}: English and Chinese have different slots; they have to say the same")
         for text in (sentence.en, sentence.zh):
-            windows = {found[1] for name in slot_names(text) if (found := WINDOW.search(name))}
-            if foreign := sorted(set(re.findall(r"\d+", SLOT.sub("", text))) - windows):
+            if foreign := foreign_numbers(text):
                 raise PortraitError(f"{where}: the number {foreign[0]} is of no slot's window; numbers come from the portrait")
     return wordings
+
+
+def foreign_numbers(template: str) -> list[str]:
+    """The digits in a template that are not the window which one of its slots names."""
+    windows = {found[1] for name in slot_names(template) if (found := WINDOW.search(name))}
+    return sorted(set(re.findall(r"\d+", SLOT.sub("", template))) - windows)
+
+
+def filled(template: str, portrait: dict[str, Any], language: Language) -> str:
+    """A template over the portrait's columns in the words of a language; a part in [brackets] is left out where its slot is unknown."""
+    return _filled(template, portrait, language, _shipped())
 
 
 @cache

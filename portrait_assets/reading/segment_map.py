@@ -1,4 +1,4 @@
-"""Segments of one export: the published ones, or clusters of its vectors where none are, laid out on a plane, with flows."""
+"""Segments of one export laid out on a plane: the published clusters, or the cells of recency, frequency and spend where none are."""
 
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -12,20 +12,21 @@ from threadpoolctl import threadpool_limits
 from portrait_assets.errors import PortraitError
 from portrait_assets.reading.export import Export
 
-COUNT = 8
 LEAST_USERS = 3
-TRAITS = ("lifecycle", "value_tier", "segment", "top_department", "top_category", "age", "kids")
 FLOW_DAYS = 28
 RFM_TAG = "rfm_segment"
-ABSENT = "not there"
+NOWHERE = "in none"
+FLOWS = {"from": pl.String, "to": pl.String, "users": pl.Int64}
 
 
 @dataclass(frozen=True)
 class SegmentMap:
-    """`users`: user_id, segment, x, y. `segments`: segment, name, users, share, traits. `is_published`: not made here."""
+    """`users`: user_id, segment, x, y (-1 to 1). `segments`: segment, traits, users, share, the greatest first. `flows`: from, to, users."""
 
     users: pl.DataFrame
     segments: pl.DataFrame
+    flows: pl.DataFrame
+    flow_days: int
     is_published: bool
 
 
@@ -37,24 +38,27 @@ def segment_map(export: Export) -> SegmentMap:
 @lru_cache(maxsize=4)
 def _laid_out(folder: Path) -> SegmentMap:
     """An export never changes, so its map is made once a process."""
-    from portrait_assets.kernels.segments import described, segment_users
-
     export = Export.open(folder, verify=False)
     embeddings = export.scan("embeddings").collect().sort("user_id")
     if embeddings.height < LEAST_USERS:
         raise PortraitError(f"{embeddings.height} users have a vector, too few for a map; it takes {LEAST_USERS}")
-    traits = export.scan("portraits").select("user_id", *(pl.col(name).cast(pl.String) for name in TRAITS)).collect()
-    traits = traits.rename({"segment": "rfm"})
-    published = export.folder / "segments.parquet"
-    if published.exists():
-        users = pl.read_parquet(published).select("user_id", pl.col("segment_id").alias("segment"))
-        segments = described(users, traits)
-    else:
-        found = segment_users(embeddings, traits, COUNT)
-        users, segments = found.users, found.segments
     places = plane(np.array(embeddings["embedding"].to_list(), np.float64))
     laid = embeddings.select("user_id").with_columns(x=pl.Series(places[:, 0]), y=pl.Series(places[:, 1]))
-    return SegmentMap(laid.join(users, on="user_id").sort("user_id"), segments, published.exists())
+    sizes = _published(export, "segment_sizes")
+    if sizes is None or sizes.is_empty():
+        users = export.scan("portraits").select("user_id", pl.col("segment").fill_null(NOWHERE)).collect()
+        segments = users.group_by("segment").agg(pl.len().cast(pl.Int64).alias("users"))
+        segments = segments.with_columns(pl.lit(None, pl.String).alias("traits"), share=pl.col("users") / users.height)
+        flows, days = rfm_flows(export), FLOW_DAYS
+    else:
+        users, segments = _published(export, "segments"), sizes
+        flows, days = _published_flows(export)
+        assert users is not None
+    ordered = segments.select("segment", "traits", "users", "share").sort("users", "segment", descending=[True, False])
+    joined = laid.join(users.select("user_id", "segment"), on="user_id", how="left").with_columns(
+        pl.col("segment").fill_null(NOWHERE)
+    )
+    return SegmentMap(joined.sort("user_id"), ordered, flows, days, sizes is not None and not sizes.is_empty())
 
 
 def plane(vectors: np.ndarray) -> np.ndarray:
@@ -72,7 +76,7 @@ def plane(vectors: np.ndarray) -> np.ndarray:
 
 
 def rfm_flows(export: Export, days: int = FLOW_DAYS) -> pl.DataFrame:
-    """from, to, users: each user's RFM segment `days` before the as-of and at it, by the tag's published history."""
+    """from, to, users: each user's cell of recency, frequency and spend `days` before the as-of and at it, by the tag's history."""
     began = export.as_of - timedelta(days=days)
     changes = export.scan("changes").filter(pl.col("tag_id") == RFM_TAG).select("user_id", "event_date", "to_value").collect()
 
@@ -81,7 +85,25 @@ def rfm_flows(export: Export, days: int = FLOW_DAYS) -> pl.DataFrame:
         return known.unique("user_id", keep="last", maintain_order=True).select("user_id", "to_value")
 
     both = held(export.as_of).join(held(began), on="user_id", how="left", suffix="_before")
-    named = both.select(
-        pl.col("to_value_before").fill_null(ABSENT).alias("from"), pl.col("to_value").fill_null(ABSENT).alias("to")
-    )
-    return named.group_by("from", "to").agg(pl.len().cast(pl.Int64).alias("users")).sort("from", "to")
+    return _counted(both.select(pl.col("to_value_before").alias("from"), pl.col("to_value").alias("to")).with_columns(users=1))
+
+
+def _published_flows(export: Export) -> tuple[pl.DataFrame, int]:
+    """The published flows over the longest stretch of days there is, and how many days that is."""
+    found = _published(export, "segment_flows")
+    if found is None or found.is_empty():
+        return pl.DataFrame(schema=FLOWS), FLOW_DAYS
+    days = found["days_before"].to_list()
+    longest = found.filter(pl.col("days_before") == max(days))
+    return _counted(longest.select(pl.col("from_segment").alias("from"), pl.col("to_segment").alias("to"), "users")), max(days)
+
+
+def _counted(moved: pl.DataFrame) -> pl.DataFrame:
+    """from, to, users summed; null is nowhere."""
+    named = moved.select(pl.col("from", "to").fill_null(NOWHERE), pl.col("users").cast(pl.Int64))
+    return named.group_by("from", "to").agg(pl.col("users").sum()).sort("from", "to")
+
+
+def _published(export: Export, name: str) -> pl.DataFrame | None:
+    file = export.folder / f"{name}.parquet"
+    return pl.read_parquet(file) if file.exists() else None
