@@ -39,8 +39,8 @@ def worded(card: Card, settings: Settings, language: Language) -> tuple[str | No
         text = by_local_model(drafts, language) if settings.narrator == "local" else by_endpoint(settings, drafts, language)
     except PortraitError as problem:
         return None, str(problem)
-    problem = complaint(text, facts, language)
-    return (None, problem) if problem else (filled_in(text, facts, language), "")
+    wrong = complaint(text, facts, language)
+    return (None, wrong) if wrong else (filled_in(text, facts, language), "")
 
 
 def filled_in(text: str, facts: tuple[Told, ...], language: Language) -> str:

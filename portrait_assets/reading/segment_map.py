@@ -44,21 +44,21 @@ def _laid_out(folder: Path) -> SegmentMap:
         raise PortraitError(f"{embeddings.height} users have a vector, too few for a map; it takes {LEAST_USERS}")
     places = plane(np.array(embeddings["embedding"].to_list(), np.float64))
     laid = embeddings.select("user_id").with_columns(x=pl.Series(places[:, 0]), y=pl.Series(places[:, 1]))
-    sizes = _published(export, "segment_sizes")
-    if sizes is None or sizes.is_empty():
+    sizes, published = _published(export, "segment_sizes"), _published(export, "segments")
+    is_published = published is not None and sizes is not None and not sizes.is_empty()
+    if published is None or sizes is None or sizes.is_empty():
         users = export.scan("portraits").select("user_id", pl.col("segment").fill_null(NOWHERE)).collect()
         segments = users.group_by("segment").agg(pl.len().cast(pl.Int64).alias("users"))
         segments = segments.with_columns(pl.lit(None, pl.String).alias("traits"), share=pl.col("users") / users.height)
         flows, days = rfm_flows(export), FLOW_DAYS
     else:
-        users, segments = _published(export, "segments"), sizes
+        users, segments = published, sizes
         flows, days = _published_flows(export)
-        assert users is not None
     ordered = segments.select("segment", "traits", "users", "share").sort("users", "segment", descending=[True, False])
     joined = laid.join(users.select("user_id", "segment"), on="user_id", how="left").with_columns(
         pl.col("segment").fill_null(NOWHERE)
     )
-    return SegmentMap(joined.sort("user_id"), ordered, flows, days, sizes is not None and not sizes.is_empty())
+    return SegmentMap(joined.sort("user_id"), ordered, flows, days, is_published)
 
 
 def plane(vectors: np.ndarray) -> np.ndarray:

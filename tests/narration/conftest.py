@@ -3,6 +3,7 @@
 import json
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -50,10 +51,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.flush()
         if self.server.late is not None:
             self.server.late.wait(60)
-        try:
+        with suppress(OSError):  # who asked has gone
             self.wfile.write(body[1:])
-        except OSError:
-            pass  # who asked has gone
 
     def log_message(self, *_: Any) -> None:
         pass
