@@ -10,16 +10,13 @@ from hypothesis import strategies as st
 
 from portrait_assets.errors import PortraitError
 from portrait_assets.kernels.ranking.assessment import assess_ranking, before, tifu_knn
-from portrait_assets.kernels.ranking.candidates import candidates_at
-from portrait_assets.kernels.ranking.features import pair_features
 from portrait_assets.kernels.ranking.lines import lines_from
 from portrait_assets.kernels.ranking.lists import Policy, make_lists
 from portrait_assets.kernels.ranking.measures import measure, targets_of
-from portrait_assets.kernels.ranking.neighbours import neighbours_at
 from portrait_assets.kernels.ranking.ranker import RANKERS, fit_ranker, read_at
 from portrait_assets.kernels.ranking.reasons import REASONS, contributions, middle_of, reason_group
 from portrait_assets.kernels.ranking.recommend import recommend
-from portrait_assets.kernels.ranking.rhythm import return_chance
+from portrait_assets.kernels.ranking.rhythm import waits_of
 
 AS_OF = date(2024, 3, 1)
 ITEMS = pl.DataFrame(
@@ -52,11 +49,10 @@ def bought(*rows: tuple[str, int, str]) -> pl.DataFrame:
 
 
 def numbers(lines, user: str, item: str) -> dict[str, float]:
-    near = neighbours_at(lines, AS_OF)
-    candidates = candidates_at(lines, AS_OF, near)
-    x, names = pair_features(lines, AS_OF, candidates, near, 14.0)
-    row = np.flatnonzero((candidates.user == lines.users.index(user)) & (candidates.item == lines.items.index(item)))
-    return dict(zip(names, x[row[0]].tolist(), strict=True))
+    read = read_at(lines, AS_OF, 14.0)
+    pairs = read.candidates
+    row = np.flatnonzero((pairs.user == lines.users.index(user)) & (pairs.item == lines.items.index(item)))
+    return dict(zip(read.names, read.x[row[0]].tolist(), strict=True))
 
 
 def test_rhythm_of_a_pair_by_hand():
@@ -78,9 +74,9 @@ def test_rhythm_of_a_pair_by_hand():
 def test_chance_to_return_is_the_share_of_longer_waits_that_end_in_time():
     """Of five waits of a kind three are longer than 10 days, and of these two end by day 24; another kind leans to all."""
     kind, gap = np.array([1, 1, 1, 1, 1]), np.array([5.0, 8.0, 12.0, 20.0, 90.0])
-    found = return_chance(kind, gap, np.array([1, 2]), np.array([10.0, 10.0]), 14.0, prior=3.0)
-    assert found == pytest.approx([2 / 3, 2 / 3])
-    assert return_chance(kind, gap, np.array([1]), np.array([30.0]), 14.0, prior=1.0) == pytest.approx([0.0])
+    waits = waits_of(kind, gap)
+    assert waits.return_chance(np.array([1, 2]), np.array([10.0, 10.0]), 14.0, prior=3.0) == pytest.approx([2 / 3, 2 / 3])
+    assert waits.return_chance(np.array([1]), np.array([30.0]), 14.0, prior=1.0) == pytest.approx([0.0])
 
 
 def test_measures_by_hand():
@@ -104,7 +100,7 @@ def test_what_is_new_to_a_user_is_never_in_again_and_every_candidate_stands_once
     lines = lines_from(
         bought(*[(u, d, i) for u in ("ann", "bob") for d in (3, 9) for i in ("milk", "bread")], ("bob", 2, "beer")), ITEMS
     )
-    candidates = candidates_at(lines, AS_OF, neighbours_at(lines, AS_OF))
+    candidates = read_at(lines, AS_OF, 14.0).candidates
     pairs = [(lines.users[u], lines.items[i]) for u, i in zip(candidates.user, candidates.item, strict=True)]
     assert len(pairs) == len(set(pairs))
     again = {pair for pair, is_again in zip(pairs, candidates.by["again"], strict=True) if is_again}
@@ -127,15 +123,13 @@ def test_nothing_from_the_as_of_on_moves_a_feature(events):
         return
     whole, cut = (lines_from(bought(*some), ITEMS) for some in (events, past))
 
-    def told(lines):
-        near = neighbours_at(lines, AS_OF)
-        candidates = candidates_at(lines, AS_OF, near)
-        x, names = pair_features(lines, AS_OF, candidates, near, 14.0)
-        kept = [k for k, name in enumerate(names) if name not in ("brand", "department", "taste") and "rank_taste" not in name]
-        keys = [(lines.users[u], lines.items[i]) for u, i in zip(candidates.user, candidates.item, strict=True)]
-        return dict(zip(keys, x[:, kept].tolist(), strict=True))
+    def told_of(lines):
+        read = read_at(lines, AS_OF, 14.0)
+        told = [k for k, name in enumerate(read.names) if name not in ("brand", "department", "taste", "rank_taste")]
+        keys = [(lines.users[u], lines.items[i]) for u, i in zip(read.candidates.user, read.candidates.item, strict=True)]
+        return dict(zip(keys, read.x[:, told].tolist(), strict=True))
 
-    here, there = told(whole), told(cut)
+    here, there = told_of(whole), told_of(cut)
     assert here.keys() == there.keys()
     for key in here:
         np.testing.assert_allclose(here[key], there[key], rtol=1e-4, atol=1e-5)

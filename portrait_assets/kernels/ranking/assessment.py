@@ -145,7 +145,8 @@ def tifu_knn(
     group, place = back // size[user], back % size[user]
     weight = within**place * across**group / (size * np.maximum(np.ceil(visits / size), 1))[user]
     habits = sparse.csr_matrix((weight, (user, lines.item[known])), shape=(len(lines.users), len(lines.items)))
-    near = strongest(unit_rows(habits), neighbours)
+    shape = unit_rows(habits)
+    near = strongest(shape, shape, neighbours, np.arange(len(lines.users)))
     near.data[:] = 1 / neighbours
     return sorted_csr(own * habits + (1 - own) * (near @ habits))
 

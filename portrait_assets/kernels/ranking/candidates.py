@@ -9,17 +9,13 @@ from datetime import date
 import numpy as np
 from scipy import sparse
 
+from portrait_assets.kernels.ranking.everyone import NEW_ITEMS, Everyone
 from portrait_assets.kernels.ranking.lines import Lines
 from portrait_assets.kernels.ranking.neighbours import Neighbours
 from portrait_assets.kernels.ranking.rhythm import runs_of
 from portrait_assets.kernels.sequences import day_number
 
-NEW_GENERATORS = ("alike", "goes_with", "leaders", "popular", "arrivals")
-NEW_ITEMS = 20  # a user and generator
-POPULAR_DAYS = 28
-LEADING_GROUPS = 8  # the item types a user buys most, whose best sellers are offered
-LEADERS = 4  # of each
-ARRIVAL_DAYS = 28  # an item first sold within these days is new to everybody
+LEADING_TYPES = 8  # the item types a user buys most, whose best sellers are offered
 
 
 @dataclass(frozen=True)
@@ -28,51 +24,26 @@ class Candidates:
 
     user: np.ndarray  # (N,)
     item: np.ndarray  # (N,)
-    by: dict[str, np.ndarray]  # "again" or one of NEW_GENERATORS -> (N,) bool
+    by: dict[str, np.ndarray]  # generator -> (N,) bool
 
 
-def candidates_at(lines: Lines, as_of: date, near: Neighbours) -> Candidates:
-    """Of every user with a line before as_of."""
+def candidates_of(everyone: Everyone, lines: Lines, near: Neighbours) -> Candidates:
+    """Of every user of `lines` with a line before everyone's as-of."""
+    as_of, count = everyone.as_of, len(lines.items)
     known = lines.before(as_of)
-    again = lines.pairs_before(as_of)
-    users, count = np.unique(lines.user[known]), len(lines.items)
-    named = {"again": again}
-    for name in NEW_GENERATORS:
-        pairs = GENERATORS[name](lines, as_of, near, users)
-        named[name] = np.setdiff1d(pairs, again) if name not in ("alike", "goes_with") else pairs
+    again, users = lines.pairs_before(as_of), np.unique(lines.user[known])
+    popular = everyone.sellers["popular"][:1]
+    named = {
+        "again": again,
+        "alike": best_unknown(near.alike, lines, as_of, NEW_ITEMS),
+        "goes_with": best_unknown(near.goes_with, lines, as_of, NEW_ITEMS),
+        "leaders": np.setdiff1d(of_leading_types(everyone.sellers["leaders"], lines, as_of), again),
+        "popular": np.setdiff1d((users[:, None] * count + popular[popular >= 0]).ravel(), again),
+        "arrivals": np.setdiff1d(of_leading_types(everyone.sellers["arrivals"], lines, as_of), again),
+    }
     every = np.unique(np.concatenate(list(named.values())))
     by = {name: np.isin(every, pairs, assume_unique=True) for name, pairs in named.items()}
     return Candidates(every // count, every % count, by)
-
-
-def _alike(lines: Lines, as_of: date, near: Neighbours, users: np.ndarray) -> np.ndarray:
-    return best_unknown(near.alike, lines, as_of, NEW_ITEMS)
-
-
-def _goes_with(lines: Lines, as_of: date, near: Neighbours, users: np.ndarray) -> np.ndarray:
-    return best_unknown(near.goes_with, lines, as_of, NEW_ITEMS)
-
-
-def _popular(lines: Lines, as_of: date, near: Neighbours, users: np.ndarray) -> np.ndarray:
-    best = best_sellers(lines, as_of, np.zeros(len(lines.items), np.int64), NEW_ITEMS)
-    return np.unique((users[:, None] * len(lines.items) + best[best >= 0]).ravel())
-
-
-def _arrivals(lines: Lines, as_of: date, near: Neighbours, users: np.ndarray) -> np.ndarray:
-    """The best sellers of what nobody bought before the last days, to those who buy the item's type."""
-    known = lines.before(as_of)
-    first = np.full(len(lines.items), np.inf)
-    np.minimum.at(first, lines.item[known], lines.day[known])
-    fresh = np.isfinite(first) & (first >= day_number(as_of) - ARRIVAL_DAYS)
-    return of_leading_groups(lines, as_of, users, np.where(fresh, lines.groups["item_type"], -1))
-
-
-def _leaders(lines: Lines, as_of: date, near: Neighbours, users: np.ndarray) -> np.ndarray:
-    """The best sellers of the item types that a user buys most."""
-    return of_leading_groups(lines, as_of, users, lines.groups["item_type"])
-
-
-GENERATORS = {"alike": _alike, "goes_with": _goes_with, "leaders": _leaders, "popular": _popular, "arrivals": _arrivals}
 
 
 def best_unknown(scores: sparse.csr_matrix, lines: Lines, as_of: date, count: int) -> np.ndarray:
@@ -92,27 +63,9 @@ def best_unknown(scores: sparse.csr_matrix, lines: Lines, as_of: date, count: in
     return np.sort(np.concatenate(pairs)) if pairs else np.zeros(0, np.int64)
 
 
-def best_sellers(lines: Lines, as_of: date, group: np.ndarray, count: int) -> np.ndarray:
-    """(groups, count) items of each group with most buyers lately, -1 where there are fewer; ties by item."""
-    now = day_number(as_of)
-    lately = lines.before(as_of) & (lines.day >= now - POPULAR_DAYS)
-    pairs = runs_of(lines.pair[lately]).key
-    buyers = np.bincount(pairs % len(lines.items), minlength=len(lines.items))
-    sold = np.flatnonzero((buyers > 0) & (group >= 0))
-    table = np.full((int(group.max(initial=-1)) + 1, count), -1, np.int64)
-    order = sold[np.lexsort((sold, -buyers[sold], group[sold]))]
-    runs = runs_of(group[order])
-    rank = np.arange(len(order)) - runs.start[runs.of] if len(order) else order
-    keep = rank < count
-    table[group[order[keep]], rank[keep]] = order[keep]
-    return table
-
-
-def of_leading_groups(lines: Lines, as_of: date, users: np.ndarray, sellers: np.ndarray) -> np.ndarray:
-    """Pairs: for each user's strongest item types, the best sellers among items with a `sellers` code."""
-    group, known = lines.groups["item_type"], lines.before(as_of)
-    best = best_sellers(lines, as_of, sellers, LEADERS)
-    width = int(group.max(initial=-1)) + 1
+def of_leading_types(best: np.ndarray, lines: Lines, as_of: date) -> np.ndarray:
+    """Pairs: for each user's strongest item types, the best sellers (types, n) of the type."""
+    group, known, width = lines.groups["item_type"], lines.before(as_of), lines.width("item_type")
     if not width or not len(best):
         return np.zeros(0, np.int64)
     code = group[lines.item[known]]
@@ -123,7 +76,7 @@ def of_leading_groups(lines: Lines, as_of: date, users: np.ndarray, sellers: np.
     order = cell[np.lexsort((cell, -mass[cell], cell // width))]
     runs = runs_of(order // width)
     rank = np.arange(len(order)) - runs.start[runs.of] if len(order) else order
-    leading = order[rank < LEADING_GROUPS]
+    leading = order[rank < LEADING_TYPES]
     leading = leading[leading % width < len(best)]
     items = best[leading % width]
     pairs = (leading // width)[:, None] * len(lines.items) + items

@@ -54,6 +54,10 @@ class Lines:
         """Each of GROUPS -> (E,) the lines by (user, group, visit)."""
         return {name: np.lexsort((self.visit, code[self.item], self.user)) for name, code in self.groups.items()}
 
+    def width(self, group: str) -> int:
+        """How many codes a group has."""
+        return int(self.groups[group].max(initial=-1)) + 1
+
     def before(self, as_of: date) -> np.ndarray:
         """(E,) bool: the lines that an as-of knows."""
         return self.day < day_number(as_of)

@@ -24,71 +24,99 @@ ROWS_AT_ONCE = 2000
 
 
 @dataclass(frozen=True)
-class Neighbours:
-    """(U, I) sparse scores: `alike` of users like this one, `goes_with` of the user's recent items, `recent` the user's own.
+class Neighbourhood:
+    """What everybody bought, laid out so that anybody's nearest can be found."""
 
-    Tastes are the strongest singular directions of the weighted counts (latent semantic analysis).
+    users: dict[str, int]  # a user's row
+    rarity: np.ndarray  # (I,) log of users to buyers
+    common: np.ndarray  # (D,) items of enough buyers
+    weighted: sparse.csr_matrix  # (U, I) unit rows of decayed counts, rarer items weighing more
+    recent: sparse.csr_matrix  # (U, I)
+    told: sparse.csr_matrix  # (U, I) recent, without items of too few buyers
+    partners: sparse.csr_matrix  # (I, I) row: an item, column: what goes with it
+    item_taste: np.ndarray  # (I, TASTES), zero for an item of few buyers
+
+
+@dataclass(frozen=True)
+class Neighbours:
+    """Of U users: (U, I) sparse scores `alike` of users like each, `goes_with` of its recent items; `recent` its own.
+
+    Tastes are the strongest singular directions of everybody's weighted counts (latent semantic analysis).
     """
 
     alike: sparse.csr_matrix
     goes_with: sparse.csr_matrix
     recent: sparse.csr_matrix
-    peers: sparse.csr_matrix  # (U, U) weights of the users most like each
-    partners: sparse.csr_matrix  # (I, I) row: an item, column: what goes with it
+    peers: sparse.csr_matrix  # weights of those of the neighbourhood most like each
     user_taste: np.ndarray  # (U, TASTES)
-    item_taste: np.ndarray  # (I, TASTES), zero for an item of few buyers
+    hood: Neighbourhood
 
     def taste_at(self, user: np.ndarray, item: np.ndarray) -> np.ndarray:
         """(N,) how well an item fits the user's main tastes."""
-        return np.einsum("nt,nt->n", self.user_taste[user], self.item_taste[item])
+        return np.einsum("nt,nt->n", self.user_taste[user], self.hood.item_taste[item])
 
 
-def neighbours_at(lines: Lines, as_of: date) -> Neighbours:
+def neighbourhood_at(lines: Lines, as_of: date) -> Neighbourhood:
     """From lines before as_of only."""
-    known = lines.before(as_of)
-    age = day_number(as_of) - lines.day[known]
-    shape, cells = (len(lines.users), len(lines.items)), (lines.user[known], lines.item[known])
-    taste = sparse.csr_matrix((2.0 ** (-age / TASTE_HALF_LIFE), cells), shape=shape)
-    taste.data = np.log1p(4 * taste.data)
-    recent = sparse.csr_matrix((2.0 ** (-age / RECENT_HALF_LIFE), cells), shape=shape)
-    recent.data = np.log1p(recent.data)
-    buyers = np.bincount(taste.indices, minlength=shape[1])
-    rarity = np.log((shape[0] + 1) / (buyers + 1))
-    weighted = unit_rows(taste @ sparse.diags(rarity))
-    alike = strongest(weighted, ALIKE_USERS)
-    alike.data **= 2
-    weight = np.asarray(alike.sum(1)).ravel()
-    alike = sparse.diags(1 / np.maximum(weight, 1e-12)) @ alike
-    told = sparse.csr_matrix(recent @ sparse.diags((buyers >= LEAST_ALIKE).astype(np.float64)))
-    told.eliminate_zeros()
+    counts, recent = habits_at(lines, as_of)
+    buyers = np.bincount(counts.indices, minlength=counts.shape[1])
+    rarity = np.log((len(lines.users) + 1) / (buyers + 1))
+    weighted = unit_rows(counts @ sparse.diags(rarity))
     common = np.flatnonzero(buyers >= LEAST_BUYERS)
-    goes = strongest(unit_rows(taste[:, common].T.tocsr()), ALIKE_ITEMS)
-    scores = (recent[:, common] @ goes).tocsr()
-    goes_with = sparse.csr_matrix((scores.data, common[scores.indices], scores.indptr), shape=shape)
-    item_taste = np.zeros((shape[1], TASTES))
-    user_taste, item_taste[common] = tastes(weighted[:, common])
-    place = sparse.coo_matrix(goes)
-    partners = sparse.csr_matrix((place.data, (common[place.row], common[place.col])), shape=(shape[1], shape[1]))
-    return Neighbours(
-        alike=sorted_csr(alike @ told),
-        goes_with=sorted_csr(goes_with),
+    between = unit_rows(counts[:, common].T.tocsr())
+    place = sparse.coo_matrix(strongest(between, between, ALIKE_ITEMS, np.arange(len(common))))
+    item_taste = np.zeros((len(lines.items), TASTES))
+    item_taste[common] = tastes(weighted[:, common])
+    return Neighbourhood(
+        users={name: row for row, name in enumerate(lines.users)},
+        rarity=rarity,
+        common=common,
+        weighted=weighted,
         recent=sorted_csr(recent),
-        peers=sorted_csr(alike),
-        partners=sorted_csr(partners),
-        user_taste=user_taste,
+        told=sorted_csr(recent @ sparse.diags((buyers >= LEAST_ALIKE).astype(np.float64))),
+        partners=sorted_csr(sparse.csr_matrix((place.data, (common[place.row], common[place.col])), shape=(len(rarity),) * 2)),
         item_taste=item_taste,
     )
 
 
-def tastes(weighted: sparse.csr_matrix) -> tuple[np.ndarray, np.ndarray]:
-    """(U, TASTES) and (D, TASTES) whose products are the best approximation of (U, D) of their rank; zeros where it is tiny."""
-    users, items = np.zeros((weighted.shape[0], TASTES)), np.zeros((weighted.shape[1], TASTES))
+def neighbours_of(hood: Neighbourhood, lines: Lines, as_of: date) -> Neighbours:
+    """Of the users of `lines`; nobody is like oneself."""
+    counts, recent = habits_at(lines, as_of)
+    weighted = unit_rows(counts @ sparse.diags(hood.rarity))
+    oneself = np.array([hood.users.get(name, -1) for name in lines.users], np.int64)
+    peers = strongest(weighted, hood.weighted, ALIKE_USERS, oneself)
+    peers.data **= 2
+    peers = sparse.diags(1 / np.maximum(np.asarray(peers.sum(1)).ravel(), 1e-12)) @ peers
+    return Neighbours(
+        alike=sorted_csr(peers @ hood.told),
+        goes_with=sorted_csr(recent @ hood.partners),
+        recent=sorted_csr(recent),
+        peers=sorted_csr(peers),
+        user_taste=weighted @ hood.item_taste,
+        hood=hood,
+    )
+
+
+def habits_at(lines: Lines, as_of: date) -> tuple[sparse.csr_matrix, sparse.csr_matrix]:
+    """(U, I) decayed counts of what each user bought, slowly and fast fading, logarithms taken."""
+    known = lines.before(as_of)
+    age, cells = day_number(as_of) - lines.day[known], (lines.user[known], lines.item[known])
+    shape = (len(lines.users), len(lines.items))
+    slow = sparse.csr_matrix((2.0 ** (-age / TASTE_HALF_LIFE), cells), shape=shape)
+    slow.data = np.log1p(4 * slow.data)
+    fast = sparse.csr_matrix((2.0 ** (-age / RECENT_HALF_LIFE), cells), shape=shape)
+    fast.data = np.log1p(fast.data)
+    return slow, fast
+
+
+def tastes(weighted: sparse.csr_matrix) -> np.ndarray:
+    """(D, TASTES) the strongest directions of the rows of (U, D), fewer and then zeros where it is tiny."""
+    items = np.zeros((weighted.shape[1], TASTES))
     rank = min(TASTES, min(weighted.shape) - 1)
     if rank > 0 and weighted.nnz:
         start = np.random.default_rng(0).standard_normal(min(weighted.shape))
-        left, values, right = svds(weighted, k=rank, v0=start)
-        users[:, :rank], items[:, :rank] = left * values, right.T
-    return users, items
+        items[:, :rank] = svds(weighted, k=rank, v0=start)[2].T
+    return items
 
 
 def unit_rows(x: sparse.spmatrix) -> sparse.csr_matrix:
@@ -97,19 +125,22 @@ def unit_rows(x: sparse.spmatrix) -> sparse.csr_matrix:
     return sparse.csr_matrix(sparse.diags(1 / np.maximum(length, 1e-12)) @ x)
 
 
-def strongest(x: sparse.csr_matrix, count: int) -> sparse.csr_matrix:
-    """(N, N) the `count` largest products of each row of x (N, D) with other rows; made a slab of rows at a time."""
-    size, parts = x.shape[0], []
+def strongest(x: sparse.csr_matrix, others: sparse.csr_matrix, count: int, oneself: np.ndarray) -> sparse.csr_matrix:
+    """(N, M) the `count` largest products of each row of x (N, D) with rows of others (M, D), a slab of rows at a time.
+
+    `oneself` (N,) is the row of `others` that does not count, -1 for none.
+    """
+    size, parts = others.shape[0], []
     count = min(count, max(size - 1, 0))
-    turned = x.T.tocsc()
-    for start in range(0, size, ROWS_AT_ONCE):
+    turned = others.T.tocsr()
+    for start in range(0, x.shape[0], ROWS_AT_ONCE):
         slab = (x[start : start + ROWS_AT_ONCE] @ turned).toarray()
-        rows = len(slab)
-        slab[np.arange(rows), start + np.arange(rows)] = 0.0
+        rows, own = len(slab), oneself[start : start + ROWS_AT_ONCE]
+        slab[np.flatnonzero(own >= 0), own[own >= 0]] = 0.0
         best = np.argpartition(-slab, count - 1, axis=1)[:, :count] if count else np.zeros((rows, 0), np.int64)
         cells = (np.repeat(np.arange(rows), count), best.ravel())
         parts.append(sparse.csr_matrix((np.take_along_axis(slab, best, 1).ravel(), cells), shape=(rows, size)))
-    return sparse.vstack(parts).tocsr() if parts else sparse.csr_matrix((0, 0))
+    return sparse.vstack(parts).tocsr() if parts else sparse.csr_matrix((0, size))
 
 
 def sorted_csr(x: sparse.spmatrix) -> sparse.csr_matrix:

@@ -16,11 +16,12 @@ from portrait_assets.errors import PortraitError
 from portrait_assets.kernels.boosting import raw_scores
 from portrait_assets.kernels.calibration import sigmoid
 from portrait_assets.kernels.linear import fit_logistic
-from portrait_assets.kernels.ranking.candidates import Candidates, candidates_at
+from portrait_assets.kernels.ranking.candidates import Candidates, candidates_of
+from portrait_assets.kernels.ranking.everyone import Everyone, everyone_at
 from portrait_assets.kernels.ranking.features import pair_features
 from portrait_assets.kernels.ranking.lines import Lines
 from portrait_assets.kernels.ranking.measures import Measured, measure, targets_of
-from portrait_assets.kernels.ranking.neighbours import Neighbours, neighbours_at
+from portrait_assets.kernels.ranking.neighbours import Neighbours, neighbours_of
 from portrait_assets.kernels.ranking.rhythm import runs_of
 from portrait_assets.kernels.sequences import day_number
 
@@ -80,12 +81,17 @@ class Read:
 
 
 def read_at(lines: Lines, as_of: date, horizon: float) -> Read:
-    """Candidates and features from lines before as_of."""
+    """Candidates and features of all users from lines before as_of."""
     with threadpool_limits(1):  # sums in one order, whatever the machine
-        near = neighbours_at(lines, as_of)
-    candidates = candidates_at(lines, as_of, near)
-    x, names = pair_features(lines, as_of, candidates, near, horizon)
-    return Read(as_of, candidates, near, x, names)
+        return read_of(everyone_at(lines, as_of, horizon), lines)
+
+
+def read_of(everyone: Everyone, lines: Lines) -> Read:
+    """Candidates and features of the users of `lines`, who may be few or new; items and groups are coded as everyone's."""
+    near = neighbours_of(everyone.near, lines, everyone.as_of)
+    candidates = candidates_of(everyone, lines, near)
+    x, names = pair_features(everyone, lines, candidates, near)
+    return Read(everyone.as_of, candidates, near, x, names)
 
 
 def fit_ranker(lines: Lines, trained_through: date, config: RankerConfig) -> tuple[Ranker, Measured]:

@@ -167,7 +167,7 @@ def peers_of(near: Neighbours, user: int) -> int:
 def peers_with(near: Neighbours, user: int, item: int) -> int:
     """How many of the users most alike have bought the item."""
     peers, _ = row_of(near.peers, user)
-    return sum(item in row_of(near.recent, int(peer))[0] for peer in peers)
+    return sum(item in row_of(near.hood.recent, int(peer))[0] for peer in peers)
 
 
 def strongest_partner(near: Neighbours, user: int, item: int) -> int | None:
@@ -175,7 +175,7 @@ def strongest_partner(near: Neighbours, user: int, item: int) -> int | None:
     own, weight = row_of(near.recent, user)
     best, best_value = None, 0.0
     for mine, much in zip(own, weight, strict=True):
-        partners, strength = row_of(near.partners, int(mine))
+        partners, strength = row_of(near.hood.partners, int(mine))
         place = np.searchsorted(partners, item)
         if place < len(partners) and partners[place] == item and much * strength[place] > best_value:
             best, best_value = int(mine), float(much * strength[place])

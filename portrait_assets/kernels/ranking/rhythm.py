@@ -48,24 +48,10 @@ def runs_of(key: np.ndarray) -> Runs:
     return Runs(key[start], start, np.diff(np.append(start, len(key))), np.cumsum(new) - 1)
 
 
-@dataclass(frozen=True)
-class Rhythm:
-    """Of R runs: named numbers (R,), days since the last visit (R,); of E rows: days since the row before, and whether there is one."""
-
-    numbers: dict[str, np.ndarray]
-    since: np.ndarray
-    gap: np.ndarray
-    follows: np.ndarray
-
-
-def rhythm(runs: Runs, day: np.ndarray, number: np.ndarray, visits: np.ndarray, now: float) -> Rhythm:
-    """`day` (E,) of each visit, `number` (E,) which of the user's visits it is; `visits` (R,) the user has made before `now`."""
+def rhythm(runs: Runs, day: np.ndarray, number: np.ndarray, visits: np.ndarray, now: float) -> dict[str, np.ndarray]:
+    """Named numbers (R,). `day` (E,) of each visit, `number` (E,) which of the user's it is; `visits` (R,) the user made before `now`."""
     age, times = now - day, runs.length.astype(np.float64)
-    follows = np.ones(len(day), bool)
-    follows[runs.start] = False
-    gap = np.zeros(len(day))
-    gap[1:] = np.diff(day)
-    gap[~follows] = 0.0
+    gap, follows = gaps_of(runs, day)
     often = times > 1
     first, last = day[runs.start], day[runs.end]
     since, mean_gap = now - last, np.where(often, (last - first) / np.maximum(times - 1, 1), NEVER_DAYS)
@@ -90,26 +76,45 @@ def rhythm(runs: Runs, day: np.ndarray, number: np.ndarray, visits: np.ndarray, 
         "visit_share_since_first": times / np.maximum(visits - number[runs.start] + 1, 1),
         "visits_due": visits_since / np.maximum(visit_gap, SHORTEST_GAP),
     }
-    return Rhythm(numbers, since, gap, follows)
+    return numbers
 
 
-def return_chance(
-    kind: np.ndarray, gap: np.ndarray, kind_asked: np.ndarray, waited: np.ndarray, horizon: float, prior: float
-) -> np.ndarray:
-    """(N,) the share of gaps of a kind (of all users) longer than `waited` days that end within `horizon` more.
+def gaps_of(runs: Runs, day: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(E,) days since the row before in its run, 0 for the first; (E,) whether there is one before."""
+    follows = np.ones(len(day), bool)
+    follows[runs.start] = False
+    gap = np.zeros(len(day))
+    gap[1:] = np.diff(day)
+    gap[~follows] = 0.0
+    return gap, follows
 
-    `kind` and `gap` (G,) are observed; a kind seldom seen leans to all kinds together, worth `prior` gaps.
-    """
-    scale = LONGEST_GAP + 1
+
+@dataclass(frozen=True)
+class Waits:
+    """How long all users waited between two visits with a thing of a kind."""
+
+    by_kind: np.ndarray  # (G,) kind * (LONGEST_GAP + 1) + days, ascending
+    days: np.ndarray  # (G,) ascending, whatever the kind
+
+    def return_chance(self, kind: np.ndarray, waited: np.ndarray, horizon: float, prior: float) -> np.ndarray:
+        """(N,) the share of waits of a kind longer than `waited` days that end within `horizon` more.
+
+        A kind seldom seen leans to all kinds together, worth `prior` waits.
+        """
+        scale = LONGEST_GAP + 1
+        waited = np.minimum(waited, LONGEST_GAP - horizon - 1)
+
+        def between(low: np.ndarray, high: np.ndarray | float) -> np.ndarray:
+            lower = np.searchsorted(self.by_kind, kind * scale + low, side="right")
+            return np.searchsorted(self.by_kind, kind * scale + high, side="right") - lower
+
+        longer = len(self.days) - np.searchsorted(self.days, waited, side="right")
+        ending = np.searchsorted(self.days, waited + horizon, side="right") - np.searchsorted(self.days, waited, side="right")
+        base = ending / np.maximum(longer, 1)
+        return (between(waited, waited + horizon) + prior * base) / (between(waited, LONGEST_GAP) + prior)
+
+
+def waits_of(kind: np.ndarray, gap: np.ndarray) -> Waits:
+    """`kind` and `gap` (G,) are observed."""
     gap = np.minimum(gap, LONGEST_GAP)
-    ordered, all_gaps = np.sort(kind * scale + gap), np.sort(gap)
-    waited = np.minimum(waited, LONGEST_GAP - horizon - 1)
-
-    def between(low: np.ndarray, high: np.ndarray | float) -> np.ndarray:
-        lower = np.searchsorted(ordered, kind_asked * scale + low, side="right")
-        return np.searchsorted(ordered, kind_asked * scale + high, side="right") - lower
-
-    longer = len(all_gaps) - np.searchsorted(all_gaps, waited, side="right")
-    ending = np.searchsorted(all_gaps, waited + horizon, side="right") - np.searchsorted(all_gaps, waited, side="right")
-    base = ending / np.maximum(longer, 1)
-    return (between(waited, waited + horizon) + prior * base) / (between(waited, LONGEST_GAP) + prior)
+    return Waits(np.sort(kind * (LONGEST_GAP + 1) + gap), np.sort(gap))
