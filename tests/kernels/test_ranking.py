@@ -9,14 +9,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from portrait_assets.errors import PortraitError
-from portrait_assets.kernels.ranking.assessment import assess_ranking, before, tifu_knn
-from portrait_assets.kernels.ranking.lines import lines_from
+from portrait_assets.kernels.ranking import deletion
+from portrait_assets.kernels.ranking.assessment import assess_ranking, tifu_knn
+from portrait_assets.kernels.ranking.deletion import deletion_frame, sampled_cases
+from portrait_assets.kernels.ranking.everyone import everyone_at
+from portrait_assets.kernels.ranking.lines import before, lines_from, without
 from portrait_assets.kernels.ranking.lists import Policy, make_lists
 from portrait_assets.kernels.ranking.measures import measure, targets_of
-from portrait_assets.kernels.ranking.ranker import RANKERS, fit_ranker, read_at
+from portrait_assets.kernels.ranking.ranker import RANKERS, fit_ranker, read_at, read_of
 from portrait_assets.kernels.ranking.reasons import REASONS, contributions, middle_of, reason_group
 from portrait_assets.kernels.ranking.recommend import recommend
 from portrait_assets.kernels.ranking.rhythm import waits_of
+from portrait_assets.kernels.sequences import day_number
 
 AS_OF = date(2024, 3, 1)
 ITEMS = pl.DataFrame(
@@ -227,6 +231,41 @@ def test_a_reason_is_a_group_whose_absence_lowers_the_score(shop, goods, learnt)
     told = recommend(ranker, lines, goods, AS_OF, Policy(length=3, discover_places=0)).blended
     assert told["reason"].str.contains("bought").mean() > 0.75
     assert {reason_group(name) for name in read.names} >= set(REASONS)
+
+
+def test_a_copy_without_events_is_a_user_who_never_had_them(shop, goods, learnt):
+    """Read against everyone, a whole copy is the user; less some lines it is what a user of the other lines alone would be."""
+    lines = lines_from(shop, goods)
+    everyone = everyone_at(lines, AS_OF, 14)
+    whole = read_of(everyone, lines)
+    mine = lines.events_of(7, AS_OF)
+    less = shop.with_row_index().filter(
+        ~((pl.col("user_id") == lines.users[7]) & (pl.col("item_id") == lines.items[lines.item[mine[0]]]))
+    )
+    gone = np.flatnonzero((lines.user == 7) & (lines.item == lines.item[mine[0]]))
+    copies = read_of(everyone, without(lines, [(7, ()), (7, gone)]))
+    of_user = whole.candidates.user == 7
+    np.testing.assert_array_equal(copies.x[copies.candidates.user == 0], whole.x[of_user])
+    never = read_of(everyone, lines_from(less, goods))
+    assert never.candidates.user.max() == 59 and len(lines_from(less, goods).items) == len(lines.items)
+    np.testing.assert_array_equal(copies.x[copies.candidates.user == 1], never.x[never.candidates.user == 7])
+
+
+def test_items_fall_without_what_their_reason_names(shop, goods, learnt, monkeypatch):
+    monkeypatch.setattr(deletion, "CASES", 60)
+    monkeypatch.setattr(deletion, "SEARCHED_CASES", 10)
+    lines = lines_from(shop, goods)
+    everyone = everyone_at(lines, AS_OF, 14)
+    read = read_of(everyone, lines)
+    found = deletion_frame(learnt[0], everyone, read)
+    told = {row["reason"]: row for row in found.iter_rows(named=True)}
+    assert told["all"]["cases"] == 60 and found["cases"][1:-1].sum() == 60
+    assert told["habit"]["falls"] >= 0.9 and told["habit"]["low"] > 2 and 0 < told["all"]["of best"] <= 1
+    cases, _ = sampled_cases(learnt[0], lines, read)
+    assert max(map(len, cases.named)) <= 5
+    for user, item, reason, named in zip(cases.user, cases.item, cases.reason, cases.named, strict=True):
+        assert (lines.user[named] == user).all() and lines.day[named].max() < day_number(AS_OF)
+        assert reason != "habit" or (lines.item[named] == item).all()
 
 
 def test_too_little_to_learn_from_is_said():

@@ -13,10 +13,12 @@ from scipy import sparse
 
 from portrait_assets.kernels.boosting import raw_scores
 from portrait_assets.kernels.ranking.candidates import best_unknown
-from portrait_assets.kernels.ranking.lines import Lines
+from portrait_assets.kernels.ranking.deletion import deletion_frame
+from portrait_assets.kernels.ranking.everyone import everyone_at
+from portrait_assets.kernels.ranking.lines import Lines, before
 from portrait_assets.kernels.ranking.measures import K, Measured, measure, targets_of, top
 from portrait_assets.kernels.ranking.neighbours import sorted_csr, strongest, unit_rows, values_at
-from portrait_assets.kernels.ranking.ranker import RankerConfig, Read, fit_ranker, grades, read_at
+from portrait_assets.kernels.ranking.ranker import RankerConfig, Read, fit_ranker, grades, read_at, read_of
 from portrait_assets.kernels.sequences import day_number
 
 # Thirty-five numbers an engineer would think of first; the ranker's rival is boosted on these alone, over what the user bought before.
@@ -39,19 +41,23 @@ class Assessed:
     """rivals: rival, target, measure, users, mean. ratio: what the served is to plain boosting, with its 95 % interval over users.
 
     generators: candidates a generator named and the share of the window's purchases among them. lists: how varied what is shown is.
+    reasons: what taking out the events that a reason names does to the score (`deletion`), and the share that names none.
     """
 
     rivals: pl.DataFrame
     ratio: pl.DataFrame
     generators: pl.DataFrame
     lists: pl.DataFrame
+    reasons: pl.DataFrame
 
 
 def assess_ranking(lines: Lines, cutoff: date, config: RankerConfig, seeds: tuple[int, ...] = SEEDS) -> Assessed:
     """`lines` must reach a horizon beyond `cutoff`; rankers learn from lines before it only."""
-    read = read_at(lines, cutoff, config.horizon_days)
     past = before(lines, cutoff)
-    scores = [fit_ranker(past, cutoff, replace(config, seed=seed))[0].scores(read.x)[0] for seed in seeds]
+    everyone = everyone_at(past, cutoff, config.horizon_days)
+    read = read_of(everyone, past)
+    rankers = [fit_ranker(past, cutoff, replace(config, seed=seed))[0] for seed in seeds]
+    scores = [ranker.scores(read.x)[0] for ranker in rankers]
     served = [judged(lines, read, score, config) for score in scores]
     plain = [judged_again(lines, read, score, config) for score in plain_scores(lines, read, config, seeds)]
     rivals = {"served": served[0], "plain boosting": plain[0]} | simple_rivals(lines, read, config)
@@ -61,16 +67,7 @@ def assess_ranking(lines: Lines, cutoff: date, config: RankerConfig, seeds: tupl
         ratio_frame(served, plain),
         generators_frame(lines, read, config),
         lists_frame(lines, read, scores[0]),
-    )
-
-
-def before(lines: Lines, cutoff: date) -> Lines:
-    """The lines before `cutoff` alone, under the same codes."""
-    keep, visits = lines.before(cutoff), lines.visit_day < day_number(cutoff)
-    place = np.cumsum(visits) - 1
-    cut = {name: getattr(lines, name)[keep] for name in ("user", "item", "units", "cents", "discount", "has_coupon", "place")}
-    return replace(
-        lines, **cut, visit=place[lines.visit[keep]], visit_user=lines.visit_user[visits], visit_day=lines.visit_day[visits]
+        deletion_frame(rankers[0], everyone, read),
     )
 
 

@@ -27,8 +27,8 @@ class Candidates:
     by: dict[str, np.ndarray]  # generator -> (N,) bool
 
 
-def candidates_of(everyone: Everyone, lines: Lines, near: Neighbours) -> Candidates:
-    """Of every user of `lines` with a line before everyone's as-of."""
+def candidates_of(everyone: Everyone, lines: Lines, near: Neighbours, also: np.ndarray) -> Candidates:
+    """Of every user of `lines` with a line before everyone's as-of, and the pairs in `also` whoever names them."""
     as_of, count = everyone.as_of, len(lines.items)
     known = lines.before(as_of)
     again, users = lines.pairs_before(as_of), np.unique(lines.user[known])
@@ -41,8 +41,8 @@ def candidates_of(everyone: Everyone, lines: Lines, near: Neighbours) -> Candida
         "popular": np.setdiff1d((users[:, None] * count + popular[popular >= 0]).ravel(), again),
         "arrivals": np.setdiff1d(of_leading_types(everyone.sellers["arrivals"], lines, as_of), again),
     }
-    every = np.unique(np.concatenate(list(named.values())))
-    by = {name: np.isin(every, pairs, assume_unique=True) for name, pairs in named.items()}
+    every = np.unique(np.concatenate([*named.values(), also]))
+    by = {name: np.isin(every, pairs) for name, pairs in named.items()}
     return Candidates(every // count, every % count, by)
 
 

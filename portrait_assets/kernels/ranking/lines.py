@@ -4,7 +4,8 @@ A line is one item in one visit of one user. Lines are sorted by (user, item, vi
 together: sums over a pair are sums over a run.
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import date
 from functools import cached_property
 
@@ -14,6 +15,7 @@ import polars as pl
 from portrait_assets.kernels.ranking.rhythm import runs_of
 from portrait_assets.kernels.sequences import day_number, encode
 
+BY_LINE = ("user", "item", "units", "cents", "discount", "has_coupon", "place")
 GROUPS = ("item_type", "category", "department", "maker", "make")  # what items are alike by; a make is a type of one maker
 DAY_US = 86_400e6
 
@@ -67,9 +69,44 @@ class Lines:
         """(E,) one number for each (user, item), ascending."""
         return self.user * len(self.items) + self.item
 
+    def events_of(self, user: int, as_of: date) -> np.ndarray:
+        """Places of a user's lines that an as-of knows, latest first."""
+        mine = np.arange(*np.searchsorted(self.user, [user, user + 1]))
+        mine = mine[self.day[mine] < day_number(as_of)]
+        return mine[np.lexsort((mine, -self.day[mine]))]
+
     def pairs_before(self, as_of: date) -> np.ndarray:
         """Each (user, item) that an as-of knows, once, ascending."""
         return runs_of(self.pair[self.before(as_of)]).key
+
+
+def before(lines: Lines, cutoff: date) -> Lines:
+    """The lines before `cutoff` alone, under the same codes."""
+    keep, visits = lines.before(cutoff), lines.visit_day < day_number(cutoff)
+    return replace(
+        lines,
+        **{name: getattr(lines, name)[keep] for name in BY_LINE},
+        visit=(np.cumsum(visits) - 1)[lines.visit[keep]],
+        visit_user=lines.visit_user[visits],
+        visit_day=lines.visit_day[visits],
+    )
+
+
+def without(lines: Lines, copies: Sequence[tuple[int, Sequence[int]]]) -> Lines:
+    """Copy k is the user of copies[k] less the lines at some places; a visit of which nothing is left is none."""
+    start = np.searchsorted(lines.user, np.arange(len(lines.users) + 1))
+    kept = [np.setdiff1d(np.arange(start[user], start[user + 1]), gone, assume_unique=True) for user, gone in copies]
+    at = np.concatenate([np.zeros(0, np.int64), *kept])
+    user, size = np.repeat(np.arange(len(copies)), [len(rows) for rows in kept]), len(lines.visit_user)
+    visits, visit = np.unique(user * size + lines.visit[at], return_inverse=True)
+    return replace(
+        lines,
+        **{name: getattr(lines, name)[at] for name in BY_LINE} | {"user": user},
+        users=[lines.users[user] for user, _ in copies],
+        visit=visit,
+        visit_user=visits // max(size, 1),
+        visit_day=lines.visit_day[visits % max(size, 1)],
+    )
 
 
 def lines_from(frame: pl.DataFrame, items: pl.DataFrame) -> Lines:

@@ -102,11 +102,21 @@ def habits_at(lines: Lines, as_of: date) -> tuple[sparse.csr_matrix, sparse.csr_
     known = lines.before(as_of)
     age, cells = day_number(as_of) - lines.day[known], (lines.user[known], lines.item[known])
     shape = (len(lines.users), len(lines.items))
-    slow = sparse.csr_matrix((2.0 ** (-age / TASTE_HALF_LIFE), cells), shape=shape)
-    slow.data = np.log1p(4 * slow.data)
+    slow = sparse.csr_matrix((taste_mass(age), cells), shape=shape)
+    slow.data = damped(slow.data)
     fast = sparse.csr_matrix((2.0 ** (-age / RECENT_HALF_LIFE), cells), shape=shape)
     fast.data = np.log1p(fast.data)
     return slow, fast
+
+
+def taste_mass(age: np.ndarray) -> np.ndarray:
+    """What a purchase of so many days ago counts."""
+    return 2.0 ** (-age / TASTE_HALF_LIFE)
+
+
+def damped(count: np.ndarray) -> np.ndarray:
+    """Many purchases of a thing say little more than some."""
+    return np.log1p(4 * count)
 
 
 def tastes(weighted: sparse.csr_matrix) -> np.ndarray:

@@ -26,6 +26,7 @@ from portrait_assets.kernels.ranking.rhythm import runs_of
 from portrait_assets.kernels.sequences import day_number
 
 LAMBDARANK = {"objective": "lambdarank", "lambdarank_truncation_level": 20, "label_gain": [0.0, 1.0, 1.7]}
+NO_PAIRS = np.zeros(0, np.int64)
 
 logger = logging.getLogger("portrait")
 
@@ -86,10 +87,10 @@ def read_at(lines: Lines, as_of: date, horizon: float) -> Read:
         return read_of(everyone_at(lines, as_of, horizon), lines)
 
 
-def read_of(everyone: Everyone, lines: Lines) -> Read:
-    """Candidates and features of the users of `lines`, who may be few or new; items and groups are coded as everyone's."""
+def read_of(everyone: Everyone, lines: Lines, also: np.ndarray = NO_PAIRS) -> Read:
+    """Candidates, and pairs to be read `also`, with features, of the users of `lines`: few, new or copies; coded as everyone's."""
     near = neighbours_of(everyone.near, lines, everyone.as_of)
-    candidates = candidates_of(everyone, lines, near)
+    candidates = candidates_of(everyone, lines, near, also)
     x, names = pair_features(everyone, lines, candidates, near)
     return Read(everyone.as_of, candidates, near, x, names)
 

@@ -9,10 +9,12 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import sparse
 
-from portrait_assets.kernels.ranking.lines import GROUPS
-from portrait_assets.kernels.ranking.neighbours import Neighbours
+from portrait_assets.kernels.ranking.lines import GROUPS, Lines
+from portrait_assets.kernels.ranking.neighbours import Neighbours, damped, taste_mass, values_at
 from portrait_assets.kernels.ranking.ranker import Ranker, Read
+from portrait_assets.kernels.sequences import day_number
 
+NAMED = 5  # events at most that a reason speaks of
 REGULAR = 3  # visits from which a rhythm is told
 GROUPED = tuple(f"{group}_" for group in GROUPS)
 
@@ -141,6 +143,42 @@ def _price(facts: Facts) -> str | None:
 
 
 SAY = {"habit": _habit, "kind": _kind, "alike": _alike, "goes_with": _goes_with, "everyone": _everyone, "price": _price}
+
+
+def named_events(read: Read, lines: Lines, row: int, reason: str) -> np.ndarray:
+    """Places in `lines` of at most NAMED events that a reason speaks of, latest first; none where it is not about the user.
+
+    A habit is the item's own purchases, a kind those of its type; what goes with it are the partner's, and users are alike by what
+    they have in common: of each such item the last purchase.
+    """
+    user, item = int(read.candidates.user[row]), int(read.candidates.item[row])
+    mine = lines.events_of(user, read.as_of)
+    what, kind = lines.item[mine], lines.groups["item_type"]
+    if reason == "habit":
+        return mine[what == item][:NAMED]
+    if reason == "kind":
+        return mine[(kind[what] == kind[item]) & (kind[item] >= 0)][:NAMED]
+    if reason == "goes_with":
+        return mine[what == strongest_partner(read.near, user, item)][:NAMED]
+    if reason == "alike":
+        weight = likeness(read.near, lines, user, item, mine, day_number(read.as_of))
+        best = np.argsort(-weight, kind="stable")[:NAMED]
+        return mine[best[weight[best] > 0]]
+    return mine[:0]
+
+
+def likeness(near: Neighbours, lines: Lines, user: int, item: int, mine: np.ndarray, now: float) -> np.ndarray:
+    """(M,) how much `alike` of the item owes to each of the user's lines: to first order, what it loses without the line.
+
+    A peer counts by the square of its cosine, so the derivative by a cosine is the cosine times how far the peer's own share of the
+    item is above the mean; a line's part of a cosine is what its item's decayed count, damped and weighted, loses without it.
+    """
+    peers, weight = row_of(near.peers, user)
+    above = np.sqrt(weight) * (values_at(near.hood.told, peers, np.full(len(peers), item)) - near.alike[user, item])
+    pull = np.asarray((sparse.csr_matrix(above) @ near.hood.weighted[peers]).todense()).ravel()
+    what, mass = lines.item[mine], taste_mass(now - lines.day[mine])
+    count = np.bincount(what, weights=mass, minlength=len(lines.items))[what]
+    return pull[what] * near.hood.rarity[what] * (damped(count) - damped(count - mass))
 
 
 def ago(number: float) -> str:
