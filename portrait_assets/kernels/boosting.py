@@ -1,5 +1,7 @@
 """LightGBM, pinned: the same rows give the same model text. Models travel as text, never pickled."""
 
+from functools import lru_cache
+
 import lightgbm
 import numpy as np
 
@@ -34,4 +36,10 @@ def raw_scores(model: str | None, x: np.ndarray, threads: int) -> np.ndarray:
     """(N,) log odds (or the value, for regression); zeros without a model."""
     if model is None or len(x) == 0:
         return np.zeros(len(x))
-    return np.asarray(lightgbm.Booster(model_str=model).predict(x, raw_score=True, num_threads=threads))
+    return np.asarray(booster_of(model).predict(x, raw_score=True, num_threads=threads))
+
+
+@lru_cache(maxsize=8)
+def booster_of(model: str) -> lightgbm.Booster:
+    """Read once: a text of a megabyte takes longer to read than one user's candidates to score."""
+    return lightgbm.Booster(model_str=model)

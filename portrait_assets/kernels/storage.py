@@ -28,6 +28,7 @@ from portrait_assets.kernels.lifetime import AmountModel, Lifetime, PurchaseMode
 from portrait_assets.kernels.linear import Linear
 from portrait_assets.kernels.outlook import Head
 from portrait_assets.kernels.parts import Parts
+from portrait_assets.kernels.ranking.network import Network
 from portrait_assets.kernels.ranking.ranker import Ranker, RankerConfig
 from portrait_assets.kernels.selection import OUTCOME_SCHEMA, Selection
 from portrait_assets.kernels.trained import TrainedModel
@@ -112,8 +113,11 @@ def contents(model: TrainedModel) -> dict[str, bytes]:
         card[stage] = disassemble_parts(getattr(model, stage), stage, tensors, files)
     files |= {f"boosters/outlook.{name}.txt": h.booster.encode() for name, h in model.outlook.items() if h.booster is not None}
     if model.ranker is not None:
-        card["ranker"] = {**vars(model.ranker), "config": vars(model.ranker.config), "chance": None, "order": None}
+        card["ranker"] = {**vars(model.ranker), "config": vars(model.ranker.config)} | dict.fromkeys(
+            ("chance", "order", "network")
+        )
         files |= {f"boosters/ranker.{name}.txt": getattr(model.ranker, name).encode() for name in ("chance", "order")}
+        tensors |= {f"ranker.{name}": value for name, value in model.ranker.network.tensors.items()}
     for name, block in model.fusion.blocks.items():
         tensors |= {f"fusion.{name}.{key}": value for key, value in vars(block).items()}
     for name, head in model.attribute_heads.items():
@@ -171,7 +175,8 @@ def assemble(card: dict, files: dict[str, bytes]) -> TrainedModel:
     if card["ranker"] is not None:
         texts = {name: files[f"boosters/ranker.{name}.txt"].decode() for name in ("chance", "order")}
         told = {name: tuple(value) if isinstance(value, list) else value for name, value in card["ranker"].items()}
-        ranker = Ranker(**(told | {"config": RankerConfig(**told["config"])} | texts))
+        network = Network({name.removeprefix("ranker."): x for name, x in tensors.items() if name.startswith("ranker.")})
+        ranker = Ranker(**(told | {"config": RankerConfig(**told["config"]), "network": network} | texts))
     return TrainedModel(
         config,
         date.fromisoformat(card["trained_through"]),

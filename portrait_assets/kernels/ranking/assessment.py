@@ -18,7 +18,7 @@ from portrait_assets.kernels.ranking.everyone import everyone_at
 from portrait_assets.kernels.ranking.lines import Lines, before
 from portrait_assets.kernels.ranking.measures import K, Measured, measure, targets_of, top
 from portrait_assets.kernels.ranking.neighbours import sorted_csr, strongest, unit_rows, values_at
-from portrait_assets.kernels.ranking.ranker import RankerConfig, Read, fit_ranker, grades, read_at, read_of
+from portrait_assets.kernels.ranking.ranker import RankerConfig, Read, examples_of, fit_on, grades, read_at, read_of
 from portrait_assets.kernels.sequences import day_number
 
 # Thirty-five numbers an engineer would think of first; the ranker's rival is boosted on these alone, over what the user bought before.
@@ -56,7 +56,8 @@ def assess_ranking(lines: Lines, cutoff: date, config: RankerConfig, seeds: tupl
     past = before(lines, cutoff)
     everyone = everyone_at(past, cutoff, config.horizon_days)
     read = read_of(everyone, past)
-    rankers = [fit_ranker(past, cutoff, replace(config, seed=seed))[0] for seed in seeds]
+    examples = examples_of(past, cutoff, config)
+    rankers = [fit_on(examples, replace(config, seed=seed)) for seed in seeds]
     scores = [ranker.scores(read.x)[0] for ranker in rankers]
     served = [judged(lines, read, score, config) for score in scores]
     plain = [judged_again(lines, read, score, config) for score in plain_scores(lines, read, config, seeds)]
@@ -143,7 +144,7 @@ def tifu_knn(
     weight = within**place * across**group / (size * np.maximum(np.ceil(visits / size), 1))[user]
     habits = sparse.csr_matrix((weight, (user, lines.item[known])), shape=(len(lines.users), len(lines.items)))
     shape = unit_rows(habits)
-    near = strongest(shape, shape, neighbours, np.arange(len(lines.users)))
+    near = strongest(shape, shape.T.tocsr(), neighbours, np.arange(len(lines.users)))
     near.data[:] = 1 / neighbours
     return sorted_csr(own * habits + (1 - own) * (near @ habits))
 

@@ -21,7 +21,7 @@ from portrait_assets.kernels.ranking.reasons import NAMED, Names, contributions,
 from portrait_assets.kernels.sequences import day_number
 
 CASES = 1000
-SEARCHED_CASES = 250  # of which the best events are searched for: it takes long
+SEARCHED_CASES = 100  # of which the best events are searched for: it takes long
 SEARCHED = 12  # events of a user among which they are
 AT_ONCE = 1000
 

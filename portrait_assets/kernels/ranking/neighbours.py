@@ -31,6 +31,7 @@ class Neighbourhood:
     rarity: np.ndarray  # (I,) log of users to buyers
     common: np.ndarray  # (D,) items of enough buyers
     weighted: sparse.csr_matrix  # (U, I) unit rows of decayed counts, rarer items weighing more
+    by_item: sparse.csr_matrix  # (I, U) the same, turned
     recent: sparse.csr_matrix  # (U, I)
     told: sparse.csr_matrix  # (U, I) recent, without items of too few buyers
     partners: sparse.csr_matrix  # (I, I) row: an item, column: what goes with it
@@ -64,7 +65,7 @@ def neighbourhood_at(lines: Lines, as_of: date) -> Neighbourhood:
     weighted = unit_rows(counts @ sparse.diags(rarity))
     common = np.flatnonzero(buyers >= LEAST_BUYERS)
     between = unit_rows(counts[:, common].T.tocsr())
-    place = sparse.coo_matrix(strongest(between, between, ALIKE_ITEMS, np.arange(len(common))))
+    place = sparse.coo_matrix(strongest(between, between.T.tocsr(), ALIKE_ITEMS, np.arange(len(common))))
     item_taste = np.zeros((len(lines.items), TASTES))
     item_taste[common] = tastes(weighted[:, common])
     return Neighbourhood(
@@ -72,6 +73,7 @@ def neighbourhood_at(lines: Lines, as_of: date) -> Neighbourhood:
         rarity=rarity,
         common=common,
         weighted=weighted,
+        by_item=weighted.T.tocsr(),
         recent=sorted_csr(recent),
         told=sorted_csr(recent @ sparse.diags((buyers >= LEAST_ALIKE).astype(np.float64))),
         partners=sorted_csr(sparse.csr_matrix((place.data, (common[place.row], common[place.col])), shape=(len(rarity),) * 2)),
@@ -84,7 +86,7 @@ def neighbours_of(hood: Neighbourhood, lines: Lines, as_of: date) -> Neighbours:
     counts, recent = habits_at(lines, as_of)
     weighted = unit_rows(counts @ sparse.diags(hood.rarity))
     oneself = np.array([hood.users.get(name, -1) for name in lines.users], np.int64)
-    peers = strongest(weighted, hood.weighted, ALIKE_USERS, oneself)
+    peers = strongest(weighted, hood.by_item, ALIKE_USERS, oneself)
     peers.data **= 2
     peers = sparse.diags(1 / np.maximum(np.asarray(peers.sum(1)).ravel(), 1e-12)) @ peers
     return Neighbours(
@@ -136,15 +138,14 @@ def unit_rows(x: sparse.spmatrix) -> sparse.csr_matrix:
 
 
 def strongest(x: sparse.csr_matrix, others: sparse.csr_matrix, count: int, oneself: np.ndarray) -> sparse.csr_matrix:
-    """(N, M) the `count` largest products of each row of x (N, D) with rows of others (M, D), a slab of rows at a time.
+    """(N, M) the `count` largest products of each row of x (N, D) with columns of others (D, M), a slab of rows at a time.
 
-    `oneself` (N,) is the row of `others` that does not count, -1 for none.
+    `oneself` (N,) is the column of `others` that does not count, -1 for none.
     """
-    size, parts = others.shape[0], []
+    size, parts = others.shape[1], []
     count = min(count, max(size - 1, 0))
-    turned = others.T.tocsr()
     for start in range(0, x.shape[0], ROWS_AT_ONCE):
-        slab = (x[start : start + ROWS_AT_ONCE] @ turned).toarray()
+        slab = (x[start : start + ROWS_AT_ONCE] @ others).toarray()
         rows, own = len(slab), oneself[start : start + ROWS_AT_ONCE]
         slab[np.flatnonzero(own >= 0), own[own >= 0]] = 0.0
         best = np.argpartition(-slab, count - 1, axis=1)[:, :count] if count else np.zeros((rows, 0), np.int64)

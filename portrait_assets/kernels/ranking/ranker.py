@@ -1,7 +1,7 @@
-"""The ranker: two boosters on the same rows, one for the chance of buying, one for the order within a user.
+"""The ranker: two boosters and a small network on the same rows.
 
-The first learns whether a pair is bought within the horizon (log loss), the second the order of a user's candidates (LambdaRank:
-Burges 2010). Their standardised sum ranks; the first, calibrated on the window that neither learnt from, is the probability.
+The first booster learns whether a pair is bought within the horizon (log loss), the second the order of a user's candidates (LambdaRank:
+Burges 2010), the network both. Their standardised sum ranks; the first, calibrated on the window that none learnt from, is the probability.
 """
 
 import logging
@@ -22,10 +22,13 @@ from portrait_assets.kernels.ranking.features import pair_features
 from portrait_assets.kernels.ranking.lines import Lines
 from portrait_assets.kernels.ranking.measures import Measured, measure, targets_of
 from portrait_assets.kernels.ranking.neighbours import Neighbours, neighbours_of
+from portrait_assets.kernels.ranking.network import Network, fit_network
 from portrait_assets.kernels.ranking.rhythm import runs_of
 from portrait_assets.kernels.sequences import day_number
 
-LAMBDARANK = {"objective": "lambdarank", "lambdarank_truncation_level": 20, "label_gain": [0.0, 1.0, 1.7]}
+GAINS = np.array([0.0, 1.0, 1.7])  # of the grades
+LAMBDARANK = {"objective": "lambdarank", "lambdarank_truncation_level": 20, "label_gain": GAINS.tolist()}
+NETWORK_WEIGHT = 1.0  # beside one for each booster
 NO_PAIRS = np.zeros(0, np.int64)
 
 logger = logging.getLogger("portrait")
@@ -41,23 +44,25 @@ class RankerConfig:
     rounds: int = 160
     leaves: int = 31
     rate: float = 0.08
+    epochs: int = 6  # of the network
     seed: int = 7
     threads: int = 1
 
 
-RANKERS = {"cpu": RankerConfig(), "tiny": RankerConfig(windows=3, rows_per_window=5_000, rounds=20, leaves=7)}
+RANKERS = {"cpu": RankerConfig(), "tiny": RankerConfig(windows=3, rows_per_window=5_000, rounds=20, leaves=7, epochs=2)}
 
 
 @dataclass(frozen=True)
 class Ranker:
-    """`chance` and `order` are LightGBM texts; `centre`, `spread` (2,) standardise their raw scores; the rest calibrates."""
+    """`chance` and `order` are LightGBM texts; `centre`, `spread` (3,) standardise their raw scores and the network's; the rest calibrates."""
 
     config: RankerConfig
     names: tuple[str, ...]
     chance: str
     order: str
-    centre: tuple[float, float]
-    spread: tuple[float, float]
+    network: Network
+    centre: tuple[float, ...]
+    spread: tuple[float, ...]
     slope: float
     shift: float
 
@@ -65,9 +70,14 @@ class Ranker:
         """(N,) what to rank by, and (N,) the probability of buying within the horizon; `x` (N, F) as `pair_features` gives it."""
         if not len(x):
             return np.zeros(0), np.zeros(0)
-        raw = [raw_scores(text, x, self.config.threads) for text in (self.chance, self.order)]
+        raw = raw_of(self.chance, self.order, self.network, x, self.config.threads)
         parts = [(r - c) / s for r, c, s in zip(raw, self.centre, self.spread, strict=True)]
-        return parts[0] + parts[1], sigmoid(self.slope * raw[0] + self.shift)
+        return parts[0] + parts[1] + NETWORK_WEIGHT * parts[2], sigmoid(self.slope * raw[0] + self.shift)
+
+
+def raw_of(chance: str, order: str, network: Network, x: np.ndarray, threads: int) -> list[np.ndarray]:
+    """(N,) of each of the three."""
+    return [raw_scores(chance, x, threads), raw_scores(order, x, threads), network.scores(x)]
 
 
 @dataclass(frozen=True)
@@ -95,11 +105,30 @@ def read_of(everyone: Everyone, lines: Lines, also: np.ndarray = NO_PAIRS) -> Re
     return Read(everyone.as_of, candidates, near, x, names)
 
 
+@dataclass(frozen=True)
+class Examples:
+    """x (R, F), grades (R,) and how many rows each user of each window has, to learn from; the window held out, and what was bought in it."""
+
+    x: np.ndarray
+    grade: np.ndarray
+    group: np.ndarray
+    held_out: Read
+    bought: np.ndarray
+
+
 def fit_ranker(lines: Lines, trained_through: date, config: RankerConfig) -> tuple[Ranker, Measured]:
     """Learn from the windows before the last one, calibrate and measure on the last, which ends at `trained_through`.
 
     Raises PortraitError where fewer than two windows have buyers who were known before them.
     """
+    examples = examples_of(lines, trained_through, config)
+    ranker = fit_on(examples, config)
+    pairs, (score, _) = examples.held_out.candidates, ranker.scores(examples.held_out.x)
+    return ranker, measure(lines, examples.held_out.as_of, config.horizon_days, pairs.user, pairs.item, score)
+
+
+def examples_of(lines: Lines, trained_through: date, config: RankerConfig) -> Examples:
+    """Of the windows that end at `trained_through` and a horizon, two horizons … before it. PortraitError as `fit_ranker`."""
     horizon = timedelta(days=config.horizon_days)
     as_ofs = [trained_through - horizon * k for k in range(1, config.windows + 1)]
     parts = []
@@ -116,23 +145,28 @@ def fit_ranker(lines: Lines, trained_through: date, config: RankerConfig) -> tup
             "before; choose a later date or ingest earlier events"
         )
     x, grade, group = (np.concatenate([part[k] for part in parts]) for k in range(3))
+    return Examples(x, grade, group, held_out, bought)
+
+
+def fit_on(examples: Examples, config: RankerConfig) -> Ranker:
+    """The same examples and config give the same ranker."""
+    x, grade, held_out = examples.x, examples.grade, examples.held_out
     chance = fit(x, grade > 0, config, {"objective": "binary"}, None)
-    order = fit(x, grade, config, LAMBDARANK, group)
-    raw = [raw_scores(text, held_out.x, config.threads) for text in (chance, order)]
-    calibration = fit_logistic(raw[0][:, None], bought.astype(np.float64)[:, None], 100.0)
-    ranker = Ranker(
+    order = fit(x, grade, config, LAMBDARANK, examples.group)
+    network = fit_network(x, GAINS[grade], examples.group, config.epochs, config.seed, config.threads)
+    raw = raw_of(chance, order, network, held_out.x, config.threads)
+    calibration = fit_logistic(raw[0][:, None], examples.bought.astype(np.float64)[:, None], 100.0)
+    return Ranker(
         config,
         tuple(held_out.names),
         chance,
         order,
-        (float(raw[0].mean()), float(raw[1].mean())),
-        (float(max(raw[0].std(), 1e-9)), float(max(raw[1].std(), 1e-9))),
+        network,
+        tuple(float(r.mean()) for r in raw),
+        tuple(float(max(r.std(), 1e-9)) for r in raw),
         float(calibration.weight[0, 0]),
         float(calibration.bias[0]),
     )
-    score, _ = ranker.scores(held_out.x)
-    pairs = held_out.candidates
-    return ranker, measure(lines, as_ofs[0], config.horizon_days, pairs.user, pairs.item, score)
 
 
 def grades(lines: Lines, read: Read, horizon_days: int) -> np.ndarray:
@@ -152,7 +186,7 @@ def training_rows(lines: Lines, as_of: date, config: RankerConfig) -> tuple[np.n
         return None
     buyers = np.isin(read.candidates.user, read.candidates.user[bought])
     share = min(1.0, config.rows_per_window / max(int((buyers & ~bought).sum()), 1))
-    draw = np.random.default_rng([config.seed, day_number(as_of)]).random(len(bought))
+    draw = np.random.default_rng(day_number(as_of)).random(len(bought))
     keep = buyers & (bought | (draw < share))
     return read.x[keep], grade[keep], runs_of(read.candidates.user[keep]).length
 
