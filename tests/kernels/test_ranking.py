@@ -7,6 +7,7 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from polars.testing import assert_frame_equal
 
 from portrait_assets.errors import PortraitError
 from portrait_assets.kernels.ranking import deletion
@@ -18,7 +19,7 @@ from portrait_assets.kernels.ranking.lists import Policy, make_lists
 from portrait_assets.kernels.ranking.measures import measure, targets_of
 from portrait_assets.kernels.ranking.ranker import RANKERS, fit_ranker, read_at, read_of
 from portrait_assets.kernels.ranking.reasons import REASONS, contributions, middle_of, reason_group
-from portrait_assets.kernels.ranking.recommend import recommend
+from portrait_assets.kernels.ranking.recommend import recommend, recommend_live, standing_of
 from portrait_assets.kernels.ranking.rhythm import waits_of
 from portrait_assets.kernels.sequences import day_number
 
@@ -213,6 +214,15 @@ def test_lists_keep_the_policy(shop, goods, learnt):
     known = shop.filter(pl.col("visit_time") < datetime(2024, 3, 1)).select("user_id", "item_id").unique()
     assert made.lists.filter(pl.col("list") == "again").join(known, on=["user_id", "item_id"], how="anti").is_empty()
     assert made.lists.filter(pl.col("list") == "discover").join(known, on=["user_id", "item_id"], how="semi").is_empty()
+
+
+def test_one_users_live_list_is_the_list_that_all_users_get(shop, goods, learnt):
+    lines, policy = lines_from(shop, goods), Policy(length=8)
+    everyone = everyone_at(lines, AS_OF, 14)
+    standing = standing_of(learnt[0], everyone, goods, policy, read_of(everyone, lines))
+    live, batch = recommend_live(standing, without(lines, [(7, ())])), recommend(learnt[0], lines, goods, AS_OF, policy)
+    assert_frame_equal(live.blended, batch.blended.filter(pl.col("user_id") == lines.users[7]), abs_tol=1e-6)
+    assert_frame_equal(live.lists, batch.lists.filter(pl.col("user_id") == lines.users[7]), abs_tol=1e-6)
 
 
 def test_a_rule_that_excludes_everything_leaves_an_empty_list(shop, goods, learnt):

@@ -5,10 +5,12 @@ from datetime import date
 
 import numpy as np
 import polars as pl
+from threadpoolctl import threadpool_limits
 
+from portrait_assets.kernels.ranking.everyone import Everyone, everyone_at
 from portrait_assets.kernels.ranking.lines import Lines
 from portrait_assets.kernels.ranking.lists import Policy, make_lists
-from portrait_assets.kernels.ranking.ranker import Ranker, Read, read_at
+from portrait_assets.kernels.ranking.ranker import Ranker, Read, read_of
 from portrait_assets.kernels.ranking.reasons import Names, contributions, middle_of, tell
 from portrait_assets.kernels.sequences import day_number
 
@@ -32,27 +34,57 @@ class Recommended:
     lists: pl.DataFrame
 
 
+@dataclass(frozen=True)
+class Standing:
+    """All that lists are made from besides a user's own lines: made once a state, it answers for anybody at any moment."""
+
+    ranker: Ranker
+    everyone: Everyone
+    described: pl.DataFrame
+    names: Names
+    policy: Policy
+    middle: np.ndarray  # (F,) the median candidate of all users: what a reason is told against
+
+
 def recommend(ranker: Ranker, lines: Lines, items: pl.DataFrame, as_of: date, policy: Policy) -> Recommended:
     """For every user with a line before as_of. The same inputs give the same rows."""
-    read = read_at(lines, as_of, ranker.config.horizon_days)
+    with threadpool_limits(1):  # as `read_at`
+        everyone = everyone_at(lines, as_of, ranker.config.horizon_days)
+        read = read_of(everyone, lines)
+    return listed(standing_of(ranker, everyone, items, policy, read), lines, read)
+
+
+def standing_of(ranker: Ranker, everyone: Everyone, items: pl.DataFrame, policy: Policy, read: Read) -> Standing:
+    """`read` is of all users."""
+    described = described_items(everyone.lines, items)
+    return Standing(ranker, everyone, described, names_of(described), policy, middle_of(read.x))
+
+
+def recommend_live(standing: Standing, lines: Lines) -> Recommended:
+    """For the users of `lines`, with all they did so far; coded as everyone's (`lines.without` makes copies of some)."""
+    return listed(standing, lines, read_of(standing.everyone, lines))
+
+
+def listed(standing: Standing, lines: Lines, read: Read) -> Recommended:
+    """The lists of the users of `lines`, of whom `read` was read."""
+    ranker, described, policy = standing.ranker, standing.described, standing.policy
     score, probability = ranker.scores(read.x)
-    described = described_items(lines, items)
     score = score + boosts(described, read, policy)
-    made = make_lists(lines, read.candidates, score, allowed(lines, described, read, as_of, policy), policy)
-    listed = {"blended": made.blended, "again": made.again, "discover": made.discover}
-    shown = np.unique(np.concatenate([rows for rows, _ in listed.values()]))
-    falls = contributions(ranker, read.x[shown], middle_of(read.x))
-    _, texts = tell(read, shown, falls, names_of(described))
+    made = make_lists(lines, read.candidates, score, allowed(lines, described, read, read.as_of, policy), policy)
+    parts = {"blended": made.blended, "again": made.again, "discover": made.discover}
+    shown = np.unique(np.concatenate([rows for rows, _ in parts.values()]))
+    falls = contributions(ranker, read.x[shown], standing.middle)
+    _, texts = tell(read, shown, falls, standing.names)
     reason = pl.Series(texts, dtype=pl.String)
     frames = {}
-    for name, (rows, rank) in listed.items():
+    for name, (rows, rank) in parts.items():
         is_again = read.candidates.by["again"][rows]
         frames[name] = pl.DataFrame(
             {
-                "user_id": pl.Series(lines.users, dtype=pl.String)[read.candidates.user[rows]],
+                "user_id": [lines.users[k] for k in read.candidates.user[rows]],
                 "list": pl.Series(np.where(is_again, "again", "discover"), dtype=pl.String),
                 "rank": rank,
-                "item_id": pl.Series(lines.items, dtype=pl.String)[read.candidates.item[rows]],
+                "item_id": [lines.items[k] for k in read.candidates.item[rows]],
                 "score": score[rows],
                 "probability": probability[rows],
                 "reason": reason[np.searchsorted(shown, rows)],
