@@ -140,7 +140,7 @@ def _model_reasons(rescorer: Rescorer, claim: Claim, units: list[Unit], found: E
             continue
         sign = 1 if moved > 0 else -1
         telling = sorted(places, key=lambda place: sign * found.alone[place])
-        text = f"{len(places)} {group} speak {'for' if moved > 0 else 'against'} it"
+        text = f"{group} ({len(places)}) speak {'for' if moved > 0 else 'against'} it"
         reasons.append(Reason(text, [units[place].told for place in telling[:NAMED]], _chance(float(odds)), moved))
     reasons += _silence(rescorer, claim, units, found.full)
     return sorted(reasons, key=lambda reason: -abs(reason.log_odds or 0.0))[:MOST_REASONS]
@@ -155,7 +155,8 @@ def _silence(rescorer: Rescorer, claim: Claim, units: list[Unit], full: float) -
     odds = claim.sign * float(rescorer.log_odds([broken], [claim.target])[0, 0])
     if abs(full - odds) < SMALL:
         return []
-    text = f"{counted(silent, 'day')} of silence speak {'for' if odds < full else 'against'} it"
+    verb = "speaks" if silent == 1 else "speak"
+    text = f"{counted(silent, 'day')} of silence {verb} {'for' if odds < full else 'against'} it"
     return [Reason(text, [f"the latest visit: {units[0].told}"], _chance(odds), full - odds)]
 
 
