@@ -20,6 +20,11 @@ from portrait_assets.resources.sql import read_sql
 RECENT_DAYS = 14
 LARGE_PSI = 0.2
 COMPARED_WITH = 28 * DAY
+LEAST_TRUTH = 50  # users below which a share says little,
+LEAST_CALIBRATION = 200  # and ten bins of them
+LARGE_CALIBRATION_ERROR = 0.1
+MANY_FLIPS = 0.5
+SAME = 0.95
 LAYERS_DAILY = tuple(daily.table.name for daily in DAILY_TABLES if not daily.on_demand)
 
 # What a person would look at when the distribution of a feature has moved.
@@ -129,3 +134,43 @@ def drift_told(row: dict[str, Any]) -> str:
         f"{row['feature']}: PSI {row['psi']:.2f} against {row['event_date'] - COMPARED_WITH}; users with a value {row['moved_bin']} "
         f"went from {row['moved_from']:.0%} to {row['moved_to']:.0%}; look at {LOOK_AT[row['feature']]}"
     )
+
+
+def tag_quality_of(session: Session, day: date | None = None) -> pl.DataFrame:
+    """The quality of the tags of `day`, by default of the last day it was measured for; by tag."""
+    return session.frame(
+        "from observability.tag_quality where event_date = coalesce($day, (select max(event_date) from observability.tag_quality)) "
+        "order by tag_id",
+        day=day,
+    )
+
+
+def tag_doubts(quality: pl.DataFrame) -> dict[str, list[str]]:
+    """What is worth a look in a tag quality table, by claim that it belies: a sentence a tag, with what to do."""
+    rows = list(quality.iter_rows(named=True))
+    known = [row for row in rows if row["truth"] and row["truth_users"] >= LEAST_TRUTH]
+    return {
+        "accuracy": [
+            f"{row['tag_id']}: right for {row['accuracy']:.0%} of {row['truth_users']:,} users ({row['truth']}), "
+            f"{row['baseline_accuracy']:.0%} by saying the most frequent: do not rely on it, or raise the probability it is told from"
+            for row in known
+            if row["accuracy"] < row["baseline_accuracy"]
+        ],
+        "calibration": [
+            f"{row['tag_id']}: its probabilities are {row['calibration_error']:.2f} off on average (told {row['told']:.0%}, right "
+            f"{row['accuracy']:.0%} of {row['truth_users']:,} users): read its confidence with care"
+            for row in known
+            if row["truth_users"] >= LEAST_CALIBRATION and row["calibration_error"] > LARGE_CALIBRATION_ERROR
+        ],
+        "flips": [
+            f"{row['tag_id']}: flips {row['flips_per_week']:.2f} times a week for each of {row['users']:,} users: make its thresholds coarser"
+            for row in rows
+            if row["users"] >= LEAST_TRUTH and row["flips_per_week"] > MANY_FLIPS
+        ],
+        "redundancy": [
+            f"{row['tag_id']}: says what {row['redundant_with']} says (shared information {row['redundancy']:.2f}): deprecate one of them"
+            for row in rows
+            if row["redundancy"] is not None and row["redundancy"] > SAME
+        ],
+        "coverage": [f"{row['tag_id']}: nobody has it; the source may lack what it needs" for row in rows if not row["users"]],
+    }

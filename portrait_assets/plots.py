@@ -30,6 +30,31 @@ def bars(frame: pl.DataFrame, label: str, length: str, title: str, mark: float |
     return png(figure)
 
 
+def tag_quality(quality: pl.DataFrame) -> bytes:
+    """Coverage and flips of the tags that anybody has, widest first, and beside them the accuracy of those whose truth is known."""
+    held = quality.filter(pl.col("users") > 0).sort("coverage", "tag_id", descending=[True, False])
+    known = quality.filter(pl.col("truth").is_not_null()).sort("tag_id")
+    figure = Figure(figsize=(12, 1.2 + 0.17 * max(1, len(held))), layout="constrained")
+    coverage, flips, accuracy = figure.subplots(1, 3)
+    names = [_short(name) for name in held["tag_id"]]
+    coverage.barh(names, held["coverage"].to_list(), color=INK)
+    flips.barh(names, held["flips_per_week"].to_list(), color=INK)
+    flips.set_yticks([])
+    told = [f"{row['tag_id']}\n{row['truth_users']:,} users, {row['truth']}" for row in known.iter_rows(named=True)]
+    accuracy.barh(told, known["accuracy"].to_list(), color=INK, label="right")
+    accuracy.plot(known["baseline_accuracy"].to_list(), told, "o", color=SHADES[2], label="saying the most frequent")
+    accuracy.plot(known["told"].to_list(), told, "|", markersize=12, markeredgewidth=2, color="black", label="probability told")
+    if len(known):
+        accuracy.legend(fontsize=7, frameon=False, loc="lower left", bbox_to_anchor=(0, 1))
+    titles = {coverage: "share of users who have it", flips: "flips a user and week", accuracy: ""}
+    for axes, title in titles.items():
+        axes.set_title(title, loc="left", fontsize=9)
+        axes.invert_yaxis()
+        axes.tick_params(labelsize=7)
+        axes.spines[["top", "right"]].set_visible(False)
+    return png(figure)
+
+
 def costs(frame: pl.DataFrame, x: str, title: str) -> bytes:
     """A line of each other column over `x`, both axes logarithmic, each point marked; `x` is told in millions."""
     figure, axes = _axes(7, 3.6, title)

@@ -52,6 +52,7 @@ CHANGES = (
     "where event_date <= $day order by user_id, event_date, tag_id"
 )
 
+TAG_QUALITY = "select * exclude (event_date) from observability.tag_quality where event_date = $day order by tag_id"
 SEGMENTS = ("segments", "segment_sizes", "segment_flows")
 
 
@@ -92,6 +93,7 @@ def _frames(session: Session, home: Home, day: date) -> dict[str, pl.DataFrame]:
         "lists.parquet": session.frame(LISTS, day=day),
         "predictions.parquet": session.frame(PREDICTIONS, day=day),
         "changes.parquet": session.frame(CHANGES, day=day),
+        "tag_quality.parquet": session.frame(TAG_QUALITY, day=day),
         **{f"{name}.parquet": session.frame(read_sql(f"published/{name}.sql"), day=day) for name in SEGMENTS},
     }
 

@@ -19,6 +19,8 @@ from portrait_assets.observability import (
     odd_mixes,
     odd_volumes,
     reach,
+    tag_doubts,
+    tag_quality_of,
     volume_told,
 )
 from portrait_assets.resources.session import Session
@@ -30,6 +32,14 @@ LAYER_ENDS = {
     "features": "features/user_state",
     "portraits": "portraits/snapshots",
     "published": "published/export",
+}
+
+TAG_CLAIMS = {
+    "accuracy": "No tag whose truth is known is right less often than saying the most frequent value would be.",
+    "calibration": "Where the truth is known, a tag's probabilities are within 0.1 of it on average.",
+    "flips": "No tag flips more than once in two weeks for those who have it.",
+    "redundancy": "No two tags say the same: none shares more than 0.95 of its information with another.",
+    "coverage": "Every tag is had by somebody.",
 }
 
 Found = tuple[list[str], dict[str, float]]
@@ -62,6 +72,12 @@ def stability(session: Session, home: Home) -> Found:
     return [drift_told(row) for row in large.iter_rows(named=True)], dict(moved.select("feature", "psi").iter_rows())
 
 
+def tag_doubt(claim: str, session: Session, home: Home) -> Found:
+    """What is worth a look in the quality of the tags, of one claim."""
+    found = tag_doubts(tag_quality_of(session))[claim]
+    return found, {}
+
+
 def _watch(asset: str, name: str, claim: str | None, look: Callable[[Session, Home], Found]) -> dg.AssetChecksDefinition:
     @dg.asset_check(asset=dg.AssetKey(asset.split("/")), name=name, description=claim)
     def watch(warehouse: Warehouse) -> dg.AssetCheckResult:
@@ -83,4 +99,5 @@ WATCHES = [
     _watch("raw/events", "event_mix", event_mix.__doc__, event_mix),
     *(_watch(asset, "freshness", freshness.__doc__, partial(freshness, layer)) for layer, asset in LAYER_ENDS.items()),
     _watch("observability/drift", "stability", stability.__doc__, stability),
+    *(_watch("observability/tag_quality", name, claim, partial(tag_doubt, name)) for name, claim in TAG_CLAIMS.items()),
 ]

@@ -20,6 +20,7 @@ from portrait_assets.resources.warehouse import Warehouse
         ["scores", "segments"],
         ["recommendations", "top"],
         ["recommendations", "lists"],
+        ["observability", "tag_quality"],
     ],
     partitions_def=DAILY,
     backfill_policy=dg.BackfillPolicy.multi_run(1),

@@ -9,6 +9,7 @@ from portrait_assets import columns as c
 from portrait_assets.assets.daily import write_days
 from portrait_assets.assets.derivation import parameters
 from portrait_assets.assets.scoring import blocks_at, purchase_rows, scored_days, vector_rows, write_scores
+from portrait_assets.assets.tag_quality import write_tag_quality
 from portrait_assets.assets.training import ITEMS, lines_at
 from portrait_assets.history import history_start
 from portrait_assets.home import Home
@@ -78,10 +79,11 @@ def policy_of(rules: Recommending) -> "Policy":
 
 
 def write_published(session: Session, home: Home, day: date) -> None:
-    """Write what is kept for published days only: vectors, next purchases and recommendations."""
+    """Write what is kept for published days only: vectors, next purchases, recommendations and the quality of tags."""
     window = Window(day, day)
     scored = scored_days(session, home, window)
     vectors = [vector_rows(one) for one in scored] or [blocks_at(session, home, day)]
     write_scores(session, home, c.SCORES_VECTORS, window, vectors)
     write_scores(session, home, c.SCORES_NEXT_PURCHASES, window, [purchase_rows(one) for one in scored])
     write_recommendations(session, home, day)
+    write_tag_quality(session, home, day)

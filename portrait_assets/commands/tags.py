@@ -7,9 +7,11 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from portrait_assets.audiences.tag_uses import tag_quality, with_audiences
 from portrait_assets.commands.options import JsonOption, print_json
 from portrait_assets.errors import PortraitError
 from portrait_assets.home import open_home
+from portrait_assets.observability import tag_doubts
 from portrait_assets.packs.catalogue import DIMENSIONS, Tag, parse_catalogue
 from portrait_assets.packs.files import read_toml
 from portrait_assets.packs.pack import load_pack
@@ -106,6 +108,55 @@ def diff(
                 console.print(f"    {user.told(change)}", markup=False)
 
 
+@app.command()
+def quality(
+    export: Annotated[Optional[Path], typer.Option("--export", help="An export's folder; default: the published one.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """How far each tag can be relied on: coverage, age, flips, accuracy where truth exists, what else says the same, what uses it."""
+    home = open_home()
+    opened = Export.open(export) if export else Export.current(home.settings.published_dir)
+    found = with_audiences(tag_quality(opened), home.settings.home_dir / "audiences.toml")
+    if as_json:
+        print_json(found.to_dicts())
+        return
+    table = Table(box=None, pad_edge=False)
+    for name in (
+        "tag",
+        "users",
+        "stale",
+        "days old",
+        "flips a week",
+        "right",
+        "by guessing",
+        "told",
+        "error",
+        "most like",
+        "used by",
+    ):
+        table.add_column(name, justify="left" if name in ("tag", "most like", "used by") else "right", no_wrap=name == "tag")
+    for row in found.iter_rows(named=True):
+        alike = f"{row['redundant_with']} {row['redundancy']:.2f}" if row["redundant_with"] else ""
+        shares = [_percent(row[name]) for name in ("accuracy", "baseline_accuracy", "told")]
+        error = "" if row["calibration_error"] is None else f"{row['calibration_error']:.3f}"
+        age = "" if row["median_age_days"] is None else f"{row['median_age_days']:.0f}"
+        table.add_row(
+            row["tag_id"], f"{row['coverage']:.1%}", _percent(row["stale_share"]), age, f"{row['flips_per_week']:.2f}",
+            *shares, error, alike, ", ".join(row["used_by"]) or "nothing",
+        )  # fmt: skip
+    console.print(table)
+    for doubts in tag_doubts(found).values():
+        for doubt in doubts:
+            console.print(doubt, markup=False)
+
+
+def _percent(share: float | None) -> str:
+    return "" if share is None else f"{share:.1%}"
+
+
 def _as_object(tag: Tag) -> dict[str, Any]:
-    """A tag as one JSON object: what was declared, and the columns its value reads."""
-    return tag.model_dump(mode="json", exclude={"fractions", "inputs"}) | {"reads": sorted(tag.inputs)}
+    """A tag as one JSON object: what was declared, the columns its value reads, the tags it builds on."""
+    return tag.model_dump(mode="json", exclude={"fractions", "inputs", "builds_on"}) | {
+        "reads": sorted(tag.inputs),
+        "builds_on": sorted(tag.builds_on),
+    }

@@ -12,7 +12,7 @@ from portrait_assets.errors import PortraitError
 from portrait_assets.packs.expressions import Expression, ExpressionError, SnapshotRow
 from portrait_assets.packs.files import Declared, at, validate
 from portrait_assets.packs.places import lines_of_entries
-from portrait_assets.packs.references import expanded
+from portrait_assets.packs.references import expanded, referred
 
 DIMENSIONS = ("behaviour", "preference", "social attribute", "value", "risk", "lifecycle", "context")
 EXPORT_KINDS = {
@@ -57,9 +57,10 @@ class TagEntry(Declared):
 
 
 class Tag(TagEntry):
-    """An entry whose expressions were tried: with what its value reads, and which evidence has decimals."""
+    """An entry whose expressions were tried: with what its value reads, on which tags it builds, and which evidence has decimals."""
 
     inputs: frozenset[str]
+    builds_on: frozenset[str]
     fractions: frozenset[str]
 
     @property
@@ -141,7 +142,8 @@ def _examine(entry: TagEntry, row: SnapshotRow, values: dict[str, str], where: C
         "confidence": confidence.sql,
         "evidence": {name: expression.sql for name, expression in evidence.items()},
     }
-    return Tag(**said, inputs=value.inputs, fractions=fractions)
+    builds_on = frozenset(referred(" ".join((entry.value, entry.confidence, *entry.evidence.values()))))
+    return Tag(**said, inputs=value.inputs, builds_on=builds_on, fractions=fractions)
 
 
 def slots(template: str, where: str = "template") -> set[str]:

@@ -72,6 +72,11 @@ def filled(template: str, portrait: dict[str, Any], language: Language) -> str:
     return _filled(template, portrait, language, _shipped())
 
 
+def narrated_columns() -> frozenset[str]:
+    """The columns of a portrait that some sentence says."""
+    return frozenset(name for sentence in _shipped().sentences for name in slot_names(sentence.en))
+
+
 @cache
 def _shipped() -> Wordings:
     return read_wordings(FILE)

@@ -123,6 +123,13 @@ def test_a_prediction_is_explained_by_events_without_which_the_same_model_says_l
     assert "nearest is 'churn_risk'" in ran.run("explain", user, "churn_risks", code=2).stderr
 
 
+def test_tags_of_an_export_come_with_their_quality(ran: Shell, exported: Path):
+    quality = {row["tag_id"]: row for row in ran.json("tags", "quality", "--export", exported)}
+    churn = quality["churn_risk"]
+    assert churn["users"] > 0 and churn["used_by"] == ["tag.retention_priority"]
+    assert set(pl.read_parquet(exported / "tags.parquet")["tag_id"]) == {t for t, row in quality.items() if row["users"]}
+
+
 def test_verify_finds_no_difference_and_then_one(ran: Shell):
     assert "No differences" in ran.run("verify").stdout
     damage = (

@@ -1,0 +1,62 @@
+"""Tag quality of a small shop, counted by eye."""
+
+from datetime import date
+
+import polars as pl
+import pytest
+
+from portrait_assets.assets.tag_quality import tag_quality, uses, write_tag_quality
+from portrait_assets.observability import tag_doubts, tag_quality_of
+from tests.small_world import World, event
+
+DAY = date(2024, 3, 31)
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory):
+    world = World(tmp_path_factory.mktemp("quality"))
+    with world.open():
+        world.land(
+            *(event(f"a{n}", "ann", f"2024-{month} 10:00") for n, month in enumerate(("01-05", "02-04", "03-05", "03-31"))),
+            event("b", "bob", "2024-01-01 10:00"),
+        )
+        yield world.build()
+
+
+def test_what_is_counted(shop: World):
+    quality = {row["tag_id"]: row for row in tag_quality(shop.session, shop.home, DAY).to_dicts()}
+    assert list(quality) == [tag.id for tag in shop.home.pack.tags]
+    stage = quality["buyer_stage"]  # ann since 4 February has bought a few times, bob once, on 1 January
+    assert (stage["users"], stage["coverage"], stage["stale_share"], stage["mean_confidence"]) == (2, 1.0, 0.0, 1.0)
+    assert stage["median_age_days"] == (56 + 90) / 2 and stage["flips_per_week"] == 0
+    # In the four weeks bob goes on silently: lapsed after 120 days, so only ann's last visit may move the stage she is in.
+    moved = shop.rows(
+        "select count(*) as n from portraits.changes where tag_id = 'lifecycle' and from_value is not null and event_date > $since",
+        since=date(2024, 3, 3),
+    )[0]["n"]
+    assert quality["lifecycle"]["flips_per_week"] == moved / 2 / 4
+    assert quality["gender"]["users"] == 0 and quality["gender"]["mean_confidence"] is None
+    assert quality["age"]["truth"] is None  # declared by one; no model told it of anybody
+
+
+def test_what_builds_on_a_tag_uses_it(shop: World):
+    used = uses(shop.home.pack.tags)
+    assert used["churn_risk"] == ["tag.retention_priority"]
+    assert "narrative" in used["lifecycle"] and used["came_back"] == []
+
+
+def test_it_is_stored_once_a_day_and_doubts_are_told_with_what_to_do(shop: World):
+    assert write_tag_quality(shop.session, shop.home, DAY) == write_tag_quality(shop.session, shop.home, DAY)
+    stored = tag_quality_of(shop.session)
+    assert len(stored) == len(shop.home.pack.tags)
+    assert any(text.startswith("gender: nobody has it") for text in tag_doubts(stored)["coverage"])
+    bad = stored.filter(pl.col("tag_id") == "age").with_columns(
+        users=pl.lit(100), truth=pl.lit("declared"), truth_users=pl.lit(300), accuracy=pl.lit(0.2), baseline_accuracy=pl.lit(0.3),
+        told=pl.lit(0.5), calibration_error=pl.lit(0.3), flips_per_week=pl.lit(0.6), redundancy=pl.lit(0.99),
+        redundant_with=pl.lit("kids"),
+    )  # fmt: skip
+    doubts = tag_doubts(bad)
+    assert {name for name, told in doubts.items() if told} == {"accuracy", "calibration", "flips", "redundancy"}
+    assert "right for 20% of 300 users (declared), 30% by saying the most frequent" in doubts["accuracy"][0]
+    few = bad.with_columns(truth_users=pl.lit(9))
+    assert not tag_doubts(few)["accuracy"] and not tag_doubts(few)["calibration"]
