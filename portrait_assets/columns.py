@@ -640,6 +640,20 @@ OBSERVABILITY_TAG_QUALITY = Table(
     partition="event_date",
 )
 
+CATALOGUE_VERSIONS = Table(
+    "catalogue.versions",
+    "tag x definition that was ever published: by it the values of a former version stay readable",
+    (
+        Column("tag_id", "varchar", "the tag"),
+        Column("version", "bigint", "its number in the catalogue"),
+        Column("fingerprint", "varchar", "hash of what decides the tag's values, confidence and evidence"),
+        Column("definition", "varchar", "the whole entry as JSON, its expressions without references to other tags"),
+        Column("first_day", "date", "first day that was published with it"),
+        Column("last_day", "date", "last day that was published with it"),
+        Column("recorded", "bigint", "in which order definitions came: a number of the home's own"),
+    ),
+)
+
 META_HISTORY = Table(
     "meta.history",
     "one row: where the kept history of portraits begins",

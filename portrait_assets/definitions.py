@@ -3,6 +3,7 @@
 import dagster as dg
 
 from portrait_assets.assets import (
+    catalogue,
     clean,
     evaluation,
     features,
@@ -22,7 +23,7 @@ from portrait_assets.watches import WATCHES
 
 defs = dg.Definitions(
     assets=dg.load_assets_from_modules(
-        [raw, clean, features, models, evaluation, ranking_evaluation, portraits, observability, published]
+        [raw, clean, features, models, evaluation, ranking_evaluation, portraits, observability, catalogue, published]
     ),
     asset_checks=[*CHECKS, *WATCHES],
     jobs=JOBS,

@@ -48,7 +48,7 @@ LISTS = (
     'on lists.item_id = items.item_id where lists.event_date = $day order by lists.user_id, lists.list, lists."rank"'
 )
 CHANGES = (
-    "select user_id, event_date, tag_id, from_value, to_value, cause from portraits.changes "
+    "select user_id, event_date, tag_id, from_value, to_value, cause, catalogue_version from portraits.changes "
     "where event_date <= $day order by user_id, event_date, tag_id"
 )
 

@@ -21,6 +21,9 @@ LAST = date(2024, 3, 31)
 
 # Audit -> statements, each of which breaks one part of its claim.
 DAMAGE = {
+    "catalogue.versions.one_definition_a_number": [
+        "insert into catalogue.versions values ('age', 1, 'a', '{}', null, null, 1), ('age', 1, 'b', '{}', null, null, 2)"
+    ],
     "raw.batches.rows_accounted_for": [
         "update raw.batches set rows_in = rows_in + 1 where stream = 'events'",
         "update raw.batches set rows_accepted = rows_accepted - 1, rows_duplicate = rows_duplicate + 1 where stream = 'events'",

@@ -59,7 +59,18 @@ def test_lineage_of_dagster_and_of_the_ledger_agree():
 
 
 def test_nothing_flows_back():
-    order = ["raw", "clean", "features", "models", "scores", "portraits", "recommendations", "observability", "published"]
+    order = [
+        "raw",
+        "clean",
+        "features",
+        "models",
+        "scores",
+        "portraits",
+        "recommendations",
+        "catalogue",
+        "observability",
+        "published",
+    ]
     feature_models = {dg.AssetKey(["features", "selection"]), dg.AssetKey(["features", "fusion"])}
     for key in set(ASSETS) - feature_models:
         for parent in GRAPH.get(key).parent_keys:

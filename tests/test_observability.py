@@ -259,7 +259,12 @@ def test_a_watch_warns_and_blocks_nothing(odd: World, monkeypatch: pytest.Monkey
     assert result.description == "2024-03-27: 0 events, expected about 40"
     specs = [spec for watch in WATCHES for spec in watch.check_specs]
     assert not any(spec.blocking for spec in specs)
-    assert {spec.asset_key.to_user_string() for spec in specs} == {"raw/events", "observability/drift", *LAYER_ENDS.values()}
+    assert {spec.asset_key.to_user_string() for spec in specs} == {
+        "raw/events",
+        "observability/drift",
+        "observability/tag_quality",
+        *LAYER_ENDS.values(),
+    }
 
 
 def test_status_tells_what_needs_a_person(odd: World):

@@ -7,6 +7,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from portrait_assets import versions
 from portrait_assets.audiences.tag_uses import tag_quality, with_audiences
 from portrait_assets.commands.options import JsonOption, print_json
 from portrait_assets.errors import PortraitError
@@ -14,10 +15,11 @@ from portrait_assets.home import open_home
 from portrait_assets.observability import tag_doubts
 from portrait_assets.packs.catalogue import DIMENSIONS, Tag, parse_catalogue
 from portrait_assets.packs.files import read_toml
-from portrait_assets.packs.pack import load_pack
+from portrait_assets.packs.pack import Pack, load_pack
 from portrait_assets.reading import Export
 from portrait_assets.reading.catalogue_page import catalogue_page
-from portrait_assets.reading.tag_diff import tag_diff
+from portrait_assets.reading.tag_diff import TagChange, tag_diff
+from portrait_assets.resources.warehouse import warehouse_of
 from portrait_assets.words_near import nearest
 
 app = typer.Typer(help="The tag catalogue: look, judge a file, and see what a change would do.", no_args_is_help=True)
@@ -48,13 +50,15 @@ def list_tags(
 
 @app.command()
 def show(
-    tag_id: Annotated[str, typer.Argument(help="The tag's id.")], pack: PackOption = "ecommerce", as_json: JsonOption = False
+    tag_id: Annotated[str, typer.Argument(help="The tag's id.")],
+    version: Annotated[
+        Optional[int], typer.Option("--version", help="A former version that was published in this home.")
+    ] = None,
+    pack: PackOption = "ecommerce",
+    as_json: JsonOption = False,
 ) -> None:
-    """All that the catalogue says of one tag."""
-    found = load_pack(pack)
-    tag = found.tag(tag_id)
-    if tag is None:
-        raise PortraitError(f"tag '{tag_id}' is not in the catalogue{nearest(tag_id, [tag.id for tag in found.catalogue])}")
+    """All that the catalogue says of one tag, or said under a former version."""
+    tag = _known(load_pack(pack), tag_id) if version is None else _former(tag_id, version)
     if as_json:
         print_json(_as_object(tag))
         return
@@ -63,6 +67,57 @@ def show(
         said = "; ".join(f"{key} = {sql}" for key, sql in content.items()) if isinstance(content, dict) else content
         table.add_row(name, ", ".join(said) if isinstance(said, list) else str(said))
     console.print(table, markup=False)
+
+
+@app.command("versions")
+def list_versions(
+    tag_id: Annotated[Optional[str], typer.Argument(help="A tag's id; default: all.")] = None, as_json: JsonOption = False
+) -> None:
+    """The definitions that days were published with, and the first and last of those days."""
+    with warehouse_of(open_home().settings).open("look at versions") as session:
+        found = versions.versions(session, tag_id)
+    if as_json:
+        print_json(found.to_dicts())
+        return
+    table = Table("tag", "version", "definition", "published from", "through", box=None, pad_edge=False)
+    for row in found.iter_rows():
+        table.add_row(*map(str, row))
+    console.print(table)
+
+
+@app.command()
+def history(
+    tag_id: Annotated[str, typer.Argument(help="The tag's id.")],
+    user: Annotated[str, typer.Argument(help="A user id as the source writes it.")],
+    version: Annotated[
+        Optional[int], typer.Option("--version", help="A published version; default: the catalogue's own.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Which values a user had when, as one version of the tag defines them: former versions stay readable."""
+    home = open_home()
+    tag = _known(home.pack, tag_id) if version is None else _former(tag_id, version)
+    with warehouse_of(home.settings).open("read a tag's history") as session:
+        found = versions.history(session, tag, user)
+    if as_json:
+        print_json({"tag_id": tag.id, "version": tag.version, "user_id": user, "intervals": found})
+        return
+    console.print(f"{tag.name} of user {user}, by version {tag.version}:", markup=False)
+    for row in found:
+        console.print(f"  {row['valid_from']} to {row['valid_to'] or 'now'}: {row['value']}", markup=False)
+
+
+@app.command()
+def compare(
+    tag_id: Annotated[str, typer.Argument(help="The tag's id.")],
+    old: Annotated[int, typer.Argument(help="A published version.")],
+    new: Annotated[int, typer.Argument(help="Another one.")],
+    shown: Annotated[int, typer.Option("--show", min=0, help="Users to name for each move.")] = 5,
+    as_json: JsonOption = False,
+) -> None:
+    """Two published versions of a tag on the published portraits: who has another value, and by which numbers."""
+    opened = Export.current(open_home().settings.published_dir)
+    _tell_changes(opened, tag_diff(opened, (_former(tag_id, old),), (_former(tag_id, new),)), shown, as_json)
 
 
 @app.command()
@@ -93,7 +148,10 @@ def diff(
     opened = Export.open(folder)
     before = load_pack(str(opened.manifest.get("pack", "ecommerce"))).tags
     after = parse_catalogue(read_toml(file), file, file.read_text(encoding="utf-8"))
-    found = tag_diff(opened, before, tuple(tag for tag in after if tag.status != "draft"))
+    _tell_changes(opened, tag_diff(opened, before, tuple(tag for tag in after if tag.status != "draft")), shown, as_json)
+
+
+def _tell_changes(opened: Export, found: list[TagChange], shown: int, as_json: bool) -> None:
     if as_json:
         print_json([change.as_dict() for change in found])
         return
@@ -148,6 +206,18 @@ def quality(
     for doubts in tag_doubts(found).values():
         for doubt in doubts:
             console.print(doubt, markup=False)
+
+
+def _known(pack: Pack, tag_id: str) -> Tag:
+    tag = pack.tag(tag_id)
+    if tag is None:
+        raise PortraitError(f"tag '{tag_id}' is not in the catalogue{nearest(tag_id, [tag.id for tag in pack.catalogue])}")
+    return tag
+
+
+def _former(tag_id: str, version: int) -> Tag:
+    with warehouse_of(open_home().settings).open("look for a version") as session:
+        return versions.definition(session, tag_id, version)
 
 
 def _percent(share: float | None) -> str:
