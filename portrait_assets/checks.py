@@ -1,12 +1,13 @@
 """Asset checks. Each is a `.sql` file in sql/audits that returns the offending rows; none is the good answer.
 
 A file is named `<schema>.<table>.<claim>.sql`; its first line says the claim. Checks of what everything else stands on are
-blocking: when one fails, nothing downstream runs.
+blocking: when one fails, nothing downstream runs. What a tag may say is in the catalogue, so that one is not a file.
 """
 
 import dagster as dg
 
-from portrait_assets.assets.common import PREVIEW_ROWS, markdown_table
+from portrait_assets.assets.common import HOME, PREVIEW_ROWS, markdown_table
+from portrait_assets.observability import foreign_tag_values
 from portrait_assets.resources.sql import read_sql
 from portrait_assets.resources.warehouse import Warehouse
 from portrait_assets.settings import SQL_DIR
@@ -54,3 +55,19 @@ def _audit(name: str) -> dg.AssetChecksDefinition:
 
 
 CHECKS = [_audit(name) for name in audit_names()]
+
+
+@dg.asset_check(
+    asset=dg.AssetKey(["portraits", "changes"]),
+    name="values_in_their_domains",
+    description="A tag has a value that its catalogue entry allows: listed, or a name of the items, attributes or pattern it says.",
+    blocking=True,
+)
+def values_in_their_domains(warehouse: Warehouse) -> dg.AssetCheckResult:
+    with warehouse.open("check portraits.changes.values_in_their_domains") as session:
+        offenders = foreign_tag_values(session, HOME.pack.tags)
+    return dg.AssetCheckResult(
+        passed=not offenders,
+        description="; ".join(offenders[:PREVIEW_ROWS]) or None,
+        metadata={"offenders": len(offenders)},
+    )

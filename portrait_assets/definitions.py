@@ -16,7 +16,7 @@ from portrait_assets.assets import (
 )
 from portrait_assets.assets.common import HOME
 from portrait_assets.automation import JOBS, SCHEDULES, SENSORS
-from portrait_assets.checks import CHECKS
+from portrait_assets.checks import CHECKS, values_in_their_domains
 from portrait_assets.resources.tracking import Tracking
 from portrait_assets.resources.warehouse import warehouse_of
 from portrait_assets.watches import WATCHES
@@ -25,7 +25,7 @@ defs = dg.Definitions(
     assets=dg.load_assets_from_modules(
         [raw, clean, features, models, evaluation, ranking_evaluation, portraits, observability, catalogue, published]
     ),
-    asset_checks=[*CHECKS, *WATCHES],
+    asset_checks=[*CHECKS, values_in_their_domains, *WATCHES],
     jobs=JOBS,
     schedules=SCHEDULES,
     sensors=SENSORS,

@@ -13,6 +13,8 @@ from portrait_assets import columns as c
 from portrait_assets.history import history_start
 from portrait_assets.home import Home
 from portrait_assets.lineage import DAILY_TABLES, PORTRAIT_TABLES, stale_days
+from portrait_assets.packs import Tag
+from portrait_assets.packs.domains import foreign_values
 from portrait_assets.partitions import DAY, Window, partition_of
 from portrait_assets.resources.session import Session
 from portrait_assets.resources.sql import read_sql
@@ -174,3 +176,28 @@ def tag_doubts(quality: pl.DataFrame) -> dict[str, list[str]]:
         ],
         "coverage": [f"{row['tag_id']}: nobody has it; the source may lack what it needs" for row in rows if not row["users"]],
     }
+
+
+def foreign_tag_values(session: Session, tags: tuple[Tag, ...]) -> list[str]:
+    """A sentence for each value in the tags' history that its catalogue entry does not allow."""
+    held: dict[str, list[str]] = {}
+    for tag_id, value in session.rows(
+        "select distinct tag_id, to_value from portraits.changes where to_value is not null order by all"
+    ):
+        held.setdefault(tag_id, []).append(value)
+    return [
+        f"{tag.id} is '{value}' of somebody, which is outside its domain ({tag.domain or ', '.join(tag.values)}): mend its value, or its domain"
+        for tag in tags
+        for value in foreign_values(tag, held.get(tag.id, []), lambda column: _names(session, column))
+    ]
+
+
+def _names(session: Session, column: str) -> set[str]:
+    """The names that `items.category` or `users.age` holds; an attribute may also be one that a model learnt from those."""
+    table, _, name = column.partition(".")
+    names = {value for (value,) in session.rows(f'select distinct "{name}" from clean.{table}')}
+    if table == "users":
+        names |= {
+            value for (value,) in session.rows("select distinct class from scores.predictions where target = $name", name=name)
+        }
+    return names

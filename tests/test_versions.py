@@ -11,6 +11,7 @@ import pytest
 
 from portrait_assets import versions
 from portrait_assets.errors import PortraitError
+from portrait_assets.observability import foreign_tag_values
 from portrait_assets.packs import Pack
 from portrait_assets.packs.pack import PACKS_DIR, read_pack
 from portrait_assets.publishing import write_export
@@ -31,6 +32,7 @@ version = 1
 owner = "crm"
 sensitivity = "ordinary"
 description = "Bought on two days or more of the last seven."
+value_type = "flag"
 values = ["yes"]
 value = "case when purchase_days_7d >= 2 then 'yes' end"
 confidence = "1.0"
@@ -115,3 +117,12 @@ def test_what_was_never_published_is_refused(shop: World):
         versions.definition(shop.session, "lifecycle", 7)
     with pytest.raises(PortraitError, match="no portraits of 2023-01-01 are stored"):
         versions.values(shop.session, shop.home.pack.tags[0], date(2023, 1, 1))
+
+
+def test_a_value_outside_its_domain_is_found_in_the_history(shop: World):
+    assert foreign_tag_values(shop.session, shop.home.pack.tags) == []
+    shop.session.execute("update portraits.changes set to_value = 'great' where tag_id = 'buyer_stage' and user_id = 'bob'")
+    [told] = foreign_tag_values(shop.session, shop.home.pack.tags)
+    assert told.startswith(
+        "buyer_stage is 'great' of somebody, which is outside its domain (bought once, bought a few times, repeat buyer)"
+    )

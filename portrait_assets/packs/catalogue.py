@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field
 
 from portrait_assets.errors import PortraitError
+from portrait_assets.packs.domains import judge_domain
 from portrait_assets.packs.expressions import Expression, ExpressionError, SnapshotRow
 from portrait_assets.packs.files import Declared, at, validate
 from portrait_assets.packs.places import lines_of_entries
@@ -20,6 +21,7 @@ EXPORT_KINDS = {
     "statistical": "statistical", "preference": "statistical", "model": "model",
     "attribute": "fact or model",
 }  # fmt: skip
+MODELLED = ("model", "attribute")
 CUT_POINT_COLUMNS = frozenset({"recency_score", "frequency_score", "monetary_score", "value_tier", "segment"})
 
 Text = Annotated[str, AfterValidator(lambda text: " ".join(text.split())), Field(min_length=1)]
@@ -48,7 +50,13 @@ class TagEntry(Declared):
     ttl_days: int | None = Field(
         None, ge=1, strict=True, description="days after the user's last activity when it counts as stale"
     )
+    value_type: Literal["flag", "class", "scale", "name"] = Field(
+        description="one value or none; one of several; one of several that stand in their order; a name from the data"
+    )
     values: tuple[str, ...] = Field((), description="all values it can have; empty where they come from the data")
+    domain: Sql | None = Field(
+        None, description="value_type name: whose names, items.department or users.age, or a /pattern/ that they match whole"
+    )
     value: Sql = Field(description="SQL over a snapshot row: a text, null where the tag is absent")
     confidence: Sql = Field(description="SQL over a snapshot row: 0 to 1")
     origin: Sql | None = Field(None, description="kind attribute: SQL that gives declared or inferred")
@@ -71,7 +79,7 @@ class Tag(TagEntry):
     @property
     def is_modelled(self) -> bool:
         """Whether a change without an event comes from the model."""
-        return self.kind in ("model", "attribute")
+        return self.kind in MODELLED
 
 
 def parse_catalogue(content: dict[str, Any], path: Path, text: str = "") -> tuple[Tag, ...]:
@@ -121,12 +129,15 @@ def _examine(entry: TagEntry, row: SnapshotRow, values: dict[str, str], where: C
             raise PortraitError(f"{at(where, field)}: {error}") from None
         return expression
 
+    judge_domain(entry, where)
     value = tried("value", entry.value, ("VARCHAR",))
     if entry.values and (foreign := sorted(value.results - set(entry.values))):
         raise PortraitError(
             f"{at(where, 'value')}: gives '{foreign[0]}', which is outside its values: {', '.join(entry.values)}"
         )
     confidence = tried("confidence", entry.confidence, ("DOUBLE", "FLOAT", "DECIMAL", "INTEGER", "BIGINT"))
+    if (entry.kind in MODELLED) != (entry.refresh == "model"):
+        raise PortraitError(f"{at(where, 'refresh')}: is 'model' for kinds {' and '.join(MODELLED)}, and for no other")
     if (entry.kind == "attribute") != (entry.origin is not None):
         raise PortraitError(f"{at(where, 'origin')}: is for kind 'attribute', and needed there")
     if entry.origin is not None:

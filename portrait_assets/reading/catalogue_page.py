@@ -2,6 +2,7 @@
 
 from portrait_assets.packs import Pack, Tag
 from portrait_assets.packs.catalogue import DIMENSIONS
+from portrait_assets.packs.domains import pattern_of
 
 
 def catalogue_page(pack: Pack) -> str:
@@ -17,7 +18,7 @@ def catalogue_page(pack: Pack) -> str:
         lines += [
             f"## {dimension.capitalize()} ({counts[dimension]})",
             "",
-            "| tag | what it means | values | kind | version, owner |",
+            "| tag | what it means | values | kind, type, refresh | version, owner |",
         ]
         lines += ["|---|---|---|---|---|", *(_row(tag) for tag in pack.catalogue if tag.dimension == dimension), ""]
     return "\n".join(lines)
@@ -28,8 +29,8 @@ def _row(tag: Tag) -> str:
     cells = (
         f"**{tag.name}** {tag.name_zh}<br>`{tag.id}`{status}",
         tag.description,
-        ", ".join(tag.values) or "from the data",
-        f"{tag.kind}, {tag.refresh}" + (f"<br>stale after {tag.ttl_days} days" if tag.ttl_days else ""),
+        ", ".join(tag.values) or f"{'matches' if pattern_of(tag.domain or '') else 'any of'} `{tag.domain}`",
+        f"{tag.kind}, {tag.value_type}, {tag.refresh}" + (f"<br>stale after {tag.ttl_days} days" if tag.ttl_days else ""),
         f"{tag.version}, {tag.owner}<br>{tag.sensitivity}",
     )
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"

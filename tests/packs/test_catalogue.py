@@ -13,6 +13,7 @@ from portrait_assets.columns import PORTRAITS_SNAPSHOTS
 from portrait_assets.errors import PortraitError
 from portrait_assets.packs import load_pack
 from portrait_assets.packs.catalogue import CUT_POINT_COLUMNS, DIMENSIONS, parse_catalogue, slots
+from portrait_assets.packs.domains import foreign_values
 from portrait_assets.packs.places import lines_of_entries
 
 PATH = Path("packs/shop/tags.toml")
@@ -26,6 +27,8 @@ GOOD = {
     "owner": "crm",
     "sensitivity": "ordinary",
     "description": "Half of the visits\nor more on a weekend.",
+    "value_type": "flag",
+    "values": ("yes",),
     "value": "case when weekend_share >= 0.5 then 'yes' end",
     "confidence": "visits / (visits + 10)",
     "evidence": {"weekend_share": "weekend_share", "visits": "visits"},
@@ -92,6 +95,8 @@ def test_bad_entry_is_refused_with_file_tag_and_field(field: str, content: Any, 
 
 def test_attribute_needs_an_origin():
     with pytest.raises(PortraitError, match="field origin: is for kind 'attribute', and needed there"):
+        parse({**GOOD, "kind": "attribute", "refresh": "model"})
+    with pytest.raises(PortraitError, match="field refresh: is 'model' for kinds model and attribute, and for no other"):
         parse({**GOOD, "kind": "attribute"})
 
 
@@ -167,7 +172,37 @@ def test_a_missing_field_is_named_by_the_line_of_its_entry():
 def test_a_value_outside_its_domain_is_refused():
     nested = "case when visits > 9 then case when visits > 99 then 'often' else 'daily' end else 'never' end"
     with pytest.raises(PortraitError, match="field value: gives 'daily', which is outside its values: often, never"):
-        parse({**GOOD, "values": ["often", "never"], "value": nested})
+        parse({**GOOD, "value_type": "scale", "values": ["often", "never"], "value": nested})
+
+
+@pytest.mark.parametrize(
+    ("said", "message"),
+    [
+        ({"value_type": "class"}, "field values: a class has two values or more; found 1"),
+        ({"values": ["yes", "yes"]}, "field values: one of them is listed twice"),
+        ({"value_type": "name", "domain": "items.brand"}, "field values: a name has no values; found 1"),
+        ({"value_type": "name", "values": ()}, "field domain: is for value_type 'name', and needed there"),
+        ({"domain": "items.brand"}, "field domain: is for value_type 'name', and needed there"),
+        (
+            {"value_type": "name", "values": (), "domain": "items.colour"},
+            "field domain: 'items.colour' is neither a /pattern/ nor one of",
+        ),
+        ({"value_type": "name", "values": (), "domain": "/[a/"}, "field domain: /\\[a/ is not a pattern"),
+        ({"value_type": "number"}, "field value_type: .*'flag'.*found 'number'"),
+    ],
+)
+def test_values_are_what_the_value_type_asks_for(said: dict[str, Any], message: str):
+    with pytest.raises(PortraitError, match=message):
+        parse({**GOOD, **said})
+
+
+def test_a_value_is_foreign_that_is_not_listed_not_of_the_column_and_not_of_the_pattern():
+    (listed,) = parse(GOOD)
+    (of_items,) = parse({**GOOD, "value_type": "name", "values": (), "domain": "items.brand"})
+    (quarter,) = parse({**GOOD, "value_type": "name", "values": (), "domain": r"/\d{4} Q[1-4]/"})
+    assert foreign_values(listed, ["yes", "no"], lambda _: set()) == ["no"]
+    assert foreign_values(of_items, ["own", "none"], lambda column: {"own"} if column == "items.brand" else set()) == ["none"]
+    assert foreign_values(quarter, ["2024 Q1", "2024 Q5", "in 2024 Q1"], lambda _: set()) == ["2024 Q5", "in 2024 Q1"]
 
 
 def test_a_tag_may_build_on_another_and_reads_what_that_reads():
