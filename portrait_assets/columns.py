@@ -376,7 +376,7 @@ MODELS_RANKING = Table(
         Column("cutoff", "date", "as-of of the ranking; the fortnight after it judges"),
         Column("rival", "varchar", "served: the ranker; else what it is beside"),
         Column("target", "varchar", "window, basket (its first visit), again or discover"),
-        Column("measure", "varchar", "recall, ndcg, hit or mrr, of the ten best"),
+        Column("measure", "varchar", "recall, ndcg, hit or mrr of the ten best, deep_recall of the twenty best"),
         Column("users", "bigint", "users with such a target"),
         Column("mean", "double", "mean over them"),
     ),

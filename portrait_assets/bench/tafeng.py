@@ -23,7 +23,7 @@ from portrait_assets.errors import PortraitError
 from portrait_assets.kernels.ranking.assessment import tifu_knn
 from portrait_assets.kernels.ranking.candidates import best_unknown
 from portrait_assets.kernels.ranking.lines import Lines, before, lines_from
-from portrait_assets.kernels.ranking.measures import TARGETS, measure
+from portrait_assets.kernels.ranking.measures import DEEP, TARGETS, measure
 from portrait_assets.kernels.ranking.neighbours import values_at
 from portrait_assets.kernels.ranking.ranker import RankerConfig, Read, fit_ranker, read_at
 from portrait_assets.sources import landing, loading
@@ -93,7 +93,7 @@ def scored(lines: Lines, read: Read, config: RankerConfig) -> dict[str, tuple[np
 
 def over_all(lines: Lines, read: Read, scores: sparse.csr_matrix) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """What the user bought before, and the best of all else by (U, I) scores."""
-    pair = np.union1d(lines.pairs_before(AS_OF), best_unknown(scores, lines, AS_OF, max(KS)))
+    pair = np.union1d(lines.pairs_before(AS_OF), best_unknown(scores, lines, AS_OF, DEEP * max(KS)))
     user, item = pair // len(lines.items), pair % len(lines.items)
     return user, item, values_at(scores, user, item)
 

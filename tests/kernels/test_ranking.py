@@ -90,6 +90,7 @@ def test_measures_by_hand():
     ranked = [lines.items.index(name) for name in ("soap", "bread", "milk")]
     found = measure(lines, AS_OF, 14, np.zeros(3, np.int64), np.array(ranked), np.array([3.0, 2.0, 1.0]), k=2).values
     assert found["window"]["recall"] == pytest.approx([1 / 2])
+    assert found["window"]["deep_recall"] == pytest.approx([1.0])
     assert found["window"]["ndcg"] == pytest.approx([1 / (1 + 1 / np.log2(3))])
     assert found["basket"]["recall"] == pytest.approx([0.0])
     assert found["again"]["mrr"] == pytest.approx([1 / 2])  # bread, then milk

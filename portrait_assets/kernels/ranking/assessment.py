@@ -16,7 +16,7 @@ from portrait_assets.kernels.ranking.candidates import best_unknown
 from portrait_assets.kernels.ranking.deletion import deletion_frame
 from portrait_assets.kernels.ranking.everyone import everyone_at
 from portrait_assets.kernels.ranking.lines import Lines, before
-from portrait_assets.kernels.ranking.measures import K, Measured, measure, targets_of, top
+from portrait_assets.kernels.ranking.measures import DEEP, K, Measured, measure, targets_of, top
 from portrait_assets.kernels.ranking.neighbours import sorted_csr, strongest, unit_rows, values_at
 from portrait_assets.kernels.ranking.ranker import RankerConfig, Read, examples_of, fit_on, grades, read_at, read_of
 from portrait_assets.kernels.sequences import day_number
@@ -120,7 +120,7 @@ def simple_rivals(lines: Lines, read: Read, config: RankerConfig) -> dict[str, M
 def over_everything(lines: Lines, read: Read, scores: sparse.csr_matrix, config: RankerConfig) -> Measured:
     """Measures of a (U, I) matrix of scores, every item a candidate: what the user bought before, and the best of all else."""
     again = lines.pairs_before(read.as_of)
-    pair = np.union1d(again, best_unknown(scores, lines, read.as_of, K))
+    pair = np.union1d(again, best_unknown(scores, lines, read.as_of, DEEP * K))
     user, item = pair // len(lines.items), pair % len(lines.items)
     return measure(lines, read.as_of, config.horizon_days, user, item, values_at(scores, user, item))
 

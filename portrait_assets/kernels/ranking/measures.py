@@ -1,7 +1,8 @@
 """How good a ranking is: recall, NDCG, hit rate and reciprocal rank per user, for the window and its first basket.
 
 The protocol: users known before the as-of who buy in [as_of, as_of + horizon); every item is a candidate; the targets are the
-distinct items of the window, or of the user's first visit in it. Recall is over all targets, NDCG's ideal is cut at k.
+distinct items of the window, or of the user's first visit in it. Recall is over all targets, NDCG's ideal is cut at k;
+deep recall is that of twice as many places.
 """
 
 from dataclasses import dataclass
@@ -15,8 +16,9 @@ from portrait_assets.kernels.ranking.rhythm import runs_of
 from portrait_assets.kernels.sequences import day_number
 
 TARGETS = ("window", "basket", "again", "discover")  # the window's, its first visit's; the window's known and new to the user
-MEASURES = ("recall", "ndcg", "hit", "mrr")
+MEASURES = ("recall", "ndcg", "hit", "mrr", "deep_recall")
 K = 10
+DEEP = 2  # deep recall looks at so many times k places
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,7 @@ def measure(
     users, values = {}, {}
     for target, wanted in targets_of(lines, as_of, horizon_days).items():
         of_kind = {"again": is_again, "discover": ~is_again}.get(target, np.ones(len(user), bool))
-        best, rank = top(user[of_kind], item[of_kind], score[of_kind], k)
+        best, rank = top(user[of_kind], item[of_kind], score[of_kind], DEEP * k)
         users[target], values[target] = measure_one(user[of_kind][best], pair[of_kind][best], rank, wanted, lines, k)
     return Measured(users, values)
 
@@ -82,10 +84,11 @@ def measure(
 def measure_one(
     user: np.ndarray, pair: np.ndarray, rank: np.ndarray, wanted: np.ndarray, lines: Lines, k: int
 ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-    """Users with a target, and their values; `user`, `pair`, `rank` (N,) are the ranked items."""
+    """Users with a target, and their values; `user`, `pair`, `rank` (N,) are the ranked items, DEEP * k of each user."""
     size, discount = len(lines.users), 1 / np.log2(np.arange(2, k + 2))
     count = np.bincount(wanted // len(lines.items), minlength=size)
-    hit = np.isin(pair, wanted)
+    found = np.isin(pair, wanted)
+    deep, hit = np.bincount(user[found], minlength=size), found & (rank < k)
     hits = np.bincount(user[hit], minlength=size)
     gain = np.bincount(user[hit], weights=discount[rank[hit]], minlength=size)
     first = np.full(size, np.inf)
@@ -97,4 +100,5 @@ def measure_one(
         "ndcg": gain[has] / ideal,
         "hit": (hits[has] > 0).astype(np.float64),
         "mrr": 1 / first[has],
+        "deep_recall": deep[has] / count[has],
     }
