@@ -5,6 +5,7 @@ from datetime import date, datetime, timedelta
 import numpy as np
 import polars as pl
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
@@ -17,6 +18,7 @@ from portrait_assets.kernels.ranking.everyone import everyone_at
 from portrait_assets.kernels.ranking.lines import before, lines_from, without
 from portrait_assets.kernels.ranking.lists import Policy, make_lists
 from portrait_assets.kernels.ranking.measures import measure, targets_of
+from portrait_assets.kernels.ranking.network import fit_network, list_loss
 from portrait_assets.kernels.ranking.ranker import RANKERS, fit_ranker, read_at, read_of
 from portrait_assets.kernels.ranking.reasons import REASONS, contributions, middle_of, reason_group
 from portrait_assets.kernels.ranking.recommend import recommend, recommend_live, standing_of
@@ -278,6 +280,25 @@ def test_items_fall_without_what_their_reason_names(shop, goods, learnt, monkeyp
     for user, item, reason, named in zip(cases.user, cases.item, cases.reason, cases.named, strict=True):
         assert (lines.user[named] == user).all() and lines.day[named].max() < day_number(AS_OF)
         assert reason != "habit" or (lines.item[named] == item).all()
+
+
+def test_the_network_learns_what_is_best_in_each_list_wherever_numbers_are_missing():
+    """Of six rows a user the one bought has the larger first number; a third of the second is missing."""
+    rng = np.random.default_rng(2)
+    x = rng.normal(size=(600, 2)).astype(np.float32)
+    gain = (x[:, 0].reshape(100, 6).argmax(1)[:, None] == np.arange(6)).ravel().astype(float)
+    x[rng.random(600) < 0.3, 1] = np.nan
+    network = fit_network(x, gain, np.full(100, 6), epochs=25, seed=1, threads=1)
+    best = network.scores(x).reshape(100, 6).argmax(1)
+    assert (best == gain.reshape(100, 6).argmax(1)).mean() > 0.85
+    twice = [fit_network(x, gain, np.full(100, 6), epochs=1, seed=1, threads=1) for _ in range(2)]
+    assert twice[0] == twice[1] and twice[0] != network
+
+
+def test_list_loss_by_hand():
+    """Two rows of equal score share the softmax: the one that was bought costs ln 2; a user of one row costs nothing."""
+    score, gain, of = torch.tensor([3.0, 3.0, 7.0]), torch.tensor([2.0, 0.0, 1.0]), torch.tensor([0, 0, 1])
+    assert list_loss(score, gain, of, 2).item() == pytest.approx(np.log(2) / 2)
 
 
 def test_too_little_to_learn_from_is_said():

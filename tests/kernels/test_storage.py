@@ -2,12 +2,16 @@
 
 import json
 import shutil
+from dataclasses import replace
 
+import numpy as np
 import pytest
 from polars.testing import assert_frame_equal
 
 from portrait_assets.errors import PortraitError
 from portrait_assets.kernels import behaviour, storage
+from portrait_assets.kernels.ranking.network import Network, fit_network
+from portrait_assets.kernels.ranking.ranker import RANKERS, Ranker
 from tests.kernels.conftest import THROUGH
 
 
@@ -23,6 +27,16 @@ def test_round_trip_keeps_version_and_every_score(trained, shop, folder):
     ours, theirs = (behaviour.score(m, shop["visits"], shop["features"], shop["items"], THROUGH) for m in (trained[0], model))
     assert_frame_equal(ours.embeddings, theirs.embeddings, check_exact=True)
     assert_frame_equal(ours.predictions, theirs.predictions, check_exact=True)
+
+
+def test_a_ranker_is_stored_with_its_boosters_and_its_network(trained, tmp_path):
+    network = fit_network(np.arange(8.0, dtype=np.float32).reshape(4, 2), np.array([1.0, 0, 0, 1]), np.array([2, 2]), 1, 3, 1)
+    ranker = Ranker(RANKERS["tiny"], ("a", "b"), "chance", "order", network, (0.0, 1.0, 2.0), (1.0, 2.0, 3.0), 0.5, -1.0)
+    storage.save(replace(trained[0], ranker=ranker), tmp_path)
+    found = storage.load(tmp_path)[0].ranker
+    assert found == ranker
+    other = Network(network.tensors | {"bias2": network.tensors["bias2"] + 1})
+    assert found != replace(ranker, network=other)
 
 
 def test_nothing_is_pickled(folder):
