@@ -14,7 +14,8 @@ from scipy import sparse
 from portrait_assets.kernels.boosting import raw_scores
 from portrait_assets.kernels.ranking.candidates import best_unknown
 from portrait_assets.kernels.ranking.deletion import deletion_frame
-from portrait_assets.kernels.ranking.everyone import everyone_at
+from portrait_assets.kernels.ranking.everyone import best_sellers, everyone_at
+from portrait_assets.kernels.ranking.known import known_at
 from portrait_assets.kernels.ranking.lines import Lines, before
 from portrait_assets.kernels.ranking.measures import DEEP, K, Measured, measure, targets_of, top
 from portrait_assets.kernels.ranking.neighbours import sorted_csr, strongest, unit_rows, values_at
@@ -32,6 +33,7 @@ PLAIN = (
 )  # fmt: skip
 PLAIN_WINDOWS = 2
 SEEDS = (7, 8, 9)
+POPULAR = 300
 DRAWS = 2000
 RATIO_OF = (("window", "recall"), ("window", "ndcg"), ("basket", "recall"), ("basket", "ndcg"))
 
@@ -113,8 +115,17 @@ def simple_rivals(lines: Lines, read: Read, config: RankerConfig) -> dict[str, M
         "users alike": over_everything(lines, read, read.near.alike, config),
         "frequency, half-life 45 days": judged_again(lines, read, number["pair_visits_decayed_45d"], config),
         "frequency": judged_again(lines, read, number["pair_visits"] + 1e-3 * number["pair_visits_decayed_45d"], config),
-        "popular": judged(lines, read, number["item_buyers_28d"], config),
+        "popular": popular(lines, read, config),
     }
+
+
+def popular(lines: Lines, read: Read, config: RankerConfig) -> Measured:
+    """Of the POPULAR items with most buyers lately, for every user: enough that few have bought nearly all of them."""
+    known = known_at(lines, read.as_of, config.horizon_days)
+    best = best_sellers(known, np.zeros(len(lines.items), np.int64), POPULAR)[0]
+    best, users = best[best >= 0], np.flatnonzero(known.visits)
+    score = np.tile(-np.arange(len(best), dtype=np.float64), len(users))
+    return measure(lines, read.as_of, config.horizon_days, np.repeat(users, len(best)), np.tile(best, len(users)), score)
 
 
 def over_everything(lines: Lines, read: Read, scores: sparse.csr_matrix, config: RankerConfig) -> Measured:
