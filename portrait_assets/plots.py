@@ -30,6 +30,24 @@ def bars(frame: pl.DataFrame, label: str, length: str, title: str, mark: float |
     return png(figure)
 
 
+def driver_panels(drivers: pl.DataFrame) -> bytes:
+    """Bars of how far each head's probability moves without each group (head, group, moved), a panel a head."""
+    heads = drivers["head"].unique(maintain_order=True).to_list()
+    rows = -(-len(heads) // 2)
+    figure = Figure(figsize=(11, 0.4 + 1.7 * rows), layout="constrained")
+    panels = figure.subplots(rows, 2, squeeze=False).ravel()
+    for panel, head in zip(panels, heads, strict=False):
+        part = drivers.filter(pl.col("head") == head)
+        panel.barh([_short(name) for name in part["group"]], part["moved"].to_list(), color=INK)
+        panel.invert_yaxis()
+        panel.set_title(head, fontsize=9, loc="left")
+        panel.tick_params(labelsize=7)
+        panel.spines[["top", "right"]].set_visible(False)
+    for panel in panels[len(heads) :]:
+        panel.set_visible(False)
+    return png(figure)
+
+
 def tag_quality(quality: pl.DataFrame) -> bytes:
     """Coverage and flips of the tags that anybody has, widest first, and beside them the accuracy of those whose truth is known."""
     held = quality.filter(pl.col("users") > 0).sort("coverage", "tag_id", descending=[True, False])

@@ -128,7 +128,7 @@ def evaluate_ranking(
 @app.command()
 def faithfulness(
     as_of: Annotated[str, typer.Option("--as-of", help="The day of the portraits whose explanations are tested.")],
-    cases: Annotated[int, typer.Option("--cases", min=1, help="Users to test.")] = 1000,
+    cases: Annotated[int, typer.Option("--cases", min=1, help="Explanations to test, each of another user.")] = 1000,
     target: Annotated[str, typer.Option("--target", help="The prediction: churn_14d, churn_28d, age=55-64, …")] = "churn_14d",
     out: Annotated[Optional[Path], typer.Option("--out", help="Folder for the page; default: the home's own.")] = None,
     source: SourceOption = None,
@@ -148,6 +148,28 @@ def faithfulness(
     (folder / "faithfulness.md").write_text(page(tested, command), encoding="utf-8")
     tested.cases.write_parquet(folder / "faithfulness.parquet")
     console.print((folder / "faithfulness.md").read_text(encoding="utf-8"), markup=False)
+
+
+@app.command()
+def drivers(
+    as_of: Annotated[str, typer.Option("--as-of", help="A published day with a model in force.")],
+    users: Annotated[int, typer.Option("--users", min=1, help="Users to ask about.")] = 100,
+    out: Annotated[Optional[Path], typer.Option("--out", help="Folder for page and picture; default: the home's own.")] = None,
+    source: SourceOption = None,
+) -> None:
+    """What drives each head: how far its word moves without each group of what users did."""
+    from portrait_assets import plots
+    from portrait_assets.explaining import drivers as driving
+
+    home = open_home(source=source)
+    with warehouse_of(home.settings).open("look for drivers") as session:
+        found = driving.drivers(session, home, partition_of(parse_date(as_of, "--as-of")), users)
+    folder = out or home.settings.home_dir / "evaluation"
+    folder.mkdir(parents=True, exist_ok=True)
+    text = driving.page(found, f"portrait models drivers --as-of {as_of} --users {users}")
+    (folder / "drivers.md").write_text(text, encoding="utf-8")
+    (folder / "drivers.png").write_bytes(plots.driver_panels(found.frame))
+    console.print(text, markup=False)
 
 
 def _find(home: Home, version: str | None) -> dict[str, Any]:

@@ -49,19 +49,19 @@ class Tested:
 
 
 def deletion_test(session: Session, home: Home, last_day: date, target: str, count: int) -> Tested:
-    """The test on `count` users, chosen by a hash of their id; PortraitError without a model or a user to test.
+    """The test on `count` cases, of users in the order of a hash of their id; PortraitError without a model or a case.
 
     A user of whom no piece of history speaks for the claim has no events to name, and is no case; nor is one with too few others to match.
     """
-    users = _users(session, last_day, target, count)
+    users = _users(session, last_day, target)
     rows: list[dict] = []
-    version = ""
-    for start in range(0, len(users), CASES_AT_ONCE):
-        some = users[start : start + CASES_AT_ONCE]
+    version, asked = "", 0
+    while len(rows) < count and asked < len(users):
+        some = users[asked : asked + min(CASES_AT_ONCE, count - len(rows))]
         rescorer = Rescorer.of(session, home, last_day, [user for user, _ in some])
         rows += _cases(rescorer, target, some)
-        version = rescorer.version or ""
-        logger.info("faithfulness: %d of %d users, %d cases", start + len(some), len(users), len(rows))
+        version, asked = rescorer.version or "", asked + len(some)
+        logger.info("faithfulness: %d of %d cases, of %d users", len(rows), count, asked)
     if not rows:
         raise PortraitError(
             f"no user has a {target} as of {as_of_of(last_day)} with events behind it; choose a day with a model in force"
@@ -72,10 +72,10 @@ def deletion_test(session: Session, home: Home, last_day: date, target: str, cou
         if len(part := cases.filter(pl.col("sign") == sign)):
             found[name] = _test(part, _chance)
     found["all, in log odds"] = _test(cases, np.asarray)
-    return Tested(as_of_of(last_day), version, target, len(users), cases, found)
+    return Tested(as_of_of(last_day), version, target, asked, cases, found)
 
 
-def _users(session: Session, last_day: date, target: str, count: int) -> list[tuple[str, float]]:
+def _users(session: Session, last_day: date, target: str) -> list[tuple[str, float]]:
     """User and probability, in the order of a hash of the id."""
     head, _, about = target.partition("=")
     found = session.rows(
@@ -83,7 +83,7 @@ def _users(session: Session, last_day: date, target: str, count: int) -> list[tu
         "and coalesce(class, '') = $about and probability is not null",
         day=last_day, head=head, about=about,
     )  # fmt: skip
-    return sorted(found, key=lambda row: hashlib.md5(f"{SEED} {row[0]}".encode()).hexdigest())[:count]
+    return sorted(found, key=lambda row: hashlib.md5(f"{SEED} {row[0]}".encode()).hexdigest())
 
 
 def _cases(rescorer: Rescorer, target: str, users: list[tuple[str, float]]) -> list[dict]:
