@@ -32,6 +32,10 @@ logger = logging.getLogger("portrait")
 CASES_AT_ONCE = 50
 WIDER_POOL = 15  # what the search for the best five may choose from, beside the latest
 SEED = 12
+SILENCE = """
+That a user stays away ("held likely") rests on their silence, which is told as a reason of its own and is no event: there, taking events out moves little,
+named or not.
+"""
 
 
 @dataclass(frozen=True)
@@ -156,7 +160,7 @@ small probabilities count as much as large ones. In brackets: 95 % of resamples 
 | claim | cases | falls without the named | change: named | matched | best | named / matched | named / best |
 |---|---|---|---|---|---|---|---|
 {table}
-"""
+{SILENCE if tested.target in CHANCES else ""}"""
 
 
 def _ratio(ratio: Ratio) -> str:

@@ -123,6 +123,24 @@ def test_a_prediction_is_explained_by_events_without_which_the_same_model_says_l
     assert "nearest is 'churn_risk'" in ran.run("explain", user, "churn_risks", code=2).stderr
 
 
+def test_explanations_are_put_to_the_deletion_test_and_heads_tell_what_drives_them(ran: Shell):
+    from portrait_assets.explaining import deletion_test, drivers
+    from portrait_assets.home import open_home
+    from portrait_assets.resources.warehouse import warehouse_of
+    from portrait_assets.settings import Settings
+
+    home = open_home(Settings(home=ran.home))
+    with warehouse_of(home.settings).open("explain") as session:
+        tested = deletion_test.deletion_test(session, home, END, "churn_14d", 3)
+        driven = drivers.drivers(session, home, END, 3)
+    cases = tested.cases
+    assert len(cases) == 3 and (cases["named"] <= 5).all() and cases["user_id"].is_unique().all()
+    assert (cases["without_named"] < cases["full"]).all() and (cases["without_best"] <= cases["without_named"]).all()
+    assert "| all | 3 | 100.0% |" in deletion_test.page(tested, "made here")
+    assert {"churn_14d", "category_14d"} <= set(driven.frame["head"]) and driven.users == 3
+    assert (driven.frame["moved"] >= driven.frame["lost"].abs()).all() and driven.frame["moved"].max() > 0
+
+
 def test_tags_of_an_export_come_with_their_quality(ran: Shell, exported: Path):
     quality = {row["tag_id"]: row for row in ran.json("tags", "quality", "--export", exported)}
     churn = quality["churn_risk"]
