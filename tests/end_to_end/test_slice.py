@@ -141,13 +141,6 @@ def test_explanations_are_put_to_the_deletion_test_and_heads_tell_what_drives_th
     assert (driven.frame["moved"] >= driven.frame["lost"].abs()).all() and driven.frame["moved"].max() > 0
 
 
-def test_tags_of_an_export_come_with_their_quality(ran: Shell, exported: Path):
-    quality = {row["tag_id"]: row for row in ran.json("tags", "quality", "--export", exported)}
-    churn = quality["churn_risk"]
-    assert churn["users"] > 0 and churn["used_by"] == ["tag.retention_priority"]
-    assert set(pl.read_parquet(exported / "tags.parquet")["tag_id"]) == {t for t, row in quality.items() if row["users"]}
-
-
 def test_verify_finds_no_difference_and_then_one(ran: Shell):
     assert "No differences" in ran.run("verify").stdout
     damage = (
@@ -207,6 +200,13 @@ def test_a_snapshot_twice_is_the_same_files(ran: Shell, exported: Path, folder: 
     assert {**manifest(folder / "again"), "run": None} == {**manifest(exported), "run": None}
     ran.run("snapshot", "--as-of", AS_OF, "--out", folder / "again")  # over an export of ours
     assert hashes(folder / "again") == hashes(exported)
+
+
+def test_tags_of_an_export_come_with_their_quality(ran: Shell, exported: Path):
+    quality = {row["tag_id"]: row for row in ran.json("tags", "quality", "--export", exported)}
+    churn = quality["churn_risk"]
+    assert churn["users"] > 0 and churn["used_by"] == ["tag.retention_priority"]
+    assert set(pl.read_parquet(exported / "tags.parquet")["tag_id"]) == {t for t, row in quality.items() if row["users"]}
 
 
 def test_a_source_that_ends_at_the_as_of_gives_the_same_files(exported: Path, folder: Path):
