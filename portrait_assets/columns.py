@@ -547,6 +547,17 @@ PORTRAITS_CHANGES = Table(
     partition="event_date",
 )
 
+PORTRAITS_AUDIENCES = Table(
+    "portraits.audiences",
+    "day x saved audience x member",
+    (
+        Column("event_date", "date", "UTC day: the partition"),
+        Column("audience", "varchar", "its name in the home's audiences.toml"),
+        Column("user_id", "varchar", "a person who is in it at the end of the day"),
+    ),
+    partition="event_date",
+)
+
 # Intervals are a pure function of the changes, so they are a view: nothing to keep in step.
 TAGS_VIEW = """
 create or replace view portraits.tags as

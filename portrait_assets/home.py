@@ -11,6 +11,8 @@ from typing import Any
 from portrait_assets import sources
 from portrait_assets.errors import PortraitError
 from portrait_assets.packs import Pack, load_pack
+from portrait_assets.packs.audiences import FILE as AUDIENCES_FILE
+from portrait_assets.packs.audiences import saved_audiences
 from portrait_assets.partitions import DAY, Window, as_of_of
 from portrait_assets.resources.lock import exclusive
 from portrait_assets.settings import Settings
@@ -47,6 +49,11 @@ class Home:
     def landed_whole(self) -> Source:
         """What of the source lands from its own files: everything, or in a replayed home everything but events."""
         return self.source.model_copy(update={"events": ()}) if self.replay else self.source
+
+    @property
+    def audiences(self) -> dict[str, str]:
+        """The saved audiences as they are now: name -> expression."""
+        return saved_audiences(self.settings.home_dir / AUDIENCES_FILE)
 
     @property
     def landmark(self) -> date:

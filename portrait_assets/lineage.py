@@ -39,6 +39,7 @@ class Daily:
     uses_rules: bool = False
     on_demand: bool = False
     """Kept for the published days only, not for every day."""
+    uses_audiences: bool = False
     goes_on: bool = False
     """What is written for a window goes on from the table's own rows of the days before it."""
 
@@ -77,6 +78,7 @@ DAILY_TABLES: tuple[Daily, ...] = (
     _scored(c.SCORES_SEGMENTS, on_demand=False),
     Daily(c.PORTRAITS_SNAPSHOTS, ("portraits/snapshots.sql", AS_OF, "features/next_day.sql"), (c.SCORES_PREDICTIONS,), STATE),
     Daily(c.PORTRAITS_CHANGES, (), (c.PORTRAITS_SNAPSHOTS, c.CLEAN_EVENTS)),
+    Daily(c.PORTRAITS_AUDIENCES, (), (c.PORTRAITS_SNAPSHOTS, c.SCORES_PREDICTIONS), uses_audiences=True),
     _scored(c.SCORES_VECTORS, on_demand=True),
     _scored(c.SCORES_NEXT_PURCHASES, on_demand=True),
     _recommended(c.RECOMMENDATIONS_TOP),
@@ -85,7 +87,7 @@ DAILY_TABLES: tuple[Daily, ...] = (
 BY_NAME = {daily.table.name: daily for daily in DAILY_TABLES}
 
 SCORE_TABLES = (c.SCORES_PREDICTIONS, c.SCORES_SEGMENTS)  # of every day, written together
-PORTRAIT_TABLES = {*(table.name for table in SCORE_TABLES), c.PORTRAITS_SNAPSHOTS.name, c.PORTRAITS_CHANGES.name}
+PORTRAIT_TABLES = {table.name for table in (*SCORE_TABLES, c.PORTRAITS_SNAPSHOTS, c.PORTRAITS_CHANGES, c.PORTRAITS_AUDIENCES)}
 ON_DEMAND_TABLES = {daily.table.name for daily in DAILY_TABLES if daily.on_demand}
 FEATURE_TABLES = {daily.table.name for daily in DAILY_TABLES} - PORTRAIT_TABLES - ON_DEMAND_TABLES
 
@@ -192,7 +194,8 @@ class Ledger:
         """What names the code and the data of the pack that make a table."""
         pack = self.home.pack
         rules = pack.recommending.model_dump_json() if daily.uses_rules else ""
-        return sql_version(*daily.sql) + pack.version + (kernel_version() if daily.uses_model else "") + rules
+        audiences = audiences_version(tuple(sorted(self.home.audiences.items()))) if daily.uses_audiences else ""
+        return sql_version(*daily.sql) + pack.version + (kernel_version() if daily.uses_model else "") + rules + audiences
 
     def due(self, table: Table, window: Window) -> Due:
         """What of the window is due."""
@@ -304,6 +307,14 @@ def kernel_version() -> str:
         *(package / "assets" / f"{n}.py" for n in ("scoring", "training", "recommending")),
     ]
     return _digest(*(file.read_text(encoding="utf-8") for file in files))
+
+
+@cache
+def audiences_version(audiences: tuple[tuple[str, str], ...]) -> str:
+    """Hash of the saved audiences and of the Python that reads them."""
+    folder = Path(__file__).parent / "audiences"
+    code = (folder / f"{name}.py" for name in ("language", "membership_sql"))
+    return _digest(*(file.read_text(encoding="utf-8") for file in code), *(f"{name}\t{text}" for name, text in audiences))
 
 
 def stale_days(session: Session, home: Home, window: Window) -> dict[str, list[date]]:

@@ -54,6 +54,7 @@ CHANGES = (
 
 TAG_QUALITY = "select * exclude (event_date) from observability.tag_quality where event_date = $day order by tag_id"
 SEGMENTS = ("segments", "segment_sizes", "segment_flows")
+AUDIENCES = ("audiences", "audience_moves")
 
 
 def write_export(session: Session, home: Home, day: date, folder: Path, state: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -94,7 +95,7 @@ def _frames(session: Session, home: Home, day: date) -> dict[str, pl.DataFrame]:
         "predictions.parquet": session.frame(PREDICTIONS, day=day),
         "changes.parquet": session.frame(CHANGES, day=day),
         "tag_quality.parquet": session.frame(TAG_QUALITY, day=day),
-        **{f"{name}.parquet": session.frame(read_sql(f"published/{name}.sql"), day=day) for name in SEGMENTS},
+        **{f"{name}.parquet": session.frame(read_sql(f"published/{name}.sql"), day=day) for name in (*SEGMENTS, *AUDIENCES)},
     }
 
 
@@ -110,6 +111,7 @@ def _manifest(session: Session, home: Home, day: date, folder: Path, frames: dic
         "pack_version": home.pack.version,
         "model_versions": {"behaviour": model},
         "trained_through": {"behaviour": str(trained[0][0]) if trained else None},
+        "audiences": home.audiences,
         "rows": {name: len(frame) for name, frame in frames.items()},
         "sha256": {name: file_hash(folder / name) for name in frames},
         "run": {

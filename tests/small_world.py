@@ -124,6 +124,10 @@ class World:
         self.shop = folder / "shop"
         mapping = write_mapping(self.shop, start, end)
         settings = Settings(home=folder / "home")
+        settings.home_dir.mkdir(parents=True, exist_ok=True)
+        (settings.home_dir / "audiences.toml").write_text(
+            '[buyers]\nexpression = "purchases >= 2 and not lifecycle = lapsed"\n'
+        )
         self.home = Home(settings, sources.load(str(mapping)), load_pack(), Window(start, end))
         self.files = 0
 

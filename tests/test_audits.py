@@ -89,6 +89,11 @@ DAMAGE = {
         "update portraits.snapshots set tenure_days = -1 where user_id = 'ann'",
         "update portraits.snapshots set recency_days = -1 where user_id = 'ann'",
     ],
+    "portraits.audiences.every_member_has_a_portrait": [
+        "update portraits.audiences set user_id = 'nobody'",
+        "update portraits.audiences set event_date = date '1999-01-01'",
+        "insert into portraits.audiences from portraits.audiences",
+    ],
     "portraits.changes.each_is_a_change": [
         "update portraits.changes set from_value = to_value where from_value is not null and to_value is not null",
         "update portraits.changes set from_value = 'else' where from_value is not null",

@@ -22,6 +22,7 @@ MIDDLE = date(2024, 1, 30)
 KNOWN = (
     c.CLEAN_EVENTS, c.FEATURES_VISIT, c.FEATURES_USER_DAY, c.FEATURES_USER_DAY_INTEREST, c.FEATURES_USER_STATE,
     c.FEATURES_INTERESTS, c.FEATURES_CUT_POINTS, c.PORTRAITS_SNAPSHOTS, c.PORTRAITS_CHANGES,
+    c.PORTRAITS_AUDIENCES,
 )  # fmt: skip
 USERS = ("ann", "bob", "cat", "dan")
 # A world costs half a second, so few, always the same, and a failing one is shown as it is.

@@ -5,6 +5,7 @@ from datetime import date
 from typing import Any
 
 from portrait_assets import columns as c
+from portrait_assets.audiences.membership_sql import membership
 from portrait_assets.history import history_start
 from portrait_assets.home import Home
 from portrait_assets.lineage import CUT_LEAD, Ledger
@@ -99,7 +100,12 @@ def _changes(session: Session, home: Home, window: Window) -> str:
     return tag_changes(home.pack.tags)
 
 
+def _audiences(session: Session, home: Home, window: Window) -> str:
+    return membership(home.audiences, home.pack)
+
+
 PREPARED: dict[str, Callable[[Session, Home, Window], str]] = {
     c.PORTRAITS_SNAPSHOTS.name: _snapshots,
     c.PORTRAITS_CHANGES.name: _changes,
+    c.PORTRAITS_AUDIENCES.name: _audiences,
 }

@@ -80,6 +80,29 @@ def changes(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.Mater
         return shown(session, c.PORTRAITS_CHANGES, rows, window, plot=plot)
 
 
+@dg.asset(
+    key=["portraits", "audiences"],
+    deps=[["portraits", "snapshots"], ["scores", "predictions"]],
+    partitions_def=DAILY,
+    backfill_policy=SINGLE_RUN,
+    group_name="portraits",
+    owners=OWNERS,
+    kinds={"duckdb", "sql"},
+    metadata=definition_metadata(c.PORTRAITS_AUDIENCES),
+)
+def audiences(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.MaterializeResult:
+    """Who is in each saved audience (`portrait audience save`) at the end of each day, from the first kept day on."""
+    window = window_of(context)
+    with warehouse.open("portraits/audiences") as session:
+        rows = written(context, session, c.PORTRAITS_AUDIENCES)
+        sizes = session.frame(
+            "select audience, count(*) as users from portraits.audiences where event_date = $end group by all order by all",
+            end=window.end,
+        )
+        plot = plots.bars(sizes, "audience", "users", f"Members of saved audiences at the end of {window.end}")
+        return shown(session, c.PORTRAITS_AUDIENCES, rows, window, plot=plot)
+
+
 def _recommended(table: Table, description: str) -> dg.AssetSpec:
     return dg.AssetSpec(
         table.name.split("."),

@@ -14,6 +14,7 @@ from portrait_assets.resources.warehouse import Warehouse
     deps=[
         ["portraits", "snapshots"],
         ["portraits", "changes"],
+        ["portraits", "audiences"],
         ["scores", "vectors"],
         ["scores", "next_purchases"],
         ["scores", "predictions"],

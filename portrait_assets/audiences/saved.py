@@ -2,33 +2,20 @@
 
 import json
 import os
-import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from portrait_assets.audiences.language import conditions, parse
 from portrait_assets.audiences.members import Audience, audience, holds
+from portrait_assets.audiences.membership_sql import check
 from portrait_assets.errors import PortraitError
+from portrait_assets.packs.audiences import saved_audiences as load
 from portrait_assets.reading.export import Export
 from portrait_assets.resources.lock import exclusive
 
 NAME = r"[a-z][a-z0-9_-]*"
-
-
-class _Saved(BaseModel):
-    """One entry of audiences.toml."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-    expression: str = Field(min_length=1)
-
-
-class _File(BaseModel):
-    """audiences.toml: a table a name."""
-
-    audiences: dict[str, _Saved]
 
 
 @dataclass(frozen=True)
@@ -42,25 +29,12 @@ class Moves:
     changed: dict[str, int]
 
 
-def load(file: Path) -> dict[str, str]:
-    """Saved expressions by name; none without a file. PortraitError where the file is not what `save` writes."""
-    if not file.exists():
-        return {}
-    try:
-        found = _File(audiences=tomllib.loads(file.read_text(encoding="utf-8")))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise PortraitError(f"{file} is not valid TOML: {error}") from None
-    except ValidationError as error:
-        where = ".".join(str(part) for part in error.errors()[0]["loc"][1:])
-        raise PortraitError(f'{file}, {where}: write [name] with expression = "..." below it') from None
-    return {name: saved.expression for name, saved in found.audiences.items()}
-
-
 def save(file: Path, name: str, found: Audience) -> None:
     """Name the expression of `found`, in place of what had that name."""
     text = str(found.expression)
     if not text.isprintable():
         raise PortraitError("the audience holds a character that cannot be printed, so it cannot be saved as one line")
+    check(name, found.expression, found.vocabulary.pack)
     with exclusive(file.with_suffix(".lock"), "saving an audience"):
         entries = load(file) | {name: text}
         draft = file.with_name(f".{file.name}.{os.getpid()}.draft")

@@ -47,7 +47,7 @@ class Vocabulary:
             return "number"
         if condition.name not in self.kinds:
             raise PortraitError(
-                f"there is no tag or number '{condition.name}' in generation {self.export.generation}; {_nearest(condition.name, self.kinds)}"
+                f"there is no tag or number '{condition.name}' in generation {self.export.generation}; {nearest(condition.name, self.kinds)}"
             )
         return self.kinds[condition.name]
 
@@ -73,7 +73,7 @@ class Vocabulary:
             if value not in domain:
                 what = "prediction" if condition.target is not None else f"value of {condition.name}"
                 raise PortraitError(
-                    f"'{value}' is no {what} in generation {self.export.generation}; {_nearest(str(value), domain)}"
+                    f"'{value}' is no {what} in generation {self.export.generation}; {nearest(str(value), domain)}"
                 )
 
     def domain(self, name: str, kind: str, is_prediction: bool = False) -> list[str]:
@@ -111,7 +111,8 @@ def _kind(dtype: pl.DataType) -> str | None:
     return {pl.String: "text", pl.Date: "date"}.get(dtype.base_type())
 
 
-def _nearest(name: str, known: dict[str, str] | list[str]) -> str:
+def nearest(name: str, known: dict[str, str] | list[str]) -> str:
+    """What of `known` is most like `name`, as the end of a message."""
     by_case = {value.casefold(): value for value in known}
     near = [by_case[found] for found in difflib.get_close_matches(name.casefold(), by_case, n=3, cutoff=0.5)]
     if near:
