@@ -3,6 +3,7 @@
 import json
 import os
 from dataclasses import dataclass
+from datetime import date, timedelta
 from pathlib import Path
 
 import polars as pl
@@ -27,6 +28,37 @@ class Moves:
     entered: list[str]
     left: list[str]
     changed: dict[str, int]
+
+
+@dataclass(frozen=True)
+class History:
+    """A saved audience as a generation publishes it. `members`: user_id, since. `moves`: event_date, user_id, move."""
+
+    expression: str
+    members: pl.DataFrame
+    moves: pl.DataFrame
+
+    def by_day(self) -> list[tuple[date, list[str], list[str]]]:
+        """Each day with moves, the latest first: who entered and who left."""
+        days = self.moves["event_date"].unique().sort(descending=True).to_list()
+        return [(day, self._moved(day, "entered"), self._moved(day, "left")) for day in days]
+
+    def _moved(self, day: date, move: str) -> list[str]:
+        return self.moves.filter(pl.col("event_date") == day, pl.col("move") == move)["user_id"].to_list()
+
+
+def history(export: Export, name: str, days: int) -> History:
+    """The published members of a saved audience, and the moves of its last `days`; PortraitError where it is not in the generation."""
+    published = export.manifest.get("audiences") or {}
+    if name not in published:
+        raise PortraitError(
+            f"generation {export.generation} has no audience '{name}'; it has {', '.join(sorted(published)) or 'none'}. One that was "
+            "saved since is in the next: portrait refresh"
+        )
+    began = export.as_of - timedelta(days=days)
+    moves = export.scan("audience_moves").filter(pl.col("audience") == name, pl.col("event_date") >= began).collect()
+    members = export.scan("audiences").filter(pl.col("audience") == name).collect()
+    return History(published[name], members.drop("audience"), moves.drop("audience"))
 
 
 def save(file: Path, name: str, found: Audience) -> None:

@@ -223,6 +223,31 @@ def list_saved(
         console.print("No audience is saved; `portrait audience save NAME EXPRESSION` does that.")
 
 
+@app.command()
+def history(
+    name: Annotated[str, typer.Argument(help="A saved audience.")],
+    days: Annotated[int, typer.Option("--days", min=1, help="How many of the latest days.")] = 28,
+    as_of: AsOf = None,
+    as_json: JsonOption = False,
+) -> None:
+    """A saved audience as published: its members since when, and who entered and left on each of the latest days."""
+    export = _export(as_of)
+    found = saved.history(export, name, days)
+    if as_json:
+        _print_json(
+            export, name=name, expression=found.expression, members=found.members.to_dicts(), moves=found.moves.to_dicts()
+        )
+        return
+    console.print(_text(f"{name}: {len(found.members):,} users: {found.expression}\n{_source(export)}"))
+    table = _table("day", ">entered", ">left", "who")
+    for day, entered, left in found.by_day():
+        who = [f"+{user_id}" for user_id in entered] + [f"-{user_id}" for user_id in left]
+        table.add_row(
+            str(day), f"{len(entered):,}", f"{len(left):,}", _text(", ".join(who[:8]) + (", ..." if len(who) > 8 else ""))
+        )
+    console.print(table if table.row_count else f"Nobody entered or left in the last {days} days.")
+
+
 def _file() -> Path:
     return Settings().home_dir / "audiences.toml"
 

@@ -1,6 +1,7 @@
 """Names for audiences, who came and went, and files of members that agree with the count."""
 
 import json
+from datetime import date
 from pathlib import Path
 
 import polars as pl
@@ -65,6 +66,25 @@ def test_saved_audience_is_used_by_name_and_tells_who_came_and_went(home: Path):
     assert entry["changed"] == {"lifecycle = lapsing": 4}
     (back,) = told("list", "cooling", "--from", "2017-10-02-bb", "--to", "2017-10-01-aa")["audiences"]
     assert (back["entered"], back["left"]) == (["u1", "u2"], ["u11", "u12"])
+
+
+def test_history_reads_what_was_published(home: Path):
+    folder = home / "published" / "2017-10-02-bb"
+    pl.DataFrame(
+        {"audience": ["cooling"] * 2, "user_id": ["u3", "u11"], "since": [date(2017, 9, 1), date(2017, 10, 1)]}
+    ).write_parquet(folder / "audiences.parquet")
+    moves = [(date(2017, 9, 1), "u3", "entered"), (date(2017, 10, 1), "u11", "entered"), (date(2017, 10, 1), "u1", "left")]
+    frame = pl.DataFrame(
+        [(day, "cooling", *rest) for day, *rest in moves], schema=["event_date", "audience", "user_id", "move"], orient="row"
+    )
+    frame.write_parquet(folder / "audience_moves.parquet")
+    manifest = json.loads((folder / "manifest.json").read_text()) | {"audiences": {"cooling": "lifecycle = lapsing"}}
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    found = told("history", "cooling", "--days", "7")
+    assert [row["user_id"] for row in found["members"]] == ["u3", "u11"] and len(found["moves"]) == 2
+    assert "2017-10-01        1     1  +u11, -u1" in asked("history", "cooling", "--days", "7").stdout
+    with pytest.raises(PortraitError, match="has no audience 'warm'; it has cooling"):
+        raise asked("history", "warm").exception or AssertionError("was accepted")
 
 
 def test_saving_again_replaces_and_keeps_the_others(home: Path):

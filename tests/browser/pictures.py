@@ -81,23 +81,52 @@ def mlflow_run(page: Any) -> None:
     page.get_by_text("Path: file:").evaluate("line => line.remove()")  # where this machine keeps its home is nobody's business
 
 
+def _explorer(page: Any, address: str, kind: str, height: int) -> None:
+    page.set_viewport_size({"width": 1280, "height": height})
+    page.goto(AT["Explorer"] + address)
+    page.locator(f".{kind}").first.wait_for()
+
+
 def explorer(page: Any) -> None:
     """The card of a user."""
-    page.set_viewport_size({"width": 1400, "height": 1250})
-    page.goto(AT["Explorer"])
-    page.get_by_role("tabpanel", name="One user").locator(".card").wait_for()
+    _explorer(page, "/", "card", 1500)
 
 
 def explorer_everybody(page: Any) -> None:
     """Everybody at once."""
-    page.set_viewport_size({"width": 1400, "height": 1080})
-    page.goto(AT["Explorer"])
-    page.get_by_role("tab", name="Everybody").click()
-    page.get_by_role("tabpanel", name="Everybody").locator(".overview").wait_for()
+    _explorer(page, "/everybody/", "overview", 1140)
+
+
+def explorer_audience(page: Any) -> None:
+    """An audience: size, what is special, overlap, why in or out."""
+    _explorer(page, "/audience/", "insight", 1500)
+
+
+def explorer_segments(page: Any) -> None:
+    """The map of users, and who went where."""
+    _explorer(page, "/segments/", "segments", 1080)
+
+
+def explorer_model(page: Any) -> None:
+    """Heads, calibration, limits."""
+    _explorer(page, "/model/", "model", 1350)
+
+
+def explorer_tags(page: Any) -> None:
+    """The catalogue, and the health of the data."""
+    _explorer(page, "/tags/", "tags", 1200)
+
+
+def explorer_ask(page: Any) -> None:
+    """A question in SQL."""
+    page.set_viewport_size({"width": 1280, "height": 900})
+    page.goto(f"{AT['Explorer']}/ask/")
+    page.get_by_text("rows", exact=False).first.wait_for()
 
 
 PICTURES: tuple[Callable[[Any], None], ...] = (
     asset_graph, asset_graph_tables, asset_metadata, asset_plot, partitions, mlflow_run, explorer, explorer_everybody,
+    explorer_audience, explorer_segments, explorer_model, explorer_tags, explorer_ask,
 )  # fmt: skip
 
 
