@@ -95,7 +95,7 @@ def by_local_model(drafts: str, language: Language, seed: int | None = None) -> 
 
     torch.manual_seed(seed or 0)
     is_drawn = {"do_sample": True, "temperature": 0.6, "top_p": 0.9} if seed is not None else {"do_sample": False}
-    written = model.generate(**asked, max_new_tokens=2 * asked["input_ids"].shape[1], **is_drawn)
+    written = model.generate(**asked, max_new_tokens=2 * len(tokenizer(drafts)["input_ids"]), **is_drawn)
     return str(tokenizer.decode(written[0][asked["input_ids"].shape[1] :], skip_special_tokens=True))
 
 
