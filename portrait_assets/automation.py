@@ -1,4 +1,4 @@
-"""Jobs, the daily and weekly schedules, and the sensor that watches the landing folder."""
+"""Jobs, the daily and weekly schedules, the sensor that watches the landing folder, and the one that watches drift."""
 
 import hashlib
 import os
@@ -20,6 +20,7 @@ from portrait_assets.lineage import (
     knowledge,
     stale_days,
 )
+from portrait_assets.observability import outdated
 from portrait_assets.partitions import Window, as_of_of
 from portrait_assets.publishing import is_current
 from portrait_assets.resources.lock import is_held
@@ -182,4 +183,23 @@ def settled_files(folder: Path) -> list[Path]:
     )
 
 
-SENSORS = [landing_folder]
+@dg.sensor(
+    job=train,
+    minimum_interval_seconds=600,
+    default_status=dg.DefaultSensorStatus.STOPPED,
+    description="Asks for the training of the last whole week when a key feature has drifted, PSI above the limit, since the model in "
+    "force was trained; once a week at most. The gate decides whether the new model serves.",
+)
+def drifted(context: dg.SensorEvaluationContext):
+    """A request for the `train` partition of the week, or why there is none."""
+    if _run_under_way(context.instance) or is_held(HOME.settings.warehouse_file.with_suffix(".lock")):
+        return dg.SkipReason("a run is under way; looking again when it is done")
+    with warehouse_of(HOME.settings).open("look for drift") as session:
+        found = outdated(session, open_home(HOME.settings))
+    if isinstance(found, str):
+        return dg.SkipReason(found)
+    tags = {"portrait/why": found.why[:400]}
+    return dg.RunRequest(run_key=f"drift {found.week_start}", partition_key=str(found.week_start), tags=tags)
+
+
+SENSORS = [landing_folder, drifted]

@@ -603,17 +603,18 @@ RECOMMENDATIONS_LISTS = Table(
 
 OBSERVABILITY_DRIFT = Table(
     "observability.drift",
-    "published day x key feature: how far its distribution moved within 28 days",
+    "published day x earlier day x key feature: how far its distribution moved since",
     (
         Column("event_date", "date", "UTC day: the partition"),
+        Column("compared_with", "date", "28 days before, and the day through which the model in force was trained"),
         Column(
             "feature", "varchar", "column of portraits.snapshots, or the thousandths of attention on the strongest category"
         ),
-        Column("psi", "double", "population stability index against the day 28 days before; above 0.2 is a large move"),
+        Column("psi", "double", "population stability index against the earlier day; above 0.2 is a large move"),
         Column("users", "bigint", "users with a portrait on the day"),
-        Column("users_before", "bigint", "users with a portrait 28 days before"),
+        Column("users_before", "bigint", "users with a portrait on the earlier day"),
         Column("moved_bin", "varchar", "the range of values that moved most"),
-        Column("moved_from", "double", "the share of users it held 28 days before"),
+        Column("moved_from", "double", "the share of users it held on the earlier day"),
         Column("moved_to", "double", "the share of users it holds"),
     ),
     partition="event_date",

@@ -12,10 +12,10 @@ import polars as pl
 from portrait_assets import columns as c
 from portrait_assets.history import history_start
 from portrait_assets.home import Home
-from portrait_assets.lineage import DAILY_TABLES, PORTRAIT_TABLES, stale_days
+from portrait_assets.lineage import DAILY_TABLES, PORTRAIT_TABLES, models_in_force, stale_days
 from portrait_assets.packs import Tag
 from portrait_assets.packs.domains import foreign_values
-from portrait_assets.partitions import DAY, Window, partition_of
+from portrait_assets.partitions import DAY, Window, as_of_of, partition_of
 from portrait_assets.resources.session import Session
 from portrait_assets.resources.sql import read_sql
 
@@ -114,26 +114,71 @@ def last_good_day(session: Session, home: Home) -> date | None:
 
 
 def measure_drift(session: Session, day: date) -> int:
-    """Write the drift of published `day` against the day 28 days before; returns the features compared."""
+    """Write the drift of published `day` against 28 days before and against the day its model was trained through; returns the rows."""
+    trained = last_learnt_day(session, day)
+    earlier = {day - COMPARED_WITH} | ({trained} if trained and trained < day else set())
+    insert = f"insert into {c.OBSERVABILITY_DRIFT.name} by name {read_sql('observability/drift.sql')}"
     with session.transaction():
         session.execute(f"delete from {c.OBSERVABILITY_DRIFT.name} where event_date = $end", end=day)
-        session.execute(f"insert into {c.OBSERVABILITY_DRIFT.name} by name {read_sql('observability/drift.sql')}", end=day)
+        for before in sorted(earlier):
+            session.execute(insert, end=day, before=before)
     return session.count(c.OBSERVABILITY_DRIFT, Window(day, day))
 
 
-def drift(session: Session, day: date | None = None) -> pl.DataFrame:
-    """The measured drift of `day`, by default of the last day it was measured for; largest first."""
+def last_learnt_day(session: Session, day: date) -> date | None:
+    """The last day whose events the model in force on `day` has seen; None without a model."""
+    through = session.scalar(
+        "select trained_through from models.registry where version = $version",
+        version=models_in_force(session, Window(day, day))[day],
+    )
+    return partition_of(through) if through else None
+
+
+def drift(session: Session, day: date | None = None, before: date | None = None) -> pl.DataFrame:
+    """The measured drift of `day` (the last one it was measured for) since `before` (28 days before it); largest first."""
     return session.frame(
         "select * from observability.drift where event_date = coalesce($day, (select max(event_date) from observability.drift)) "
-        "order by psi desc, feature",
+        "and compared_with = coalesce($before, event_date - $usual::integer) order by psi desc, feature",
         day=day,
+        before=before,
+        usual=COMPARED_WITH.days,
     )
+
+
+@dataclass(frozen=True)
+class Outdated:
+    """A week to train, and why: what people do has moved away from what the model in force has learnt."""
+
+    week_start: date
+    why: str
+
+
+def outdated(session: Session, home: Home) -> Outdated | str:
+    """Whether to train again, judged on the last day drift was measured for; a text says why not.
+
+    The week is the last one over by then, so that one is asked for once a week at most: not again where a model was
+    already trained for it, whatever the gate then said.
+    """
+    day = session.scalar("select max(event_date) from observability.drift")
+    learnt = last_learnt_day(session, day) if day else None
+    if learnt is None:
+        return "no day is published, or no model was in force on it: there is nothing to have moved away from"
+    large = drift(session, day, learnt).filter(pl.col("psi") > LARGE_PSI)
+    if large.is_empty():
+        return f"by {day} no key feature has a PSI above {LARGE_PSI} since {learnt}, the last day the model learnt from"
+    monday = as_of_of(day) - DAY * as_of_of(day).weekday()
+    newest = session.scalar("select max(trained_through) from models.registry")
+    if newest >= monday:
+        return f"{'; '.join(map(drift_told, large.iter_rows(named=True)))}. But a model was trained through {newest}: the next week is not over"
+    if monday - DAY * 7 < home.days.start:
+        return f"the week before {monday} is not one of the home's"
+    return Outdated(monday - DAY * 7, "; ".join(map(drift_told, large.iter_rows(named=True))))
 
 
 def drift_told(row: dict[str, Any]) -> str:
     """A drifted feature for a person: by how much, what moved, and what to look at."""
     return (
-        f"{row['feature']}: PSI {row['psi']:.2f} against {row['event_date'] - COMPARED_WITH}; users with a value {row['moved_bin']} "
+        f"{row['feature']}: PSI {row['psi']:.2f} against {row['compared_with']}; users with a value {row['moved_bin']} "
         f"went from {row['moved_from']:.0%} to {row['moved_to']:.0%}; look at {LOOK_AT[row['feature']]}"
     )
 

@@ -10,11 +10,13 @@ import dagster as dg
 import pytest
 
 from portrait_assets import automation
-from portrait_assets.assets.common import HOME
-from portrait_assets.automation import landing_folder, settled_files
+from portrait_assets.assets.common import HOME, WEEKLY
+from portrait_assets.automation import drifted, landing_folder, settled_files
 from portrait_assets.definitions import defs
 from portrait_assets.lineage import PROCESS_TAG
+from portrait_assets.observability import measure_drift
 from portrait_assets.resources.lock import exclusive, is_held
+from portrait_assets.resources.warehouse import warehouse_of
 from tests.small_world import World, event
 
 
@@ -81,6 +83,49 @@ def test_the_sensor_waits_while_the_warehouse_is_held(tmp_path):
     with exclusive(lock, "a test"):
         assert is_held(lock)
     assert not is_held(lock)
+
+
+@pytest.fixture
+def drifted_home():
+    """The tests' home with a champion of 8 January whose users came every day, and never now."""
+    HOME.settings.warehouse_file.unlink(missing_ok=True)
+    with warehouse_of(HOME.settings).open("test") as session:
+        session.execute(
+            "insert into models.registry by name "
+            "select 'm1' as version, date '2024-01-08' as trained_through, 'champion' as status"
+        )
+        session.execute(
+            "insert into portraits.snapshots by name select event_date, n::varchar as user_id, date '2023-01-01' as first_date, "
+            "recency_days from range(20) as users(n), (values (date '2024-01-07', 0), (date '2024-01-30', 23)) as days(event_date, recency_days)"
+        )
+        measure_drift(session, date(2024, 1, 30))
+    yield HOME
+    HOME.settings.warehouse_file.unlink()
+
+
+def test_drift_since_the_training_asks_for_the_partition_of_the_last_whole_week_once(drifted_home):
+    with dg.DagsterInstance.ephemeral() as instance:
+        context = dg.build_sensor_context(instance=instance, repository_def=defs.get_repository_def())
+        sensor = defs.resolve_sensor_def("drifted")
+        [request] = sensor.evaluate_tick(context).run_requests
+        [again] = sensor.evaluate_tick(context).run_requests
+        assert (request.job_name or "train", request.partition_key) == ("train", "2024-01-22")
+        assert request.partition_key in WEEKLY.get_partition_keys()
+        assert "recency_days: PSI" in request.tags["portrait/why"] and "against 2024-01-07" in request.tags["portrait/why"]
+        assert request.run_key == again.run_key  # which Dagster asks for once
+        instance.create_run_for_job(
+            defs.resolve_job_def("train"), status=dg.DagsterRunStatus.STARTED, tags={PROCESS_TAG: str(os.getpid())}
+        )
+        waiting = sensor.evaluate_tick(context)
+    assert not waiting.run_requests and "a run is under way" in waiting.skip_message
+
+
+def test_what_was_trained_since_is_not_asked_for(drifted_home):
+    with warehouse_of(HOME.settings).open("test") as session:
+        session.execute("update models.registry set trained_through = date '2024-01-29'")
+    with dg.DagsterInstance.ephemeral() as instance:
+        found = drifted(dg.build_sensor_context(instance=instance, repository_def=defs.get_repository_def()))
+    assert isinstance(found, dg.SkipReason) and "PSI above 0.2" in found.skip_message
 
 
 def asked(request: dg.RunRequest) -> tuple[str, str, str]:

@@ -22,6 +22,7 @@ from portrait_assets.observability import (
     mix_told,
     odd_mixes,
     odd_volumes,
+    outdated,
     reach,
     volume_told,
 )
@@ -203,6 +204,65 @@ def test_without_portraits_four_weeks_before_nothing_is_measured(world: World):
     portraits(world, LAST_DAY, recency_days=[1, 2, 3])
     assert measure_drift(world.session, LAST_DAY) == 0
     assert watches.stability(world.session, world.home) == ([], {})
+
+
+TRAINED = date(2024, 2, 27)  # a model of that instant: 26 February is the last day it learnt from
+
+
+def champion(world: World, through: date = TRAINED, status: str = "champion") -> None:
+    world.session.execute(
+        "insert into models.registry by name select $version as version, $through as trained_through, $status as status",
+        version=f"{status} {through}", through=through, status=status,
+    )  # fmt: skip
+
+
+def moved(world: World) -> None:
+    """As on the model's last day four weeks ago; quite another thing now."""
+    portraits(world, TRAINED - DAY, recency_days=[0] * 5 + [10] * 5)
+    portraits(world, EARLIER, recency_days=[0] * 9 + [10])
+    portraits(world, LAST_DAY, recency_days=[0] * 9 + [10])
+    measure_drift(world.session, LAST_DAY)
+
+
+def test_drift_is_measured_since_the_training_too_and_asks_for_the_last_whole_week(world: World):
+    champion(world)
+    moved(world)
+    assert drift(world.session)["psi"].to_list() == [pytest.approx(0)]  # as four weeks before
+    assert drift(world.session, before=TRAINED - DAY)["psi"].to_list() == [pytest.approx(0.67, abs=0.01)]
+    found = outdated(world.session, world.home)
+    assert found.week_start == date(2024, 3, 25)  # LAST_DAY is a Sunday: its week is over
+    assert found.why.startswith("recency_days: PSI 0.67 against 2024-02-26")
+
+
+@pytest.mark.parametrize(
+    ("through", "status", "asks"),
+    [(date(2024, 3, 25), "rejected", True), (date(2024, 4, 1), "rejected", False), (date(2024, 4, 1), "rolled back", False)],
+)
+def test_a_week_that_was_trained_is_not_asked_for_again_whatever_the_gate_said(
+    world: World, through: date, status: str, asks: bool
+):
+    champion(world)
+    moved(world)
+    champion(world, through, status)
+    found = outdated(world.session, world.home)
+    assert isinstance(found, str) is not asks
+    assert asks or "a model was trained through 2024-04-01" in found
+
+
+def test_without_drift_or_model_nothing_is_to_be_trained(world: World):
+    assert "there is nothing to have moved away from" in outdated(world.session, world.home)
+    portraits(world, LAST_DAY, recency_days=[0] * 9 + [10])
+    portraits(world, TRAINED - DAY, recency_days=[0] * 9 + [10])
+    champion(world)
+    measure_drift(world.session, LAST_DAY)
+    assert outdated(world.session, world.home).startswith("by 2024-03-31 no key feature has a PSI above 0.2 since 2024-02-26")
+
+
+def test_a_model_of_yesterday_is_no_earlier_day(world: World):
+    """A model trained to the end of the published day itself has nothing after its last day yet."""
+    champion(world, LAST_DAY + DAY)
+    portraits(world, LAST_DAY, recency_days=[0] * 9 + [10])
+    assert measure_drift(world.session, LAST_DAY) == 0
 
 
 def test_measuring_again_replaces(world: World):

@@ -1,4 +1,6 @@
-"""observability: how the portraits of a published day differ from those of four weeks before, and how far its tags can be relied on."""
+"""observability: how the portraits of a published day differ from those of four weeks before and of the model's last day, and how far
+its tags can be relied on.
+"""
 
 import dagster as dg
 
@@ -24,7 +26,8 @@ from portrait_assets.resources.warehouse import Warehouse
     metadata=definition_metadata(c.OBSERVABILITY_DRIFT),
 )
 def feature_drift(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.MaterializeResult:
-    """Population stability index of key features of a published day against the portraits of 28 days before."""
+    """Population stability index of key features of a published day against the portraits of 28 days before, and of the last day the
+    model in force learnt from: far from that, the sensor `drifted` asks for a training."""
     day = window_of(context).end
     with warehouse.open("observability/drift") as session:
         rows = measure_drift(session, day)

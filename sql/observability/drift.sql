@@ -1,6 +1,6 @@
 -- observability.drift
--- Grain:    one key feature of the portrait, on the published day $end.
--- Inputs:   portraits.snapshots of that day and of the day 28 days before.
+-- Grain:    one key feature of the portrait, on the published day $end, compared with the earlier day $before.
+-- Inputs:   portraits.snapshots of both days.
 -- Promise:  the population stability index: sum over bins of (now - before) * ln(now / before), of shares of users (Siddiqi, Credit
 --           Risk Scorecards, 2006; the two-way Kullback-Leibler divergence of the binned values). Bins are the tenths of the earlier
 --           day, frozen there, and one of its own for unknown; half a user is added to each, so that none is empty. Also the bin
@@ -20,7 +20,7 @@ snapshots as (
         categories,
         churn_14d
     from portraits.snapshots
-    where event_date in ($end::date, $end::date - 28)
+    where event_date in ($end::date, $before::date)
 ),
 
 measured as (
@@ -42,7 +42,7 @@ measured as (
 ),
 
 history as (
-    select $end::date - 27 - min(first_date) as days from snapshots
+    select $before::date + 1 - min(first_date) as days from snapshots
 ),
 
 bins as (
@@ -109,6 +109,7 @@ parts as (
 
 select
     $end::date as event_date,
+    $before::date as compared_with,
     feature,
     sum(part) as psi,
     sum(users)::bigint as users,
