@@ -67,11 +67,10 @@ def described(clusters: pl.DataFrame, traits: pl.DataFrame) -> pl.DataFrame:
         .sort("cluster", "lift", "trait", "word", descending=[False, True, False, False])
         .unique(["cluster", "trait"], keep="first", maintain_order=True)
     )
-    names, reasons, taken = [], [], set[str]()
+    names, reasons = list[str](), list[str | None]()
     for cluster in size["cluster"]:
         words = lifts.filter(pl.col("cluster") == cluster).select("word", "lift").rows()
-        name, many = unlike(taken, [word for word, _ in words])
-        taken.add(name)
+        name, many = unlike(names, [word for word, _ in words])
         names.append(name)
         reasons.append("; ".join(f"{word} {lift:.1f}x" for word, lift in words[:many]) or None)
     return size.with_columns(
@@ -81,11 +80,12 @@ def described(clusters: pl.DataFrame, traits: pl.DataFrame) -> pl.DataFrame:
     ).select("cluster", "name", "traits", "users", "share")
 
 
-def unlike(taken: set[str], words: list[str]) -> tuple[str, int]:
-    """A name that is not in `taken`, and how many of `words` it is made of: as few as will do, else numbered."""
+def unlike(taken: list[str], words: list[str]) -> tuple[str, int]:
+    """A name that none of `taken` says in another order, and how many of `words` it is made of: as few as will do, else numbered."""
+    said = {frozenset(name.split(", ")) for name in taken}
     for many in range(min(NAMED_BY, len(words)), len(words) + 1):
         name = ", ".join(words[:many]) or LIKE_EVERYBODY
-        if name not in taken:
+        if frozenset(name.split(", ")) not in said:
             return name, many
     numbered = (f"{name} ({number})" for number in range(2, len(taken) + 3))
     return next(other for other in numbered if other not in taken), len(words)

@@ -6,7 +6,7 @@ import pytest
 
 from portrait_assets.assets.modelling import Champion, named_segments
 from portrait_assets.assets.training import Frames
-from portrait_assets.kernels.segments import described, fit_centres, flows, matched, nearest
+from portrait_assets.kernels.segments import described, fit_centres, flows, matched, nearest, unlike
 
 
 def crowd(sizes: dict[str, int], moved: int = 0, seed: int = 0) -> tuple[pl.DataFrame, np.ndarray]:
@@ -98,3 +98,9 @@ def test_a_model_beside_itself_keeps_the_numbers_that_people_know(trained, shop)
     assert told["users"].sum() == report.clusters.height and told["centre"].list.len().unique().to_list() == [256]
     first = named_segments(model, report.clusters, frames, Champion(None, known.clear(), 0), None)
     assert first["segment_id"].to_list() == [1, 2, 3]
+
+
+def test_the_same_words_in_another_order_are_the_same_name():
+    assert unlike(["rare, low value"], ["low value", "rare", "lapsing"]) == ("low value, rare, lapsing", 3)
+    assert unlike(["rare, low value"], ["low value", "rare"]) == ("low value, rare (2)", 2)
+    assert unlike(["rare, low value"], ["low value", "new"]) == ("low value, new", 2)
