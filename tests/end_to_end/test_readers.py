@@ -69,7 +69,8 @@ def readers(world: World, seen: list[dict]) -> Iterator[None]:
 
 @pytest.mark.parametrize("seconds", [8, pytest.param(60, marks=pytest.mark.slow)])
 def test_four_readers_never_see_an_error_or_a_mixture_while_generations_follow_each_other(shop: World, seconds: int):
-    """Twenty generations differ in one user's spending. Files, portrait and card must all be of the one a reader opened."""
+    """Twenty generations differ in one user's spending. Files, portrait, card, and an audience's count, list and export must all be
+    of the one a reader opened."""
     truth = dict([published(shop, 1)])
     seen: list[dict] = []
     with readers(shop, seen):
@@ -82,6 +83,9 @@ def test_four_readers_never_see_an_error_or_a_mixture_while_generations_follow_e
     assert errors == [], f"{len(errors)} of {len(seen)} readings"
     mixed = [each for each in seen if not all(each["rows"]) or set(each["spend_cents"]) != {truth[each["generation"]]}]
     assert mixed == []
+    for each in seen:
+        assert "ann" in each["listed"] == each["exported"] and each["counted"] == len(each["listed"])
+        assert each["exported_of"] == [each["generation"]]
     print(
         f"{len(seen)} readings of {len({each['generation'] for each in seen})} generations in {time.monotonic() - began:.0f} s"
     )
