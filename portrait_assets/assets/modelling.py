@@ -48,7 +48,10 @@ class Trained:
 
 @dataclass(frozen=True)
 class Champion:
-    """The model to beat (None before the first), the numbers of its segments (cluster, segment_id), and the highest ever given."""
+    """The model to beat (None before the first), the numbers of its segments (cluster, segment_id), and the highest until then.
+
+    Models of later instants do not count: what is told of a day must not depend on whether they are there.
+    """
 
     version: str | None
     numbers: pl.DataFrame
@@ -61,7 +64,12 @@ class Champion:
         numbers = session.frame(
             "select cluster, segment_id from models.segments where model_version = $version", version=version
         )
-        return cls(version, numbers, session.scalar("select coalesce(max(segment_id), 0) from models.segments"))
+        highest = session.scalar(
+            "select coalesce(max(segment_id), 0) from models.segments as segments "
+            "inner join models.registry as registry on segments.model_version = registry.version where trained_through <= $day",
+            day=day,
+        )
+        return cls(version, numbers, highest)
 
 
 def fit_and_judge(
