@@ -97,8 +97,11 @@ def test_a_model_card_is_read_back_and_its_curves_drawn(export: Export):
     assert "No figures here" in model_page(export, {})
 
 
-def test_sql_reads_the_export_and_nothing_else(export: Export):
+def test_sql_reads_the_export_and_nothing_else(export: Export, tmp_path: Path):
     assert answer(export, "select count(*) as n from tags").item() == 4
-    for question in ("select * from read_text('/etc/hostname')", "select nothing", "copy tags to '/tmp/x.csv'"):
+    secret, copied = tmp_path / "secret.txt", tmp_path / "copied.csv"
+    secret.write_text("not of the export")
+    for question in (f"select * from read_text('{secret}')", "select nothing", f"copy tags to '{copied}'"):
         with pytest.raises(PortraitError):
             answer(export, question)
+    assert not copied.exists()
