@@ -10,25 +10,18 @@ def _():
     import marimo as mo
 
     from portrait_assets.errors import PortraitError
-    from portrait_assets.pages.frame import open_export, top_bar
+    from portrait_assets.pages.frame import begin
     from portrait_assets.reading.ask import QUESTIONS, answer
     from portrait_assets.settings import Settings
 
-    return PortraitError, QUESTIONS, Settings, answer, mo, open_export, top_bar
+    return QUESTIONS, PortraitError, Settings, answer, begin, mo
 
 
 @app.cell
-def _(Settings, mo, open_export, top_bar):
-    published = Settings().published_dir
-    found, missing = open_export(published)
-    mo.Html(top_bar("ask", found) + missing)
-    return found, published
-
-
-@app.cell
-def _(found, mo):
-    mo.stop(found is None)
-    export = found
+def _(Settings, begin, mo):
+    head, export = begin("ask", Settings().published_dir)
+    mo.stop(export is None, mo.Html(head))
+    mo.Html(head)
     return (export,)
 
 

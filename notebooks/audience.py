@@ -14,25 +14,18 @@ def _():
     from portrait_assets.audiences.why import why
     from portrait_assets.errors import PortraitError
     from portrait_assets.pages import audience_page as shown
-    from portrait_assets.pages.frame import open_export, top_bar
+    from portrait_assets.pages.frame import begin
     from portrait_assets.pages.html import text
     from portrait_assets.settings import Settings
 
-    return PortraitError, Settings, audience, building, insight, mo, open_export, overlap, shown, text, top_bar, why
+    return PortraitError, Settings, audience, begin, building, insight, mo, overlap, shown, text, why
 
 
 @app.cell
-def _(Settings, mo, open_export, top_bar):
-    published = Settings().published_dir
-    found, missing = open_export(published)
-    mo.Html(top_bar("audience", found) + missing)
-    return found, published
-
-
-@app.cell
-def _(found, mo):
-    mo.stop(found is None)
-    export = found
+def _(Settings, begin, mo):
+    head, export = begin("audience", Settings().published_dir)
+    mo.stop(export is None, mo.Html(head))
+    mo.Html(head)
     return (export,)
 
 

@@ -9,25 +9,18 @@ app = marimo.App(width="full", app_title="Portrait: everybody", css_file="explor
 def _():
     import marimo as mo
 
-    from portrait_assets.pages.frame import open_export, top_bar
+    from portrait_assets.pages.frame import begin
     from portrait_assets.pages.overview_page import overview_page
     from portrait_assets.settings import Settings
 
-    return Settings, mo, open_export, overview_page, top_bar
+    return Settings, begin, mo, overview_page
 
 
 @app.cell
-def _(Settings, mo, open_export, top_bar):
-    published = Settings().published_dir
-    found, missing = open_export(published)
-    mo.Html(top_bar("everybody", found) + missing)
-    return found, published
-
-
-@app.cell
-def _(found, mo):
-    mo.stop(found is None)
-    export = found
+def _(Settings, begin, mo):
+    head, export = begin("everybody", Settings().published_dir)
+    mo.stop(export is None, mo.Html(head))
+    mo.Html(head)
     return (export,)
 
 

@@ -9,26 +9,19 @@ app = marimo.App(width="full", app_title="Portrait: model quality", css_file="ex
 def _():
     import marimo as mo
 
-    from portrait_assets.pages.frame import open_export, top_bar
+    from portrait_assets.pages.frame import begin
     from portrait_assets.pages.model_page import model_page
     from portrait_assets.reading.model_figures import read_figures
     from portrait_assets.settings import Settings
 
-    return Settings, mo, model_page, open_export, read_figures, top_bar
+    return Settings, begin, mo, model_page, read_figures
 
 
 @app.cell
-def _(Settings, mo, open_export, top_bar):
-    published = Settings().published_dir
-    found, missing = open_export(published)
-    mo.Html(top_bar("model", found) + missing)
-    return found, published
-
-
-@app.cell
-def _(found, mo):
-    mo.stop(found is None)
-    export = found
+def _(Settings, begin, mo):
+    head, export = begin("model", Settings().published_dir)
+    mo.stop(export is None, mo.Html(head))
+    mo.Html(head)
     return (export,)
 
 

@@ -10,27 +10,20 @@ def _():
     import marimo as mo
 
     from portrait_assets.errors import PortraitError
-    from portrait_assets.pages.frame import notice, open_export, top_bar
+    from portrait_assets.pages.frame import begin, notice
     from portrait_assets.pages.html import text
     from portrait_assets.pages.segments_page import segments_page
     from portrait_assets.reading.segment_map import segment_map
     from portrait_assets.settings import Settings
 
-    return PortraitError, Settings, mo, notice, open_export, segment_map, segments_page, text, top_bar
+    return PortraitError, Settings, begin, mo, notice, segment_map, segments_page, text
 
 
 @app.cell
-def _(Settings, mo, open_export, top_bar):
-    published = Settings().published_dir
-    found, missing = open_export(published)
-    mo.Html(top_bar("segments", found) + missing)
-    return found, published
-
-
-@app.cell
-def _(found, mo):
-    mo.stop(found is None)
-    export = found
+def _(Settings, begin, mo):
+    head, export = begin("segments", Settings().published_dir)
+    mo.stop(export is None, mo.Html(head))
+    mo.Html(head)
     return (export,)
 
 

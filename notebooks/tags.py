@@ -11,34 +11,27 @@ def _():
 
     from portrait_assets.packs import load_pack
     from portrait_assets.packs.catalogue import DIMENSIONS
-    from portrait_assets.pages.frame import open_export, top_bar
+    from portrait_assets.pages.frame import begin
     from portrait_assets.pages.tags_page import health_page, tags_page
     from portrait_assets.settings import Settings
 
-    return DIMENSIONS, Settings, health_page, load_pack, mo, open_export, tags_page, top_bar
+    return DIMENSIONS, Settings, begin, health_page, load_pack, mo, tags_page
 
 
 @app.cell
-def _(Settings, mo, open_export, top_bar):
-    published = Settings().published_dir
-    found, missing = open_export(published)
-    mo.Html(top_bar("tags", found) + missing)
-    return found, published
-
-
-@app.cell
-def _(found, mo):
-    mo.stop(found is None)
-    export = found
+def _(Settings, begin, mo):
+    head, export = begin("tags", Settings().published_dir)
+    mo.stop(export is None, mo.Html(head))
+    mo.Html(head)
     return (export,)
 
 
 @app.cell
-def _(DIMENSIONS, export, health_page, mo, published):
+def _(DIMENSIONS, Settings, export, health_page, mo):
     ALL = "all dimensions"
     dimension = mo.ui.dropdown([ALL, *DIMENSIONS], value=ALL, label="Dimension", allow_select_none=False)
     contains = mo.ui.text(label="Holds", placeholder="any word")
-    mo.vstack([mo.Html(health_page(export, published)), mo.hstack([dimension, contains], justify="start", gap=1.5)], gap=1)
+    mo.vstack([mo.Html(health_page(export, Settings().published_dir)), mo.hstack([dimension, contains], justify="start", gap=1.5)], gap=1)
     return ALL, contains, dimension
 
 

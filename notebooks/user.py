@@ -11,27 +11,20 @@ def _():
 
     from portrait_assets.narration import narrated
     from portrait_assets.pages.card_page import card_page
-    from portrait_assets.pages.frame import open_export, top_bar
+    from portrait_assets.pages.frame import begin
     from portrait_assets.pages.html import text
     from portrait_assets.reading.card import card
     from portrait_assets.reading.choosing import EVERYBODY, MOST_OFFERED, asked_for, choices, offered
     from portrait_assets.settings import Settings
 
-    return EVERYBODY, MOST_OFFERED, Settings, asked_for, card, card_page, choices, mo, narrated, offered, open_export, text, top_bar
+    return EVERYBODY, MOST_OFFERED, Settings, asked_for, begin, card, card_page, choices, mo, narrated, offered, text
 
 
 @app.cell
-def _(Settings, mo, open_export, top_bar):
-    published = Settings().published_dir
-    found, missing = open_export(published)
-    mo.Html(top_bar("user", found) + missing)
-    return found, published
-
-
-@app.cell
-def _(found, mo):
-    mo.stop(found is None)
-    export = found
+def _(Settings, begin, mo):
+    head, export = begin("user", Settings().published_dir)
+    mo.stop(export is None, mo.Html(head))
+    mo.Html(head)
     return (export,)
 
 

@@ -22,6 +22,12 @@ NOTHING_YET = (
 )
 
 
+def begin(page: str, published: Path) -> tuple[str, Export | None]:
+    """The head of the page of this name, and the generation it is about; without one the head says why."""
+    export, missing = open_export(published)
+    return top_bar(page, export) + missing, export
+
+
 def open_export(published: Path) -> tuple[Export | None, str]:
     """The current generation, and what to show instead where there is none or it is damaged."""
     if not (published / "current").exists():
