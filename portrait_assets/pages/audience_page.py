@@ -6,11 +6,10 @@ from statistics import fmean, median
 from portrait_assets.audiences.insight import IndexLine, Overlap
 from portrait_assets.audiences.lookalike import expand, quality
 from portrait_assets.audiences.members import Audience
-from portrait_assets.audiences.saved import Moves
 from portrait_assets.audiences.why import Reason
 from portrait_assets.errors import PortraitError
 from portrait_assets.pages.html import ACCENT, box, chip, grid, soft, table, text, tiles, user_link
-from portrait_assets.reading.words import counted, day, money, percent
+from portrait_assets.reading.words import counted, money, percent
 
 MOST_LINES = 24
 MOST_USERS = 60
@@ -137,18 +136,3 @@ def alike_page(group: Audience) -> str:
         f"found, by chance {percent(measured.recall_by_chance)}: lift {measured.lift:.1f} ({measured.lift_low:.1f} to {measured.lift_high:.1f})."
     )
     return grid(box(ALIKE, f"<p>{text(said)}</p><p>{links}</p>"), kind="lookalike")
-
-
-def moves_page(moved: Moves) -> str:
-    """Who entered and left between two generations, and which conditions turned."""
-    before, after = moved.before.export.as_of, moved.after.export.as_of
-
-    def listed(users: list[str]) -> str:
-        return " ".join(user_link(user_id) for user_id in users[:20]) + (
-            f" and {len(users) - 20:,} more" if len(users) > 20 else ""
-        )
-
-    rows = [("entered", f"{len(moved.entered):,}", listed(moved.entered)), ("left", f"{len(moved.left):,}", listed(moved.left))]
-    turned = "; ".join(f"{condition} turned for {count:,}" for condition, count in moved.changed.items())
-    title = f"From {day(before)} ({moved.before.size:,}) to {day(after)} ({moved.after.size:,})"
-    return grid(box(title, table(("", "users", ""), rows, numbers=(1,)) + (soft(turned + ".") if turned else "")), kind="moves")
