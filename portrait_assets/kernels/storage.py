@@ -33,7 +33,7 @@ from portrait_assets.kernels.ranking.ranker import Ranker, RankerConfig
 from portrait_assets.kernels.selection import OUTCOME_SCHEMA, Selection
 from portrait_assets.kernels.trained import TrainedModel
 
-FORMAT = "portrait-behaviour-model/6"
+FORMAT = "portrait-behaviour-model/7"
 TENSORS = "tensors.safetensors"
 STAGES = ("served", "rehearsal")
 BOOSTER = re.compile(r"boosters/\w+\.\w+\.txt")
@@ -116,8 +116,10 @@ def contents(model: TrainedModel) -> dict[str, bytes]:
         card["ranker"] = {**vars(model.ranker), "config": vars(model.ranker.config)} | dict.fromkeys(
             ("chance", "order", "network")
         )
-        files |= {f"boosters/ranker.{name}.txt": getattr(model.ranker, name).encode() for name in ("chance", "order")}
-        tensors |= {f"ranker.{name}": value for name, value in model.ranker.network.tensors.items()}
+        for kind in ("chance", "order"):
+            files |= {f"boosters/ranker.{kind}.{k}.txt": text.encode() for k, text in enumerate(getattr(model.ranker, kind))}
+        for k, network in enumerate(model.ranker.network):
+            tensors |= {f"ranker.{k}.{name}": value for name, value in network.tensors.items()}
     for name, block in model.fusion.blocks.items():
         tensors |= {f"fusion.{name}.{key}": value for key, value in vars(block).items()}
     for name, head in model.attribute_heads.items():
@@ -173,10 +175,12 @@ def assemble(card: dict, files: dict[str, bytes]) -> TrainedModel:
     blends = {name: Blend(**told) for name, told in card["blends"].items()}
     ranker = None
     if card["ranker"] is not None:
-        texts = {name: files[f"boosters/ranker.{name}.txt"].decode() for name in ("chance", "order")}
         told = {name: tuple(value) if isinstance(value, list) else value for name, value in card["ranker"].items()}
-        network = Network({name.removeprefix("ranker."): x for name, x in tensors.items() if name.startswith("ranker.")})
-        ranker = Ranker(**(told | {"config": RankerConfig(**told["config"]), "network": network} | texts))
+        ranker_config = RankerConfig(**told["config"])
+        seeds = range(ranker_config.seeds)
+        parts = {kind: tuple(files[f"boosters/ranker.{kind}.{k}.txt"].decode() for k in seeds) for kind in ("chance", "order")}
+        networks = tuple(Network(under(f"ranker.{k}.", tensors)) for k in seeds)
+        ranker = Ranker(**(told | parts | {"config": ranker_config, "network": networks}))
     return TrainedModel(
         config,
         date.fromisoformat(card["trained_through"]),
@@ -190,6 +194,11 @@ def assemble(card: dict, files: dict[str, bytes]) -> TrainedModel:
         tensors["segments.centres"],
         ranker,
     )
+
+
+def under(prefix: str, tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Those whose name begins with `prefix`, without it."""
+    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
 
 
 def assemble_parts(

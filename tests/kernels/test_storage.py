@@ -29,14 +29,16 @@ def test_round_trip_keeps_version_and_every_score(trained, shop, folder):
     assert_frame_equal(ours.predictions, theirs.predictions, check_exact=True)
 
 
-def test_a_ranker_is_stored_with_its_boosters_and_its_network(trained, tmp_path):
-    network = fit_network(np.arange(8.0, dtype=np.float32).reshape(4, 2), np.array([1.0, 0, 0, 1]), np.array([2, 2]), 1, 3, 1)
-    ranker = Ranker(RANKERS["tiny"], ("a", "b"), "chance", "order", network, (0.0, 1.0, 2.0), (1.0, 2.0, 3.0), 0.5, -1.0)
+def test_a_ranker_is_stored_with_its_boosters_and_its_networks(trained, tmp_path):
+    x, gain, group = np.arange(8.0, dtype=np.float32).reshape(4, 2), np.array([1.0, 0, 0, 1]), np.array([2, 2])
+    networks = tuple(fit_network(x, gain, group, 1, seed, 1) for seed in (3, 4))
+    boosters = [("chance", "another chance"), ("order", "another order")]
+    ranker = Ranker(RANKERS["tiny"], ("a", "b"), *boosters, networks, (0.0, 1.0, 2.0), (1.0, 2.0, 3.0), 0.5, -1.0)
     storage.save(replace(trained[0], ranker=ranker), tmp_path)
     found = storage.load(tmp_path)[0].ranker
     assert found == ranker
-    other = Network(network.tensors | {"bias2": network.tensors["bias2"] + 1})
-    assert found != replace(ranker, network=other)
+    other = Network(networks[1].tensors | {"bias2": networks[1].tensors["bias2"] + 1})
+    assert found != replace(ranker, network=(networks[0], other))
 
 
 def test_nothing_is_pickled(folder):

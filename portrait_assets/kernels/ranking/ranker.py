@@ -1,11 +1,12 @@
-"""The ranker: two boosters and a small network on the same rows.
+"""The ranker: boosters of two kinds and small networks on the same rows, each kind learnt with several seeds and averaged.
 
-The first booster learns whether a pair is bought within the horizon (log loss), the second the order of a user's candidates (LambdaRank:
-Burges 2010), the network both. Their standardised sum ranks; the first, calibrated on the window that none learnt from, is the probability.
+The first kind learns whether a pair is bought within the horizon (log loss), the second the order of a user's candidates (LambdaRank:
+Burges 2010), networks both. Their standardised sum ranks; the first, calibrated on the window that none learnt from, is the probability.
 """
 
 import logging
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
 import lightgbm
@@ -44,7 +45,8 @@ class RankerConfig:
     rounds: int = 160
     leaves: int = 31
     rate: float = 0.08
-    epochs: int = 6  # of the network
+    epochs: int = 6  # of a network
+    seeds: int = 2  # of each kind
     seed: int = 7
     threads: int = 1
 
@@ -54,13 +56,13 @@ RANKERS = {"cpu": RankerConfig(), "tiny": RankerConfig(windows=3, rows_per_windo
 
 @dataclass(frozen=True)
 class Ranker:
-    """`chance` and `order` are LightGBM texts; `centre`, `spread` (3,) standardise their raw scores and the network's; the rest calibrates."""
+    """`chance` and `order` are LightGBM texts; `centre`, `spread` (3,) standardise the mean raw scores of each kind; the rest calibrates."""
 
     config: RankerConfig
     names: tuple[str, ...]
-    chance: str
-    order: str
-    network: Network
+    chance: tuple[str, ...]
+    order: tuple[str, ...]
+    network: tuple[Network, ...]
     centre: tuple[float, ...]
     spread: tuple[float, ...]
     slope: float
@@ -75,9 +77,16 @@ class Ranker:
         return parts[0] + parts[1] + NETWORK_WEIGHT * parts[2], sigmoid(self.slope * raw[0] + self.shift)
 
 
-def raw_of(chance: str, order: str, network: Network, x: np.ndarray, threads: int) -> list[np.ndarray]:
-    """(N,) of each of the three."""
-    return [raw_scores(chance, x, threads), raw_scores(order, x, threads), network.scores(x)]
+def raw_of(
+    chance: tuple[str, ...], order: tuple[str, ...], network: tuple[Network, ...], x: np.ndarray, threads: int
+) -> list[np.ndarray]:
+    """(N,) of each of the three kinds."""
+    boosted = [mean_of(raw_scores(text, x, threads) for text in kind) for kind in (chance, order)]
+    return [*boosted, mean_of(one.scores(x) for one in network)]
+
+
+def mean_of(scores: Iterable[np.ndarray]) -> np.ndarray:
+    return np.mean(list(scores), axis=0)
 
 
 @dataclass(frozen=True)
@@ -151,9 +160,10 @@ def examples_of(lines: Lines, trained_through: date, config: RankerConfig) -> Ex
 def fit_on(examples: Examples, config: RankerConfig) -> Ranker:
     """The same examples and config give the same ranker."""
     x, grade, held_out = examples.x, examples.grade, examples.held_out
-    chance = fit(x, grade > 0, config, {"objective": "binary"}, None)
-    order = fit(x, grade, config, LAMBDARANK, examples.group)
-    network = fit_network(x, GAINS[grade], examples.group, config.epochs, config.seed, config.threads)
+    each = [replace(config, seed=config.seed + 100 * k) for k in range(config.seeds)]
+    chance = tuple(fit(x, grade > 0, one, {"objective": "binary"}, None) for one in each)
+    order = tuple(fit(x, grade, one, LAMBDARANK, examples.group) for one in each)
+    network = tuple(fit_network(x, GAINS[grade], examples.group, one.epochs, one.seed, one.threads) for one in each)
     raw = raw_of(chance, order, network, held_out.x, config.threads)
     calibration = fit_logistic(raw[0][:, None], examples.bought.astype(np.float64)[:, None], 100.0)
     return Ranker(
