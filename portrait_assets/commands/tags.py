@@ -178,34 +178,33 @@ def quality(
     if as_json:
         print_json(found.to_dicts())
         return
-    table = Table(box=None, pad_edge=False)
-    for name in (
-        "tag",
-        "users",
-        "stale",
-        "days old",
-        "flips a week",
-        "right",
-        "by guessing",
-        "told",
-        "error",
-        "most like",
-        "used by",
-    ):
-        table.add_column(name, justify="left" if name in ("tag", "most like", "used by") else "right", no_wrap=name == "tag")
+    everybody = _columns("tag", ">users", ">stale", ">days old", ">flips a week", "most like")
+    judged = _columns("where there is truth", ">right", ">by guessing", ">told", ">error", ">users judged")
     for row in found.iter_rows(named=True):
         alike = f"{row['redundant_with']} {row['redundancy']:.2f}" if row["redundant_with"] else ""
-        shares = [_percent(row[name]) for name in ("accuracy", "baseline_accuracy", "told")]
-        error = "" if row["calibration_error"] is None else f"{row['calibration_error']:.3f}"
         age = "" if row["median_age_days"] is None else f"{row['median_age_days']:.0f}"
-        table.add_row(
-            row["tag_id"], f"{row['coverage']:.1%}", _percent(row["stale_share"]), age, f"{row['flips_per_week']:.2f}",
-            *shares, error, alike, ", ".join(row["used_by"]) or "nothing",
-        )  # fmt: skip
-    console.print(table)
+        flips = f"{row['flips_per_week']:.2f}"
+        everybody.add_row(row["tag_id"], _percent(row["coverage"]), _percent(row["stale_share"]), age, flips, alike)
+        if row["accuracy"] is not None:
+            shares = [_percent(row[name]) for name in ("accuracy", "baseline_accuracy", "told")]
+            error = "" if row["calibration_error"] is None else f"{row['calibration_error']:.3f}"
+            judged.add_row(f"{row['tag_id']}: {row['truth']}", *shares, error, f"{row['truth_users']:,}")
+    console.print(everybody)
+    if judged.row_count:
+        console.print("", judged, sep="\n")
+    used = [f"{row['tag_id']} ({', '.join(row['used_by'])})" for row in found.iter_rows(named=True) if row["used_by"]]
+    console.print(f"\nRead by something else: {', '.join(used) or 'none'}.", markup=False)
     for doubts in tag_doubts(found).values():
         for doubt in doubts:
             console.print(doubt, markup=False)
+
+
+def _columns(*names: str) -> Table:
+    """A table without a frame; `>` before a name sets its column to the right."""
+    table = Table(box=None, pad_edge=False)
+    for name in names:
+        table.add_column(name.removeprefix(">"), justify="right" if name.startswith(">") else "left")
+    return table
 
 
 def _known(pack: Pack, tag_id: str) -> Tag:
