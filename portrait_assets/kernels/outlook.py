@@ -1,7 +1,8 @@
 """Further ahead than one horizon: churn at several distances, purchases and spend to come, the wait for the next purchase.
 
 Each head learns from every as-of whose window is over and is judged on the latest of them, by what was known before it. Amounts have
-rivals (boosting, the lifetime model, the blended network head); the one of least squared error there is served.
+rivals (boosting, the lifetime model, the blended network head); the one of least squared error there is served, the same for purchases
+and spend of one distance: a portrait that expects sixteen shopping days and no spend is worse than either.
 """
 
 from dataclasses import dataclass, replace
@@ -20,6 +21,7 @@ from portrait_assets.kernels.parts import boosted_inputs, feature_rows, purchase
 from portrait_assets.kernels.selection import Selection
 from portrait_assets.kernels.sequences import History, day_number
 
+AMOUNTS = ("purchases", "spend")
 OBJECTIVES = {"churn": "binary", "purchases": "poisson", "spend": "tweedie", "wait": "regression_l1"}
 SCHEMA = {
     "head": pl.String, "model": pl.String, "outcome": pl.String, "auc": pl.Float64, "log_loss": pl.Float64, "ece": pl.Float64,
@@ -37,6 +39,17 @@ class Head:
     booster: str | None
     blend: Blend
     scale: float
+
+
+@dataclass(frozen=True)
+class Tried:
+    """A head's rivals, what each said of the held-out users and what they did."""
+
+    what: str
+    days: int
+    rivals: dict[str, Head]
+    said: dict[str, np.ndarray]
+    truth: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -120,9 +133,8 @@ def fit_outlook(
     A head abstains without two as-ofs whose windows are over, the earlier one before the later one begins.
     """
     as_ofs = [a for a in features["as_of"].unique().sort().to_list() if len(history.seen_before(a))]
-    heads: dict[str, Head] = {}
+    tried: dict[str, Tried] = {}
     rows: list[dict] = []
-    chances: dict[str, tuple[np.ndarray, np.ndarray]] = {}
     for name, (what, days) in heads_wanted(config).items():
         over = [a for a in as_ofs if a + timedelta(days=days) <= through]
         before = [a for a in over if a + timedelta(days=days) <= over[-1]]
@@ -138,14 +150,33 @@ def fit_outlook(
         truth = seen_ahead(history, view.users, over[-1], what, days)
         rivals = rivals_of(Head(what, days, "boosting", booster, Blend(), 1.0), view, truth, config)
         said = {by: tell(head, lifetime, view, config.threads) for by, head in rivals.items()}
-        best = min(said, key=lambda by: squared_error(said[by], truth))
-        rows += [figures(what, truth, value) | {"head": name, "model": by, "outcome": "served" if by == best else "",
-                 "users": len(truth), "as_of": over[-1]} for by, value in said.items()]  # fmt: skip
-        if what == "churn":
-            chances[name] = (truth, said[best])
         final = fit_head(history, features, over, what, days, selection, lifetime, config)
-        heads[name] = replace(rivals[best], booster=final)
+        tried[name] = Tried(what, days, {by: replace(head, booster=final) for by, head in rivals.items()}, said, truth)
+        rows += [figures(what, truth, value) | {"head": name, "model": by, "outcome": "", "users": len(truth), "as_of": over[-1]}
+                 for by, value in said.items()]  # fmt: skip
+    best = {name: by for group in together(tried) for name, by in served_by(group).items()}
+    for row in rows:
+        if row["head"] in best and row["model"] == best[row["head"]]:
+            row["outcome"] = "served"
+    heads = {name: one.rivals[best[name]] for name, one in tried.items()}
+    chances = {name: (one.truth, one.said[best[name]]) for name, one in tried.items() if one.what == "churn"}
     return heads, pl.DataFrame(rows, schema=SCHEMA), chances
+
+
+def together(tried: dict[str, Tried]) -> list[dict[str, Tried]]:
+    """Heads that one model has to serve: amounts of one distance; every other head stands alone."""
+    groups: dict[object, dict[str, Tried]] = {}
+    for name, one in tried.items():
+        groups.setdefault(one.days if one.what in AMOUNTS else name, {})[name] = one
+    return list(groups.values())
+
+
+def served_by(group: dict[str, Tried]) -> dict[str, str]:
+    """The model of least squared error, added over the heads of `group` as shares of each head's least."""
+    errors = [{by: squared_error(value, one.truth) for by, value in one.said.items()} for one in group.values()]
+    common = [by for by in errors[0] if all(by in of_head for of_head in errors)]
+    best = min(common, key=lambda by: sum(of_head[by] / max(min(of_head.values()), 1e-12) for of_head in errors))
+    return dict.fromkeys(group, best)
 
 
 def rivals_of(head: Head, view: View, truth: np.ndarray, config: BehaviourConfig) -> dict[str, Head]:
@@ -154,7 +185,7 @@ def rivals_of(head: Head, view: View, truth: np.ndarray, config: BehaviourConfig
         score = raw_scores(head.booster, view.inputs, config.threads)
         return {"boosting": replace(head, blend=fit_blend(score, score, truth, True))}
     rivals = {"boosting": head}
-    if head.what in ("purchases", "spend"):
+    if head.what in AMOUNTS:
         rivals["lifetime"] = replace(head, served_by="lifetime")
     if head.what == "spend" and np.isfinite(view.log_spend).all():
         scale = float(truth.sum() / max(amount_of(view.log_spend).sum(), 1e-9))

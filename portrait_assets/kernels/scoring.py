@@ -84,8 +84,20 @@ def outlook_of(
     chances = {name: value for name, value in told.items() if model.outlook[name].what == "churn"}
     chances["alive_probability"] = lifetime.purchases.alive(summary)
     amounts = {name: value for name, value in told.items() if name not in chances}
-    amounts[f"lifetime_value_cents_{VALUE_DAYS}d"] = lifetime.spend(summary, VALUE_DAYS)
+    near, far = (f"expected_spend_cents_{days}d" for days in (config.horizon_days, config.outlook_days[-1]))
+    value = lifetime.spend(summary, VALUE_DAYS)
+    if far in amounts:
+        if near in amounts:  # a longer time never brings less
+            amounts[far] = np.fmax(amounts[far], amounts[near])
+        value = longer(amounts[far], lifetime.spend(summary, config.outlook_days[-1]), value)
+    amounts[f"lifetime_value_cents_{VALUE_DAYS}d"] = value
     return chances, amounts
+
+
+def longer(far: np.ndarray, far_by_lifetime: np.ndarray, value: np.ndarray) -> np.ndarray:
+    """(N,) what is expected of the far distance, gone on with as the lifetime model goes on from its own; NaN where that one is silent."""
+    grown = np.divide(value, far_by_lifetime, out=np.ones_like(value), where=far_by_lifetime > 0)
+    return np.where(np.isnan(value), np.nan, far * np.fmax(grown, 1.0))
 
 
 def vector_part(raw: RawScores, targets: dict[str, list[str]]) -> RawScores:

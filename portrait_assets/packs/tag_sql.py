@@ -155,7 +155,7 @@ def _present(tag: Tag) -> str:
     most = MOST_OF_AN_ESTIMATE if EXPORT_KINDS[tag.kind] in ("statistical", "model") else 1.0
     stale = f"coalesce(event_date - last_active_date > {tag.ttl_days}, false)" if tag.ttl_days else "false"
     evidence = ", ".join(
-        f"'{name}': round({_closed(sql)}::double, 3)" if name in tag.fractions else f"'{name}': {_closed(sql)}"
+        f"'{name}': round({_closed(sql)}::double, 4)" if name in tag.fractions else f"'{name}': {_closed(sql)}"
         for name, sql in sorted(tag.evidence.items())
     )
     fields = {
