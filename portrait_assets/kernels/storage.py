@@ -37,6 +37,7 @@ FORMAT = "portrait-behaviour-model/7"
 TENSORS = "tensors.safetensors"
 STAGES = ("served", "rehearsal")
 BOOSTER = re.compile(r"boosters/\w+\.\w+\.txt")
+BOOSTER_BEGINS = b"tree\n"
 
 
 def version_of(model: TrainedModel) -> str:
@@ -75,6 +76,8 @@ def load(folder: Path) -> tuple[TrainedModel, str]:
                 raise PortraitError(
                     f"{folder / name}: not the bytes that were written (sha256 differs); restore the file or train again"
                 )
+            if name != TENSORS and not data.startswith(BOOSTER_BEGINS):
+                raise PortraitError(f"{folder / name}: not a LightGBM model text; restore the file or train again")
         model = assemble(card, files)
     except PortraitError:
         raise

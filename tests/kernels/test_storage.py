@@ -32,7 +32,7 @@ def test_round_trip_keeps_version_and_every_score(trained, shop, folder):
 def test_a_ranker_is_stored_with_its_boosters_and_its_networks(trained, tmp_path):
     x, gain, group = np.arange(8.0, dtype=np.float32).reshape(4, 2), np.array([1.0, 0, 0, 1]), np.array([2, 2])
     networks = tuple(fit_network(x, gain, group, 1, seed, 1) for seed in (3, 4))
-    boosters = [("chance", "another chance"), ("order", "another order")]
+    boosters = [("tree\nchance", "tree\nanother chance"), ("tree\norder", "tree\nanother order")]
     ranker = Ranker(RANKERS["tiny"], ("a", "b"), *boosters, networks, (0.0, 1.0, 2.0), (1.0, 2.0, 3.0), 0.5, -1.0)
     storage.save(replace(trained[0], ranker=ranker), tmp_path)
     found = storage.load(tmp_path)[0].ranker
