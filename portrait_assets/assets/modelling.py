@@ -14,7 +14,7 @@ from portrait_assets import model_card
 from portrait_assets.errors import PortraitError
 from portrait_assets.home import Home
 from portrait_assets.lineage import ROLLED_BACK, models_in_force
-from portrait_assets.partitions import Window
+from portrait_assets.partitions import DAY, Window, partition_of
 from portrait_assets.plots import line_panels, metric_bars, reliability_panels
 from portrait_assets.resources.session import Session
 from portrait_assets.resources.tracking import REGISTERED_NAME, Tracking
@@ -50,7 +50,8 @@ class Trained:
 class Champion:
     """The model to beat (None before the first), the numbers of its segments (cluster, segment_id), and the highest until then.
 
-    Models of later instants do not count: what is told of a day must not depend on whether they are there.
+    Only models of earlier instants count. What is told of a day must not depend on whether later ones are there, and a training done
+    again must not be judged against itself: it could not win, and would put its own week's champion out of force.
     """
 
     version: str | None
@@ -58,18 +59,32 @@ class Champion:
     highest: int
 
     @classmethod
-    def on(cls, session: Session, day: date) -> "Champion":
-        """The champion in force on `day`."""
+    def before(cls, session: Session, trained_through: date) -> "Champion":
+        """The newest champion of an instant before `trained_through`."""
+        day = partition_of(trained_through) - DAY
         version = models_in_force(session, Window(day, day))[day]
         numbers = session.frame(
             "select cluster, segment_id from models.segments where model_version = $version", version=version
         )
         highest = session.scalar(
             "select coalesce(max(segment_id), 0) from models.segments as segments "
-            "inner join models.registry as registry on segments.model_version = registry.version where trained_through <= $day",
-            day=day,
+            "inner join models.registry as registry on segments.model_version = registry.version where trained_through < $through",
+            through=trained_through,
         )
         return cls(version, numbers, highest)
+
+    def load(self, home: Home) -> "TrainedModel | None":
+        """PortraitError where its folder is damaged: asked before a training, not after the minutes it takes."""
+        from portrait_assets.kernels import storage
+
+        if self.version is None:
+            return None
+        try:
+            return storage.load(home.settings.models_dir / self.version)[0]
+        except PortraitError as error:
+            raise PortraitError(
+                f"{error}; or `portrait models rollback {self.version}`, and the champion before it is the one to beat"
+            ) from error
 
 
 def fit_and_judge(
@@ -83,6 +98,7 @@ def fit_and_judge(
     from portrait_assets.kernels.config import PRESETS
 
     config = PRESETS[home.settings.model_size]
+    old = champion.load(home)
     with tracking.run(f"behaviour {trained_through}", {"dagster_run_id": dagster_run, "source": home.source.name}) as mlflow:
         run_id = mlflow.active_run().info.run_id
         mlflow.log_params({**config.as_dict(), "trained_through": str(trained_through)})
@@ -100,9 +116,8 @@ def fit_and_judge(
             )
             ranker, ranking = ranking_aside.result()
         model = replace(model, ranker=ranker)
-        losses = old = None
-        if champion.version is not None:
-            old, _ = storage.load(home.settings.models_dir / champion.version)
+        losses = None
+        if old is not None:
             losses = behaviour.validation_losses(old, frames.visits, frames.features, frames.items, report.validation_as_of)
         verdict = evaluation.gate(report.losses, losses)
         version = storage.version_of(model)

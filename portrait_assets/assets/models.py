@@ -107,7 +107,7 @@ def behaviour(context: dg.AssetExecutionContext, config: Training, warehouse: Wa
     trained_through = date.fromisoformat(config.trained_through) if config.trained_through else week_end
     day = partition_of(trained_through)
     with warehouse.open("read for training") as session:
-        champion = Champion.on(session, day)
+        champion = Champion.before(session, trained_through)
         knows_more = learnt_later(session, trained_through)
         if not knows_more:
             frames = frames_for(session, HOME, trained_through)

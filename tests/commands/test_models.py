@@ -14,7 +14,7 @@ from portrait_assets.assets.scoring import write_scores
 from portrait_assets.errors import PortraitError
 from portrait_assets.home import Home
 from portrait_assets.lineage import SCORE_TABLES, stale_days
-from portrait_assets.partitions import Window
+from portrait_assets.partitions import DAY, Window, as_of_of
 from portrait_assets.resources.warehouse import warehouse_of
 from portrait_assets.settings import Settings
 from tests.small_world import LAST_DAY, World, event
@@ -94,8 +94,21 @@ def test_a_segment_keeps_its_number_when_its_model_is_trained_again(world: World
             (0, 4, "rich")
         ]
         session.execute("delete from models.registry where version = 'bb2'")
-        champion = Champion.on(session, LAST_DAY)
+        champion = Champion.before(session, as_of_of(LAST_DAY))
     assert (champion.version, champion.numbers.rows(), champion.highest) == ("dd5", [(0, 4)], 4)
+
+
+def test_a_training_is_judged_against_the_champion_of_an_earlier_instant_never_against_itself(world: World):
+    with warehouse_of(world.home.settings).open("look") as session:
+        to_beat = {day: Champion.before(session, day).version for day in (OLD, NEW, NEW + DAY)}
+    assert to_beat == {OLD: None, NEW: "aa1", NEW + DAY: "bb2"}
+
+
+def test_a_champion_whose_folder_is_damaged_stops_a_training_before_it_begins(world: World):
+    with warehouse_of(world.home.settings).open("look") as session:
+        champion = Champion.before(session, as_of_of(LAST_DAY))
+    with pytest.raises(PortraitError, match="bb2.*train again; or `portrait models rollback bb2`"):
+        champion.load(world.home)
 
 
 def test_a_name_that_is_no_models_or_several_is_one_clear_error(world: World):
