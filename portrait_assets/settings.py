@@ -1,10 +1,12 @@
 """Where things live and how much of the machine they may use, from environment variables named PORTRAIT_*."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import SecretStr
+from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from portrait_assets.errors import PortraitError
 
 PROJECT_DIR = Path(__file__).resolve().parent.parent
 SQL_DIR = PROJECT_DIR / "sql"
@@ -19,13 +21,27 @@ class Settings(BaseSettings):
     source: str | None = None
     threads: int = 2
     memory_limit: str = "8GB"
-    model_size: str = "cpu"
+    model_size: Literal["tiny", "cpu", "gpu", "gpu-large"] = "cpu"
+    """Sizes of the behaviour model (kernels/config.py); gpu… are trained on a GPU where there is one."""
+    training_processes: int = Field(1, ge=1)
+    """That share each batch of the network's training: as many as there are GPUs."""
+    training_pieces: int = Field(1, ge=1)
+    """Parts that a process computes a batch in, one after another, where memory is short."""
     narrator: Literal["template", "endpoint", "local"] = "template"
     narrator_url: str | None = None
     """Base address of an OpenAI-compatible endpoint, up to `/v1`."""
     narrator_key: SecretStr | None = None
     narrator_model: str | None = None
     narrator_seconds: float = 20.0
+
+    def __init__(self, **values: Any) -> None:
+        """PortraitError where a variable says what cannot be."""
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            first = error.errors()[0]
+            name = "_".join(map(str, first["loc"])).upper()
+            raise PortraitError(f"PORTRAIT_{name} is '{first['input']}': {first['msg']}; change it or leave it unset") from None
 
     @property
     def home_dir(self) -> Path:
@@ -43,6 +59,10 @@ class Settings(BaseSettings):
     @property
     def models_dir(self) -> Path:
         return self.home_dir / "models"
+
+    @property
+    def checkpoints_dir(self) -> Path:
+        return self.home_dir / "checkpoints"
 
     @property
     def published_dir(self) -> Path:

@@ -10,7 +10,7 @@ import polars as pl
 
 from portrait_assets import columns as c
 from portrait_assets.assets.common import HOME, OWNERS, definition_metadata, markdown_table, shown
-from portrait_assets.assets.training import HORIZON, frames_at, sampled, training_days
+from portrait_assets.assets.training import HORIZON, frames_at, machine_for, sampled, training_days
 from portrait_assets.errors import PortraitError
 from portrait_assets.home import Home
 from portrait_assets.lineage import models_in_force
@@ -103,7 +103,10 @@ def assessed(home: Home, warehouse: Warehouse, cutoffs: list[date]) -> Tables:
             version = models_in_force(session, Window(cutoff - DAY, cutoff - DAY))[cutoff - DAY]
         champion = storage.load(home.settings.models_dir / version)[0] if version else None
         config = PRESETS[home.settings.model_size]
-        one = assessment.assess(frames.visits, frames.features, frames.items, frames.attributes, cutoff, config, champion)
+        with machine_for(home, f"evaluation {cutoff}") as machine:
+            one = assessment.assess(
+                frames.visits, frames.features, frames.items, frames.attributes, cutoff, config, champion, machine
+            )
         parts = (one.heads, one.profile, one.slices.filter(pl.col("users") > 0), one.leaks)
         found.append([part.select(pl.lit(cutoff).alias("cutoff"), pl.all()) for part in parts])
     return Tables(*(pl.concat(parts) for parts in zip(*found, strict=True)))

@@ -11,6 +11,7 @@ import polars as pl
 
 from portrait_assets import columns as c
 from portrait_assets import model_card
+from portrait_assets.assets.training import Frames, machine_for
 from portrait_assets.errors import PortraitError
 from portrait_assets.home import Home
 from portrait_assets.lineage import ROLLED_BACK, models_in_force
@@ -20,7 +21,6 @@ from portrait_assets.resources.session import Session
 from portrait_assets.resources.tracking import REGISTERED_NAME, Tracking
 
 if TYPE_CHECKING:
-    from portrait_assets.assets.training import Frames
     from portrait_assets.kernels.behaviour import Report
     from portrait_assets.kernels.ranking.ranker import Ranker
     from portrait_assets.kernels.trained import TrainedModel
@@ -88,7 +88,7 @@ class Champion:
 
 
 def fit_and_judge(
-    home: Home, frames: "Frames", trained_through: date, tracking: Tracking, champion: Champion, dagster_run: str
+    home: Home, frames: Frames, trained_through: date, tracking: Tracking, champion: Champion, dagster_run: str
 ) -> Trained:
     """Train for `trained_through`, put the result through the gate against `champion`, log both to MLflow."""
     import torch
@@ -99,9 +99,12 @@ def fit_and_judge(
 
     config = PRESETS[home.settings.model_size]
     old = champion.load(home)
-    with tracking.run(f"behaviour {trained_through}", {"dagster_run_id": dagster_run, "source": home.source.name}) as mlflow:
+    with (
+        machine_for(home, f"trained through {trained_through}") as machine,
+        tracking.run(f"behaviour {trained_through}", {"dagster_run_id": dagster_run, "source": home.source.name}) as mlflow,
+    ):
         run_id = mlflow.active_run().info.run_id
-        mlflow.log_params({**config.as_dict(), "trained_through": str(trained_through)})
+        mlflow.log_params({**config.as_dict(), **machine.as_dict(), "trained_through": str(trained_through)})
 
         def log(epoch: int, values: dict[str, float]) -> None:
             mlflow.log_metrics(values, step=epoch)
@@ -112,7 +115,7 @@ def fit_and_judge(
         with threadpool_limits(config.threads), ThreadPoolExecutor(1) as aside:
             ranking_aside = aside.submit(fit_ranking, home, frames, trained_through)
             model, report = behaviour.train(
-                frames.visits, frames.features, frames.items, frames.attributes, trained_through, config, log
+                frames.visits, frames.features, frames.items, frames.attributes, trained_through, config, log, machine
             )
             ranker, ranking = ranking_aside.result()
         model = replace(model, ranker=ranker)
@@ -151,7 +154,7 @@ def fit_and_judge(
 
 
 def named_segments(
-    model: "TrainedModel", clusters: pl.DataFrame, frames: "Frames", champion: Champion, old: "TrainedModel | None"
+    model: "TrainedModel", clusters: pl.DataFrame, frames: Frames, champion: Champion, old: "TrainedModel | None"
 ) -> pl.DataFrame:
     """Rows of models.segments: the `clusters` (user_id, cluster) of `model`, named, and numbered as those of `old`, the champion."""
     from portrait_assets.kernels import behaviour, segments
@@ -167,7 +170,7 @@ def named_segments(
     )
 
 
-def fit_ranking(home: Home, frames: "Frames", trained_through: date) -> tuple["Ranker | None", pl.DataFrame]:
+def fit_ranking(home: Home, frames: Frames, trained_through: date) -> tuple["Ranker | None", pl.DataFrame]:
     """The ranker and its measures on the held-out window; None, and no rows, where there is too little to learn from."""
     from portrait_assets.kernels.ranking.lines import lines_from
     from portrait_assets.kernels.ranking.measures import Measured

@@ -1,8 +1,13 @@
 """The frames a training or a scoring reads from the warehouse. The same SQL serves both, so neither can drift from the other."""
 
 import hashlib
+import logging
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
+from typing import TYPE_CHECKING
 
 import polars as pl
 
@@ -13,6 +18,11 @@ from portrait_assets.home import Home
 from portrait_assets.partitions import DAY, Window, partition_of
 from portrait_assets.resources.session import Session
 from portrait_assets.resources.sql import read_sql
+
+if TYPE_CHECKING:
+    from portrait_assets.kernels.machine import Machine
+
+logger = logging.getLogger("portrait")
 
 HORIZON = timedelta(days=14)
 TRAINING_AS_OFS = 16
@@ -69,6 +79,19 @@ def frames_for(session: Session, home: Home, trained_through: date) -> Frames:
     frames = frames_at(session, home, trained_through, training_days(home, trained_through))
     traits = traits_at(session, home, partition_of(trained_through))
     return sampled(replace(frames, lines=lines_at(session, trained_through), traits=traits))
+
+
+@contextmanager
+def machine_for(home: Home, training: str) -> Iterator["Machine"]:
+    """What the settings say to train with. Checkpoints of a training that fails stay: begun again, it goes on from them."""
+    from portrait_assets.kernels.machine import machine_of
+
+    settings, folder = home.settings, home.settings.checkpoints_dir / training
+    machine = machine_of(settings.model_size, settings.training_pieces, settings.training_processes, folder)
+    if settings.model_size.startswith("gpu") and machine.device == "cpu":
+        logger.warning("PORTRAIT_MODEL_SIZE is '%s' and there is no GPU here: the CPU will take very long", settings.model_size)
+    yield machine
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def lines_at(session: Session, as_of: date) -> pl.DataFrame:

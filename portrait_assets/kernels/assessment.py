@@ -28,6 +28,7 @@ from portrait_assets.kernels.evaluation import (
 from portrait_assets.kernels.fusion import BLOCKS, rotate, unfold
 from portrait_assets.kernels.labels import USER_TARGETS, user_outcomes
 from portrait_assets.kernels.linear import fit_logistic
+from portrait_assets.kernels.machine import ALONE, Machine
 from portrait_assets.kernels.metrics import auc, log_loss, mean_auc
 from portrait_assets.kernels.pairs import fit_pairs, pair_features
 from portrait_assets.kernels.parts import RawScores, feature_rows, fit_user_boosters, read_parts
@@ -79,12 +80,13 @@ def assess(
     as_of: date,
     config: BehaviourConfig,
     champion: TrainedModel | None = None,
+    machine: Machine = ALONE,
 ) -> Assessment:
     """`visits` reach a horizon past `as_of`, `features` hold it and as-ofs a horizon apart before it. The model learns from events
     before `as_of` only, as it would have on that day. `champion`, where it saw nothing later than that either, is one more rival.
     """
     source = Source(visits, features, items, config)
-    model, _ = train(visits, features, items, attributes, as_of, config)
+    model, _ = train(visits, features, items, attributes, as_of, config, machine=machine)
     past, whole = source.before(as_of), source.before(as_of + timedelta(days=config.horizon_days))
     targets = popular_targets(past, as_of, config.targets, config)
     raw = read_parts(model.served, past, features, as_of, targets, config)

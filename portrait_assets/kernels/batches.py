@@ -16,7 +16,8 @@ from portrait_assets.kernels.sequences import History, day_number
 class Reading:
     """What the network reads of a history: bag codes of every line (0 = unknown), and the as-of points."""
 
-    history: History
+    visit_day: np.ndarray  # (V,) float64, as in the history
+    visit_numbers: np.ndarray  # (V, VISIT_NUMBERS) float32
     lines: dict[str, np.ndarray]  # bag -> (E,) int64 codes
     first_line: np.ndarray  # (V + 1,) CSR of lines by visit
     first_visit: np.ndarray  # (U + 1,) CSR of visits by user
@@ -50,7 +51,8 @@ def read(
                 )
             )
     return Reading(
-        history,
+        history.visit_day,
+        history.visit_numbers,
         {bag: history.recode(bag, vocabulary[bag]) + 1 for bag in BAGS},
         np.searchsorted(history.line_visit, np.arange(len(history.visit_user) + 1)),
         np.searchsorted(history.visit_user, np.arange(len(history.users) + 1)),
@@ -71,7 +73,6 @@ def user_batches(reading: Reading, config: BehaviourConfig) -> list[np.ndarray]:
 
 def make_batch(reading: Reading, users: np.ndarray, config: BehaviourConfig) -> Batch:
     """Tensors of some users; only their latest `visits_kept` visits enter."""
-    history = reading.history
     last = reading.first_visit[users + 1]
     first = np.maximum(reading.first_visit[users], last - config.visits_kept)
     length = last - first
@@ -79,14 +80,14 @@ def make_batch(reading: Reading, users: np.ndarray, config: BehaviourConfig) -> 
     visits = ranges(first, length)  # (n,) indices of visits
     place = np.repeat(np.arange(len(users)) * size, length) + ranges(np.zeros_like(length), length)
     day = np.full(len(users) * size, np.inf)
-    day[place] = history.visit_day[visits]
+    day[place] = reading.visit_day[visits]
     count = reading.first_line[visits + 1] - reading.first_line[visits]
     lines = ranges(reading.first_line[visits], count)  # (L,) indices of lines
     row = torch.from_numpy(reading.row[users])
     origin = reading.as_of_days.max()  # days are told from the latest as-of, so that float32 keeps the minutes
     return Batch(
         slot=torch.from_numpy(place),
-        numbers=torch.from_numpy(history.visit_numbers[visits]),
+        numbers=torch.from_numpy(reading.visit_numbers[visits]),
         lines={bag: torch.from_numpy(codes[lines]) for bag, codes in reading.lines.items()},
         offsets=torch.from_numpy(
             np.concatenate([[0], np.cumsum(count)[:-1]]).astype(np.int64) if len(count) else np.zeros(0, np.int64)

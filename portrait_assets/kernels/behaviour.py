@@ -9,6 +9,7 @@ from portrait_assets.errors import PortraitError
 from portrait_assets.kernels.attributes import fit_attribute_heads
 from portrait_assets.kernels.config import BehaviourConfig
 from portrait_assets.kernels.fusion import fit_fusion
+from portrait_assets.kernels.machine import ALONE, Machine
 from portrait_assets.kernels.metrics import reliability
 from portrait_assets.kernels.outlook import fit_outlook
 from portrait_assets.kernels.parts import fit_parts, read_parts
@@ -48,6 +49,7 @@ def train(
     trained_through: date,
     config: BehaviourConfig,
     log: Log | None = None,
+    machine: Machine = ALONE,
 ) -> tuple[TrainedModel, Report]:
     """Learn from events before `trained_through` only; the last horizon before it validates and calibrates, then is learnt too.
 
@@ -58,9 +60,9 @@ def train(
     history = source.before(trained_through)
     as_ofs = training_as_ofs(history, features, trained_through, config)
     watch = Watch(source, history, as_ofs[-1], log)
-    rehearsal = fit_parts(history, features, as_ofs[:-1], config, watch.rehearsal)
+    rehearsal = fit_parts(history, features, as_ofs[:-1], config, watch.rehearsal, machine)
     verdict = validate(source, history, rehearsal, as_ofs)
-    served = fit_parts(history, features, as_ofs, config, watch.served)
+    served = fit_parts(history, features, as_ofs, config, watch.served, machine)
     now = max(a for a in features["as_of"].unique() if a <= trained_through)
     past = source.before(now)
     raw = read_parts(served, past, features, now, popular_targets(past, now, VECTOR_TARGETS, config), config)

@@ -42,6 +42,14 @@ class Batch:
     habits: dict[str, Tensor]  # level -> (B, K, targets, H)
     row: Tensor  # (B, K) long: row of the label tables, -1 where the user was not yet seen
 
+    def to(self, device: str) -> "Batch":
+        """The same on that device."""
+        moved: dict = {
+            name: {key: tensor.to(device) for key, tensor in value.items()} if isinstance(value, dict) else value.to(device)
+            for name, value in vars(self).items()
+        }
+        return Batch(**moved)
+
 
 class VisitEncoder(nn.Module):
     """Lines, money, size and calendar of one visit to one vector."""
@@ -56,7 +64,7 @@ class VisitEncoder(nn.Module):
         self.mix = nn.Sequential(nn.LayerNorm(config.width), nn.Linear(config.width, config.width), nn.GELU())
 
     def forward(self, batch: Batch) -> Tensor:  # -> (n, C)
-        count = torch.diff(batch.offsets, append=torch.tensor([len(batch.lines["item"])])).clamp(min=1)
+        count = torch.diff(batch.offsets, append=batch.offsets.new_tensor([len(batch.lines["item"])])).clamp(min=1)
         content = sum(self.bags[name](batch.lines[name], batch.offsets) for name in BAGS)  # (n, C), always in this order
         x = content / count.sqrt().unsqueeze(1) + self.numbers(batch.numbers)
         return x + self.mix(x)
@@ -78,7 +86,7 @@ class Block(nn.Module):
         b, t, c = x.shape
         q, k, v = self.qkv(self.attention_norm(x)).view(b, t, 3, self.heads, c // self.heads).permute(2, 0, 3, 1, 4)
         bias = -F.softplus(self.fade).view(1, -1, 1, 1) * log_age.unsqueeze(1)  # (B, heads, T, T)
-        seen = F.scaled_dot_product_attention(q, k, v, attn_mask=bias.masked_fill(~visible.unsqueeze(1), -1e9))
+        seen = F.scaled_dot_product_attention(q, k, v, attn_mask=bias.masked_fill(~visible.unsqueeze(1), -1e9).to(q.dtype))
         x = x + self.dropout(self.project(seen.transpose(1, 2).reshape(b, t, c)))
         return x + self.dropout(self.perceptron(self.perceptron_norm(x)))
 
@@ -105,10 +113,10 @@ class BehaviourModel(nn.Module):
         """State (B, K, C), user logits (B, K, USER_TARGETS), and per level logits (B, K, targets)."""
         b, s = batch.visit_day.shape
         encoded = self.visits(batch)  # (n, C)
-        tokens = torch.zeros(b * s, encoded.shape[1]).index_copy(0, batch.slot, encoded).view(b, s, -1)
+        tokens = encoded.new_zeros(b * s, encoded.shape[1]).index_copy(0, batch.slot, encoded).view(b, s, -1)
         season = torch.sin(batch.as_of_day * (2 * torch.pi / 365.25)).unsqueeze(-1)
         points = self.as_of(torch.cat([batch.features, season], dim=-1))  # (B, K, C)
-        x = torch.cat([tokens, points], dim=1)  # (B, S + K, C)
+        x = torch.cat([tokens, points], dim=1).float()  # (B, S + K, C); what blocks add to it stays float32 in any precision
         log_age, visible = attention_view(batch.visit_day, batch.as_of_day)
         for block in self.blocks:
             x = block(x, log_age, visible)
@@ -125,10 +133,10 @@ def attention_view(visit_day: Tensor, as_of_day: Tensor) -> tuple[Tensor, Tensor
     s, k = visit_day.shape[1], as_of_day.shape[1]
     day = torch.cat([visit_day, as_of_day], dim=1).nan_to_num(posinf=0.0)  # (B, T)
     log_age = (day.unsqueeze(2) - day.unsqueeze(1)).clamp(min=0).log1p()
-    earlier = torch.ones(s, s, dtype=torch.bool).tril().expand(len(day), s, s)  # visits are in time order
+    earlier = torch.ones(s, s, dtype=torch.bool, device=day.device).tril().expand(len(day), s, s)  # visits are in time order
     before = visit_day.unsqueeze(1) < as_of_day.unsqueeze(2)  # (B, K, S): strictly before the instant
     to_visits = torch.cat([earlier, before], dim=1)
-    itself = torch.eye(s + k, dtype=torch.bool)[:, s:].expand(len(day), s + k, k)
+    itself = torch.eye(s + k, dtype=torch.bool, device=day.device)[:, s:].expand(len(day), s + k, k)
     return log_age, torch.cat([to_visits, itself], dim=2)
 
 

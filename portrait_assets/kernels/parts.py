@@ -13,11 +13,14 @@ from portrait_assets.kernels.behaviour_model import BAGS, LEVELS, BehaviourModel
 from portrait_assets.kernels.boosting import fit_booster, raw_scores
 from portrait_assets.kernels.config import BehaviourConfig
 from portrait_assets.kernels.labels import BINARY_TARGETS, USER_TARGETS, bought, user_outcomes
+from portrait_assets.kernels.lessons import Lesson
 from portrait_assets.kernels.lifetime import Lifetime, Summary, summarise
 from portrait_assets.kernels.lifetime import fit as fit_lifetime
+from portrait_assets.kernels.machine import ALONE, Machine
 from portrait_assets.kernels.pairs import fit_pairs, pair_features
 from portrait_assets.kernels.selection import Selection, select_columns
 from portrait_assets.kernels.sequences import History, day_number
+from portrait_assets.kernels.several import train_together
 from portrait_assets.kernels.training import Outputs, fit_network, run_network
 
 
@@ -75,7 +78,14 @@ def purchase_summary(history: History, as_of: date) -> Summary:
     return summarise(history.visit_user[bought], day, history.spend_cents[bought], len(history.users), day_number(as_of))
 
 
-def fit_parts(history: History, features: pl.DataFrame, as_ofs: list[date], config: BehaviourConfig, look: Callable) -> Parts:
+def fit_parts(
+    history: History,
+    features: pl.DataFrame,
+    as_ofs: list[date],
+    config: BehaviourConfig,
+    look: Callable[["Parts", int, float], None],
+    machine: Machine = ALONE,
+) -> Parts:
     """Learn from the windows [a, a + horizon) of `as_ofs` (ascending); `look(parts, epoch, loss)` after each epoch."""
     end = as_ofs[-1]
     selection = select_columns(features.filter(pl.col("as_of").is_in(as_ofs)))
@@ -100,7 +110,10 @@ def fit_parts(history: History, features: pl.DataFrame, as_ofs: list[date], conf
     def each_epoch(network: BehaviourModel, epoch: int, loss: float) -> None:
         look(Parts(selection, lifetime, boosters, pairs, network, shape, vocabulary, targets), epoch, loss)
 
-    network = fit_network(reading, shape, np.concatenate(y), labels, config, each_epoch)
+    lesson = Lesson(reading, shape, np.concatenate(y), labels)
+    if machine.processes > 1:
+        train_together(lesson, config, machine)
+    network = fit_network(lesson, config, each_epoch, machine)
     return Parts(selection, lifetime, boosters, pairs, network, shape, vocabulary, targets)
 
 

@@ -157,8 +157,7 @@ def disassemble_parts(parts: Parts, stage: str, tensors: dict[str, np.ndarray], 
 def assemble(card: dict, files: dict[str, bytes]) -> TrainedModel:
     """The inverse of `contents`."""
     tensors = safetensors.numpy.load(files[TENSORS])
-    sizes: dict = {name: tuple(value) if isinstance(value, list) else value for name, value in card["config"].items()}
-    config = BehaviourConfig(**sizes)
+    config = BehaviourConfig.of(card["config"])
     served, rehearsal = (assemble_parts(card[stage], stage, tensors, files, config) for stage in STAGES)
     blocks = {
         name: BlockFit(*(tensors[f"fusion.{name}.{key}"] for key in ("mean", "shared", "basis"))) for name in card["blocks"]

@@ -2,15 +2,21 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from portrait_assets.kernels.batches import Reading, make_batch, user_batches
-from portrait_assets.kernels.behaviour_model import BehaviourModel, Shape, joint_loss
+from portrait_assets.kernels.behaviour_model import BehaviourModel, joint_loss
+from portrait_assets.kernels.checkpoints import Learner, resume, write
 from portrait_assets.kernels.config import BehaviourConfig
+from portrait_assets.kernels.lessons import Lesson
+from portrait_assets.kernels.machine import ALONE, Machine, add_up_gradients, added_up, draw_apart, rank
 
-Log = Callable[[int, dict[str, float]], None]
+EachEpoch = Callable[[BehaviourModel, int, float], None]  # (model, epoch, loss)
+Labels = tuple[Tensor, dict[str, Tensor]]
 
 
 @dataclass(frozen=True)
@@ -22,49 +28,76 @@ class Outputs:
     levels: dict[str, np.ndarray]
 
 
-def pin(config: BehaviourConfig) -> None:
-    """The same seed on the same machine gives the same weights."""
-    torch.manual_seed(config.seed)
-    torch.set_num_threads(config.threads)
-    torch.use_deterministic_algorithms(True)
-
-
-def fit_network(
-    reading: Reading,
-    shape: Shape,
-    outcomes: np.ndarray,
-    bought: dict[str, np.ndarray],
-    config: BehaviourConfig,
-    each_epoch: Callable[[BehaviourModel, int, float], None],
-) -> BehaviourModel:
-    """Adam with warm-up and cosine over all as-of points of all users; `each_epoch(model, epoch, loss)` looks on."""
-    pin(config)
-    model = BehaviourModel(shape, config)
-    outcomes_, bought_ = torch.from_numpy(outcomes), {level: torch.from_numpy(table) for level, table in bought.items()}
-    start_at_base_rates(model, bought)
-    users = user_batches(reading, config)
-    optimizer = torch.optim.AdamW(parameter_groups(model, config), lr=config.learning_rate, betas=(0.9, 0.98))
-    steps = config.epochs * len(users)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, config.learning_rate, total_steps=max(steps, 2), pct_start=0.15)
-    order = np.random.default_rng(config.seed)
+def fit_network(lesson: Lesson, config: BehaviourConfig, each_epoch: EachEpoch, machine: Machine = ALONE) -> BehaviourModel:
+    """AdamW with warm-up and cosine over all as-of points of all users; `each_epoch` looks on. With checkpoints, it goes on after the
+    last whole epoch of a training like this one, and `each_epoch` is told of that one again.
+    """
+    machine.pin(config)
+    users = user_batches(lesson.reading, config)
+    learner = started(lesson, config, machine, config.epochs * len(users))
+    file = checkpoint_file(lesson, config, machine) if machine.checkpoints else None
+    if file:
+        resume(learner, file)
+    learnt_before = len(learner.losses)
+    order, labels = np.random.default_rng(config.seed), labels_on(machine.device, lesson)
     for epoch in range(config.epochs):
-        model.train()
-        total = 0.0
-        for i in order.permutation(len(users)):
-            batch = make_batch(reading, users[i], config)
-            known = batch.row >= 0
-            rows = batch.row[known]
-            _, user, levels = model(batch)
-            said, did = {k: v[known] for k, v in levels.items()}, {k: v[rows].float() for k, v in bought_.items()}
-            loss = joint_loss(user[known], said, outcomes_[rows], did)
-            optimizer.zero_grad()
-            loss.backward()
-            torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-            optimizer.step()
-            schedule.step()
-            total += loss.item()
-        each_epoch(model.eval(), epoch, total / len(users))
-    return model.eval()
+        turn = order.permutation(len(users))
+        if epoch >= learnt_before:
+            learner.model.train()
+            draw_apart(config, epoch)
+            total = sum(learn(learner, lesson, users[i], labels, config, machine) for i in turn)
+            learner.losses.append(added_up(total, machine.device) / len(users))
+            if file and rank() == 0:
+                write(learner, file)
+        if epoch >= learnt_before - 1:
+            each_epoch(learner.model.eval(), epoch, learner.losses[epoch])
+    return learner.model.cpu().eval()
+
+
+def learn(
+    learner: Learner, lesson: Lesson, users: np.ndarray, labels: Labels, config: BehaviourConfig, machine: Machine
+) -> float:
+    """One step on a batch of users, computed in pieces and shared by processes; this process's part of its loss."""
+    (outcomes, bought), total = labels, 0.0
+    all_rows = int((lesson.reading.row[users] >= 0).sum())
+    learner.optimizer.zero_grad()
+    for piece in machine.share(users):
+        batch = make_batch(lesson.reading, piece, config).to(machine.device)
+        known = batch.row >= 0
+        rows = batch.row[known]
+        with machine.autocast():
+            _, user, levels = learner.model(batch)
+        said, did = {k: v[known].float() for k, v in levels.items()}, {k: v[rows].float() for k, v in bought.items()}
+        loss = joint_loss(user[known].float(), said, outcomes[rows], did) * (len(rows) / all_rows)
+        loss.backward()
+        total += loss.item()
+    add_up_gradients(learner.model)
+    torch.nn.utils.clip_grad_norm_(learner.model.parameters(), 1.0)
+    learner.optimizer.step()
+    learner.schedule.step()
+    return total
+
+
+def started(lesson: Lesson, config: BehaviourConfig, machine: Machine, steps: int) -> Learner:
+    """A network that has learnt nothing yet, and how it will learn in `steps` steps."""
+    model = BehaviourModel(lesson.shape, config)
+    start_at_base_rates(model, lesson.bought)
+    model.to(machine.device)
+    optimizer = torch.optim.AdamW(parameter_groups(model, config), lr=config.learning_rate, betas=(0.9, 0.98))
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, config.learning_rate, total_steps=max(steps, 2), pct_start=0.15)
+    return Learner(model, optimizer, schedule, [])
+
+
+def checkpoint_file(lesson: Lesson, config: BehaviourConfig, machine: Machine) -> Path:
+    """Its name tells trainings apart, so that none goes on from another's."""
+    assert machine.checkpoints is not None
+    return machine.checkpoints / f"{lesson.fingerprint(config, machine)}.safetensors"
+
+
+def labels_on(device: str, lesson: Lesson) -> Labels:
+    """Outcomes (R, USER_TARGETS) and level -> (R, targets), on the device."""
+    bought = {level: torch.from_numpy(table).to(device) for level, table in lesson.bought.items()}
+    return torch.from_numpy(lesson.outcomes).to(device), bought
 
 
 @torch.no_grad()
@@ -84,18 +117,19 @@ def parameter_groups(model: BehaviourModel, config: BehaviourConfig) -> list[dic
 
 @torch.no_grad()
 def run_network(model: BehaviourModel, reading: Reading, config: BehaviourConfig) -> Outputs:
-    """The network's word on every row of `reading`."""
+    """The network's word on every row of `reading`, in float32 on the device the model is on."""
     torch.set_num_threads(config.threads)
+    device = str(next(model.parameters()).device)
     rows = len(reading.features)
     state = np.zeros((rows, config.width), np.float32)
     user = np.zeros((rows, model.user_head.out_features), np.float32)
     levels = {level: np.zeros((rows, table.shape[1]), np.float32) for level, table in reading.habits.items()}
     for users in user_batches(reading, config):
-        batch = make_batch(reading, users, config)
+        batch = make_batch(reading, users, config).to(device)
         known = batch.row >= 0
-        place = batch.row[known].numpy()
+        place = batch.row[known].cpu().numpy()
         state_, user_, levels_ = model(batch)
-        state[place], user[place] = state_[known].numpy(), user_[known].numpy()
+        state[place], user[place] = state_[known].cpu().numpy(), user_[known].cpu().numpy()
         for level, logits in levels_.items():
-            levels[level][place] = logits[known].numpy()
+            levels[level][place] = logits[known].cpu().numpy()
     return Outputs(state, user, levels)

@@ -51,7 +51,14 @@ class RankerConfig:
     threads: int = 1
 
 
-RANKERS = {"cpu": RankerConfig(), "tiny": RankerConfig(windows=3, rows_per_window=5_000, rounds=20, leaves=7, epochs=2)}
+CPU = RankerConfig()
+TINY = RankerConfig(windows=3, rows_per_window=5_000, rounds=20, leaves=7, epochs=2)
+RANKERS = {
+    "tiny": TINY,
+    "cpu": CPU,
+    "gpu": CPU,
+    "gpu-large": CPU,
+}  # a GPU would have nothing to do: the boosters are what takes time
 
 
 @dataclass(frozen=True)
