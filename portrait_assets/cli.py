@@ -26,6 +26,7 @@ LATER = (
     "items",
     "models",
     "recommend",
+    "rules",
     "segments",
     "tags",
 )  # modules of `commands`, imported when asked for

@@ -573,6 +573,7 @@ _RECOMMENDED = (
     Column("score", "double", "higher is better; comparable within a user"),
     Column("probability", "double", "calibrated chance of buying it within 14 days; null where no model ranked"),
     Column("reason", "varchar", "why, for a person"),
+    Column("draw_chance", "double", "of what was drawn to explore: how likely the draw was; null for what the scores show"),
 )
 
 RECOMMENDATIONS_TOP = Table(

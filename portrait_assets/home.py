@@ -13,6 +13,7 @@ from portrait_assets.errors import PortraitError
 from portrait_assets.packs import Pack, load_pack
 from portrait_assets.packs.audiences import FILE as AUDIENCES_FILE
 from portrait_assets.packs.audiences import saved_audiences
+from portrait_assets.packs.recommending import Recommending
 from portrait_assets.partitions import DAY, Window, as_of_of
 from portrait_assets.resources.lock import exclusive
 from portrait_assets.settings import Settings
@@ -54,6 +55,11 @@ class Home:
     def audiences(self) -> dict[str, str]:
         """The saved audiences as they are now: name -> expression."""
         return saved_audiences(self.settings.home_dir / AUDIENCES_FILE)
+
+    @property
+    def recommending(self) -> Recommending:
+        """The pack's rules of recommending, with what is out of stock by now."""
+        return self.pack.recommending.stocked_by(self.settings.home_dir)
 
     @property
     def landmark(self) -> date:

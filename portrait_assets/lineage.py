@@ -193,7 +193,7 @@ class Ledger:
     def _code(self, daily: Daily) -> str:
         """What names the code and the data of the pack that make a table."""
         pack = self.home.pack
-        rules = pack.recommending.model_dump_json() if daily.uses_rules else ""
+        rules = self.home.recommending.model_dump_json() if daily.uses_rules else ""
         audiences = audiences_version(tuple(sorted(self.home.audiences.items()))) if daily.uses_audiences else ""
         return sql_version(*daily.sql) + pack.version + (kernel_version() if daily.uses_model else "") + rules + audiences
 

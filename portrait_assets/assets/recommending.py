@@ -14,7 +14,7 @@ from portrait_assets.assets.training import ITEMS, lines_at
 from portrait_assets.history import history_start
 from portrait_assets.home import Home
 from portrait_assets.lineage import models_in_force
-from portrait_assets.packs.recommending import Recommending
+from portrait_assets.packs.recommending import Recommending, Rule
 from portrait_assets.partitions import Window, as_of_of
 from portrait_assets.resources.session import Session
 
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from portrait_assets.kernels.ranking.lists import Policy
     from portrait_assets.kernels.ranking.recommend import Recommended
 
+PLAIN = (
+    "most_of_a_type", "most_of_a_category", "most_of_a_brand", "most_of_a_maker", "discover_places", "explore_places", "diversity",
+)  # fmt: skip
 BLENDED = """
 select $end as event_date, * from ranked_blended
 union all by name
@@ -41,6 +44,7 @@ from habit_top anti join ranked_blended using (user_id)
 def write_recommendations(session: Session, home: Home, day: date) -> dict[str, int]:
     """Write both tables of `day`; returns their rows. Users whom the ranker cannot know (no purchase) get what habit and fashion say."""
     window = Window(day, day)
+    stage_withheld(session, home.recommending)
     session.stage("habit_top", "recommendations/top.sql", end=day, **parameters(home, window, history_start(session, home)))
     ranked = ranked_at(session, home, day)
     session.stage_frame("ranked_blended", ranked.blended)
@@ -62,7 +66,7 @@ def ranked_at(session: Session, home: Home, day: date) -> "Recommended":
     if ranker is None or bought is None or bought.is_empty():
         return Recommended(pl.DataFrame(schema=SCHEMA), pl.DataFrame(schema=SCHEMA))
     items = session.frame(ITEMS)
-    return recommend(ranker, lines_from(bought, items), items, as_of, policy_of(home.pack.recommending))
+    return recommend(ranker, lines_from(bought, items), items, as_of, policy_of(home.recommending))
 
 
 def policy_of(rules: Recommending) -> "Policy":
@@ -70,12 +74,35 @@ def policy_of(rules: Recommending) -> "Policy":
     from portrait_assets.kernels.ranking.lists import Policy
 
     return Policy(
-        most_of_a_type=rules.most_of_a_type,
-        discover_places=rules.discover_places,
+        **{name: getattr(rules, name) for name in PLAIN},
         exclude=tuple(rule.of for rule in rules.exclude),
+        out_of_stock=frozenset(rules.out_of_stock),
         boost=tuple((*rule.of, rule.by) for rule in rules.boost),
         cool_down=tuple((*rule.of, rule.days) for rule in rules.cool_down),
     )
+
+
+def stage_withheld(session: Session, rules: Recommending) -> None:
+    """Temporary tables of what the rules keep from being offered: `withheld(item_id)` to anybody, `cooling(item_id, rule, days)` after a purchase.
+
+    `cooling` has a row for each item of a rule: buying one of them cools all of them down.
+    """
+    items = session.frame(ITEMS)
+    never = [items_of(rule, items) for rule in rules.exclude]
+    unsold = pl.DataFrame({"item_id": list(rules.out_of_stock)}, schema={"item_id": pl.String})
+    session.stage_frame("withheld", pl.concat([unsold, *never]).unique().sort("item_id"))
+    schema = {"item_id": pl.String, "rule": pl.Int32, "days": pl.Float64}
+    cools = [
+        items_of(rule, items).with_columns(rule=pl.lit(number, pl.Int32), days=pl.lit(rule.days, pl.Float64))
+        for number, rule in enumerate(rules.cool_down)
+    ]
+    session.stage_frame("cooling", pl.concat([pl.DataFrame(schema=schema), *cools]))
+
+
+def items_of(rule: Rule, items: pl.DataFrame) -> pl.DataFrame:
+    """item_id of what a rule speaks of."""
+    level, name = rule.of
+    return pl.DataFrame({"item_id": [name]}) if level == "item" else items.filter(pl.col(level) == name).select("item_id")
 
 
 def write_published(session: Session, home: Home, day: date) -> None:

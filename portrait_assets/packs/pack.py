@@ -112,7 +112,7 @@ def read_pack(folder: Path) -> Pack:
     `version` is of pack.toml and tags.toml: no stored table is made from the taxonomy, and the rules of recommending make only the
     recommendations stale.
     """
-    file_of_tags = folder / "tags.toml"
+    file_of_tags, file_of_rules = folder / "tags.toml", folder / "recommendations.toml"
     said, tags, rules = (read_toml(folder / f"{name}.toml") for name in ("pack", "tags", "recommendations"))
     file = validate(PackFile, said, str(folder / "pack.toml"))
     if file.name != folder.name:
@@ -129,6 +129,6 @@ def read_pack(folder: Path) -> Pack:
         interests=file.interests,
         attributes=file.attributes,
         catalogue=parse_catalogue(tags, file_of_tags, file_of_tags.read_text(encoding="utf-8")),
-        recommending=parse_recommending(rules, folder / "recommendations.toml"),
+        recommending=parse_recommending(rules, file_of_rules, file_of_rules.read_text(encoding="utf-8")),
         taxonomy=parse_taxonomy(read_toml(folder / "taxonomy.toml"), folder / "taxonomy.toml"),
     )

@@ -100,3 +100,17 @@ def _prepare(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
         connection.execute(table.ddl())
     if missing:
         connection.execute(columns.TAGS_VIEW)
+    _add_columns(connection)
+
+
+def _add_columns(connection: duckdb.DuckDBPyConnection) -> None:
+    """Give stored tables what a newer version's have at their end; its rows are null there, and the ledger finds them stale."""
+    stored = set(
+        connection.execute(
+            "select schema_name || '.' || table_name, column_name from duckdb_columns() where not internal"
+        ).fetchall()
+    )
+    for table in TABLES:
+        for column in table.columns:
+            if (table.name, column.name) not in stored:
+                connection.execute(f'alter table {table.name} add column "{column.name}" {column.type}')

@@ -1,6 +1,7 @@
 -- recommendations.top, as far as no model ranks: before the first one, and for users who bought nothing
 -- Grain:    user x rank (1 to 20), for the one day $end.
--- Inputs:   clean.events, features.user_state; $point_types and $point_values give the attention points of an event type.
+-- Inputs:   clean.events, features.user_state; withheld (items that the rules keep from everybody) and cooling (item, rule, days: kept from
+--           who bought one of the rule's items within so many days); $point_types and $point_values give the attention points of an event type.
 -- Promise:  reads events of the day or before. What the user keeps coming back to, by attention decayed at three half-lives
 --           (14, 60 and 240 days: habit of the fortnight, of the season, of the year); then what is popular, said to be so.
 --           Whole-number scores and a total order: the same on every run.
@@ -15,6 +16,7 @@ events as (
         event_date,
         map($point_types, $point_values)[event_type] as points
     from clean.events
+    anti join withheld on events.item_id = withheld.item_id
     where event_date <= $end and item_id is not null and map($point_types, $point_values)[event_type] is not null
 ),
 
@@ -57,6 +59,23 @@ popular as (
     limit 100
 ),
 
+cooled as (
+    select distinct
+        events.user_id,
+        cooling.rule
+    from events
+    inner join cooling on events.item_id = cooling.item_id
+    where events.event_type = 'purchase' and events.event_date > $end - cooling.days::integer
+),
+
+cooling_items as (
+    select distinct
+        cooled.user_id,
+        cooling.item_id
+    from cooled
+    inner join cooling on cooled.rule = cooling.rule
+),
+
 users as (
     select distinct user_id
     from features.user_state
@@ -96,6 +115,7 @@ ranked as (
         *,
         row_number() over (partition by user_id order by score desc, last_date desc nulls last, item_id) as "rank"
     from candidates
+    anti join cooling_items on candidates.user_id = cooling_items.user_id and candidates.item_id = cooling_items.item_id
 )
 
 select

@@ -237,7 +237,7 @@ def test_a_reason_is_a_group_whose_absence_lowers_the_score(shop, goods, learnt)
     ranker, lines = learnt[0], lines_from(shop, goods)
     read = read_at(lines, AS_OF, 14)
     score, _ = ranker.scores(read.x)
-    made = make_lists(lines, read.candidates, score, np.ones(len(score), bool), Policy(length=3, discover_places=0))
+    made = make_lists(lines, read.candidates, score, np.ones(len(score), bool), Policy(length=3, discover_places=0), AS_OF)
     rows = made.blended[0]
     falls = contributions(ranker, read.x[rows], middle_of(read.x))
     assert REASONS[int(falls.sum(0).argmax())] == "habit"

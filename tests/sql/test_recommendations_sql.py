@@ -1,7 +1,13 @@
 """recommendations.top: habits first, then what is popular and said to be so; ranks without a gap; nothing after the day."""
 
+import tomllib
+from dataclasses import replace
 from datetime import date
+from pathlib import Path
 
+from portrait_assets.lineage import stale_days
+from portrait_assets.packs.recommending import parse_recommending
+from portrait_assets.partitions import Window
 from tests.small_world import World, event
 
 DAY = date(2024, 3, 15)
@@ -84,3 +90,57 @@ def test_what_was_returned_or_sent_is_no_habit(world: World):
         event(3, "ann", "2024-03-02 10:00", "exposure", item="cheese"),
     )
     assert [item for _, item, _ in top(world, "ann")] == ["soap"]
+
+
+RULES = """
+most_of_a_type = 6
+discover_places = 3
+exclude = [{ category = "care" }]
+cool_down = [{ category = "dairy", days = 3 }]
+out_of_stock = "stock.txt"
+"""
+
+
+def ruled(world: World, rules: str) -> World:
+    """The same world, whose pack has these rules."""
+    recommending = parse_recommending(tomllib.loads(rules), Path("recommendations.toml"), rules)
+    world.home = replace(world.home, pack=replace(world.home.pack, recommending=recommending))
+    return world
+
+
+def test_what_the_rules_keep_back_is_not_offered_by_habit_or_fashion_either(world: World):
+    """Soap is excluded and bread out of stock; ann bought milk two days ago, so cheese waits too; bob's milk is three days old."""
+    (world.home.settings.home_dir / "stock.txt").write_text("bread\n")
+    world.land(
+        event(1, "ann", "2024-03-14 10:00", item="milk"),
+        event(2, "ann", "2024-03-12 10:00", item="soap"),
+        event(3, "bob", "2024-03-12 10:00", item="milk"),
+        event(4, "bob", "2024-03-12 10:00", item="bread"),
+        event(5, "cat", "2024-03-14 10:00", "view", item="milk"),
+        event(6, "dan", "2024-03-12 10:00", "view", item="cheese"),
+    )
+    ruled(world, RULES)
+    assert top(world, "ann") == []
+    assert [item for _, item, _ in top(world, "bob")] == ["milk", "cheese"]
+    assert [item for _, item, _ in top(world, "cat")] == ["milk", "cheese"]
+
+
+def test_other_stock_makes_recommendations_due_and_nothing_else(world: World):
+    """The file's items count, not its bytes."""
+    stock = world.home.settings.home_dir / "stock.txt"
+    stock.write_text("bread\n")
+    world.land(event(1, "ann", "2024-03-14 10:00"))
+    ruled(world, RULES).build()
+    world.recommend(DAY)
+    stock.write_text("bread\n\n")
+    window = Window(DAY, DAY)
+    before = {name for name, days in stale_days(world.session, world.home, window).items() if days}
+    stock.write_text("milk\n")
+    after = {name for name, days in stale_days(world.session, world.home, window).items() if days}
+    assert after - before == {"recommendations.top", "recommendations.lists"}
+
+
+def test_rules_that_exclude_everything_leave_empty_lists(world: World):
+    world.land(event(1, "ann", "2024-03-14 10:00"), event(2, "bob", "2024-03-14 10:00", item="bread"))
+    ruled(world, 'most_of_a_type = 6\ndiscover_places = 3\nexclude = [{ department = "food" }]')
+    assert top(world, "ann") == [] and top(world, "bob") == []

@@ -67,7 +67,7 @@ def deletion_frame(ranker: Ranker, everyone: Everyone, read: Read) -> pl.DataFra
 def sampled_cases(ranker: Ranker, lines: Lines, read: Read) -> tuple[Cases, int]:
     """CASES of the blended lists whose reason names an event, in a drawn order; and how many were passed over that name none."""
     score, _ = ranker.scores(read.x)
-    listed, _ = make_lists(lines, read.candidates, score, np.ones(len(score), bool), Policy()).blended
+    listed, _ = make_lists(lines, read.candidates, score, np.ones(len(score), bool), Policy(), read.as_of).blended
     rows = np.random.default_rng(ranker.config.seed).permutation(listed)[: 2 * CASES]
     reasons, _ = tell(read, rows, contributions(ranker, read.x[rows], middle_of(read.x)), _codes(lines))
     named = [named_events(read, lines, int(row), reason).tolist() for row, reason in zip(rows, reasons, strict=True)]

@@ -1,10 +1,12 @@
 """Three lists a user: *buy again*, *discover* (never bought by this user), and one blended list with a stated policy."""
 
 from dataclasses import dataclass
+from datetime import date
 
 import numpy as np
 
 from portrait_assets.kernels.ranking.candidates import Candidates
+from portrait_assets.kernels.ranking.filling import Filling, draw_keys
 from portrait_assets.kernels.ranking.lines import Lines
 from portrait_assets.kernels.ranking.measures import top
 from portrait_assets.kernels.ranking.rhythm import runs_of
@@ -12,31 +14,65 @@ from portrait_assets.kernels.ranking.rhythm import runs_of
 
 @dataclass(frozen=True)
 class Policy:
-    """What may be shown, and how many of a kind. A rule names a level (item, item_type, category, department, brand, maker) and a name."""
+    """What may be shown, and how many of a kind. A rule names a level (item, item_type, category, department, brand, maker) and a name.
+
+    Caps and places are of the blended list. A full list comes before a cap: what is beyond one is shown where nothing else is left.
+    """
 
     length: int = 20
-    most_of_a_type: int = 6  # items of one type in the blended list
-    discover_places: int = 3  # of the blended list are for what the user never bought, whatever the scores say
+    most_of_a_type: int = 6
+    most_of_a_category: int | None = None  # None: no cap
+    most_of_a_brand: int | None = None
+    most_of_a_maker: int | None = None
+    discover_places: int = 3  # are for what the user never bought, whatever the scores say
+    explore_places: int = 0  # of these so many are drawn from what the scores would not show
+    diversity: float = 0.0  # standard deviations of score that an item loses which is just like one placed before it
     exclude: tuple[tuple[str, str], ...] = ()  # never offered
+    out_of_stock: frozenset[str] = frozenset()  # items, never offered
     boost: tuple[tuple[str, str, float], ...] = ()  # scores rise by so much, in standard deviations
     cool_down: tuple[tuple[str, str, float], ...] = ()  # not offered for so many days after a purchase of its level and name
+
+    @property
+    def caps(self) -> dict[str, int]:
+        """Level -> most items of one name."""
+        caps = {
+            "item_type": self.most_of_a_type,
+            "category": self.most_of_a_category,
+            "brand": self.most_of_a_brand,
+            "maker": self.most_of_a_maker,
+        }
+        return {level: most for level, most in caps.items() if most is not None}
 
 
 @dataclass(frozen=True)
 class Lists:
-    """Places in the candidates and ranks from 1: name -> (M,), (M,)."""
+    """Places in the candidates and ranks from 1: name -> (M,), (M,).
+
+    `value` (N,) is what the blended list is ordered by: the score, less what likeness to earlier places takes away. `chance` (N,) is
+    that of being drawn, NaN where nothing was drawn.
+    """
 
     again: tuple[np.ndarray, np.ndarray]
     discover: tuple[np.ndarray, np.ndarray]
     blended: tuple[np.ndarray, np.ndarray]
+    value: np.ndarray
+    chance: np.ndarray
 
 
-def make_lists(lines: Lines, candidates: Candidates, score: np.ndarray, allowed: np.ndarray, policy: Policy) -> Lists:
-    """From the score of each candidate and whether the policy allows it, both (N,)."""
+def make_lists(
+    lines: Lines, candidates: Candidates, score: np.ndarray, allowed: np.ndarray, policy: Policy, as_of: date
+) -> Lists:
+    """From the score of each candidate and whether the policy allows it, both (N,). What is drawn hangs on user, item and `as_of` alone."""
     again = candidates.by["again"] & allowed
     fresh = ~candidates.by["again"] & allowed
-    blended = blend(lines, candidates, score, again, fresh, policy)
-    return Lists(best_of(candidates, score, again, policy.length), best_of(candidates, score, fresh, policy.length), blended)
+    filling = blend(lines, candidates, score, again, fresh, policy, as_of)
+    return Lists(
+        best_of(candidates, score, again, policy.length),
+        best_of(candidates, score, fresh, policy.length),
+        best_of(candidates, filling.value, filling.taken, policy.length),
+        filling.value,
+        filling.chance,
+    )
 
 
 def best_of(candidates: Candidates, score: np.ndarray, of: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
@@ -47,22 +83,36 @@ def best_of(candidates: Candidates, score: np.ndarray, of: np.ndarray, count: in
 
 
 def blend(
-    lines: Lines, candidates: Candidates, score: np.ndarray, again: np.ndarray, fresh: np.ndarray, policy: Policy
-) -> tuple[np.ndarray, np.ndarray]:
-    """Best first, at most `most_of_a_type` of an item type; `discover_places` are kept for what is new to the user."""
-    kind = lines.groups["item_type"][candidates.item]
-    of_type = candidates.user * (int(kind.max(initial=-1)) + 2) + kind + 1
-    both = again | fresh
-    fits = both & ((place_in(of_type, candidates, score, both) < policy.most_of_a_type) | (kind < 0))
-    main, _ = best_of(candidates, score, fits, policy.length - policy.discover_places)
-    taken = np.zeros(len(score), bool)
-    taken[main] = True
-    new, _ = best_of(candidates, score, fits & fresh & ~taken, policy.discover_places)
-    taken[new] = True
-    for pool in (fits, both):  # where there is not enough that is new, or the types run out, what is next takes the places
-        room = policy.length - np.bincount(candidates.user[taken], minlength=len(lines.users))
-        taken |= place_in(candidates.user, candidates, score, pool & ~taken) < room[candidates.user]
-    return best_of(candidates, score, taken, policy.length)
+    lines: Lines,
+    candidates: Candidates,
+    score: np.ndarray,
+    again: np.ndarray,
+    fresh: np.ndarray,
+    policy: Policy,
+    as_of: date,
+) -> Filling:
+    """Best first within the caps; `discover_places` are kept for what is new to the user, and `explore_places` of them for a draw."""
+    both, fits, capped = again | fresh, again | fresh, {}
+    for level, most in policy.caps.items():
+        code = codes_of(lines, level)[candidates.item]
+        group = np.where(code < 0, -1, candidates.user * (int(code.max(initial=-1)) + 1) + code)
+        fits &= (place_in(group, candidates, score, both) < most) | (group < 0)
+        capped[level] = group, most
+    filling = Filling.of(lines, candidates, score, policy.length, policy.diversity)
+    filling.pick(fits, policy.length - policy.discover_places)
+    filling.pick(fits & fresh, policy.discover_places - policy.explore_places)
+    if policy.explore_places:
+        filling.draw(fits & fresh, policy.explore_places, draw_keys(lines, candidates, fits & fresh, as_of))
+    # Where there is not enough that is new, or the caps leave places empty, what is next takes them.
+    filling.pick(fits, policy.length)
+    filling.pick(both, policy.length, list(capped.values()) if len(capped) > 1 else [])
+    filling.pick(both, policy.length)
+    return filling
+
+
+def codes_of(lines: Lines, level: str) -> np.ndarray:
+    """(I,) the code of each item at a level that lists are capped by."""
+    return lines.brand if level == "brand" else lines.groups[level]
 
 
 def place_in(group: np.ndarray, candidates: Candidates, score: np.ndarray, of: np.ndarray) -> np.ndarray:

@@ -14,6 +14,7 @@ from portrait_assets.kernels.ranking.ranker import Ranker, Read, read_of
 from portrait_assets.kernels.ranking.reasons import Names, contributions, middle_of, tell
 from portrait_assets.kernels.sequences import day_number
 
+DRAWN = "drawn to explore; "  # begins the reason of what the scores would not show
 LEVELS = ("item_id", "item_type", "category", "department", "brand", "maker")
 SCHEMA = {
     "user_id": pl.String,
@@ -23,6 +24,7 @@ SCHEMA = {
     "score": pl.Float64,
     "probability": pl.Float64,
     "reason": pl.String,
+    "draw_chance": pl.Float64,  # of what was drawn to explore; null for what was not
 }
 
 
@@ -70,7 +72,7 @@ def listed(standing: Standing, lines: Lines, read: Read) -> Recommended:
     ranker, described, policy = standing.ranker, standing.described, standing.policy
     score, probability = ranker.scores(read.x)
     score = score + boosts(described, read, policy)
-    made = make_lists(lines, read.candidates, score, allowed(lines, described, read, read.as_of, policy), policy)
+    made = make_lists(lines, read.candidates, score, allowed(lines, described, read, read.as_of, policy), policy, read.as_of)
     parts = {"blended": made.blended, "again": made.again, "discover": made.discover}
     shown = np.unique(np.concatenate([rows for rows, _ in parts.values()]))
     falls = contributions(ranker, read.x[shown], standing.middle)
@@ -79,15 +81,18 @@ def listed(standing: Standing, lines: Lines, read: Read) -> Recommended:
     frames = {}
     for name, (rows, rank) in parts.items():
         is_again = read.candidates.by["again"][rows]
+        value, chance = (made.value, made.chance) if name == "blended" else (score, np.full(len(score), np.nan))
+        told = reason[np.searchsorted(shown, rows)]
         frames[name] = pl.DataFrame(
             {
                 "user_id": [lines.users[k] for k in read.candidates.user[rows]],
                 "list": pl.Series(np.where(is_again, "again", "discover"), dtype=pl.String),
                 "rank": rank,
                 "item_id": [lines.items[k] for k in read.candidates.item[rows]],
-                "score": score[rows],
+                "score": value[rows],
                 "probability": probability[rows],
-                "reason": reason[np.searchsorted(shown, rows)],
+                "reason": told.zip_with(pl.Series(np.isnan(chance[rows])), DRAWN + told),
+                "draw_chance": pl.Series(chance[rows], dtype=pl.Float64).fill_nan(None),
             },
             schema=SCHEMA,
         )
@@ -127,7 +132,7 @@ def boosts(described: pl.DataFrame, read: Read, policy: Policy) -> np.ndarray:
 
 def allowed(lines: Lines, described: pl.DataFrame, read: Read, as_of: date, policy: Policy) -> np.ndarray:
     """(N,) bool: whether the policy lets a candidate be shown."""
-    shown = np.ones(len(described), bool)
+    shown = ~described["item_id"].is_in(policy.out_of_stock).to_numpy()
     for level, name in policy.exclude:
         shown &= ~matches(described, level, name)
     keep = shown[read.candidates.item]

@@ -1,0 +1,64 @@
+"""`portrait rules`: what may be recommended, and whether a file of it may stand."""
+
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+from rich.console import Console
+
+from portrait_assets.errors import PortraitError
+from portrait_assets.home import Home, open_home
+from portrait_assets.packs.files import read_toml
+from portrait_assets.packs.pack import PACKS_DIR
+from portrait_assets.packs.recommending import Recommending, parse_recommending, place
+from portrait_assets.resources.warehouse import warehouse_of
+from portrait_assets.words_near import nearest
+
+app = typer.Typer(help="The rules of recommending.", no_args_is_help=True)
+console = Console(highlight=False)
+
+# Every name that a rule may give at a level: items are those described and those that events tell of.
+NAMES = {level: f"select distinct {level} from clean.items where {level} is not null" for level in
+         ("item_type", "category", "department", "brand", "maker")} | {
+    "item": "select item_id from clean.items union select item_id from clean.events where item_id is not null"
+}  # fmt: skip
+
+
+@app.callback()
+def rules() -> None:
+    """The rules of recommending."""
+
+
+@app.command()
+def lint(
+    file: Annotated[
+        Optional[Path], typer.Argument(help="A recommendations.toml; default: the pack's own.", exists=True, dir_okay=False)
+    ] = None,
+) -> None:
+    """Judge a file of rules by itself and by the home's items; what is wrong is one line with the file's line and the field, and exit 2."""
+    home = open_home()
+    path = file or PACKS_DIR / home.pack.name / "recommendations.toml"
+    text = path.read_text(encoding="utf-8")
+    said = parse_recommending(read_toml(path), path, text).stocked_by(home.settings.home_dir)
+    wrong = [f"{place(path, text, field)}, field {field}: {message}" for field, message in unknown_names(home, said)]
+    if wrong:
+        more = f" ({len(wrong) - 1} more like it)" if len(wrong) > 1 else ""
+        raise PortraitError(f"{wrong[0]}{more}")
+    count = len(list(said.rules))
+    console.print(f"{path}: well formed; its {count} rules and {len(said.out_of_stock)} items out of stock all name something.")
+
+
+def unknown_names(home: Home, said: Recommending) -> list[tuple[str, str]]:
+    """(field, message) of every rule whose name no item has, in the order of the file, and of what is out of stock and not known."""
+    asked = [*said.rules, *(("out_of_stock", "item", item) for item in said.out_of_stock)]
+    with warehouse_of(home.settings).open("look for the names of rules") as session:
+        known = {level: {name for (name,) in session.rows(NAMES[level])} for level in {level for _, level, _ in asked}}
+    return [
+        (field, f"{_none(level)} '{name}'{nearest(name, known[level])}; mend the name or take the rule away")
+        for field, level, name in asked
+        if name not in known[level]
+    ]
+
+
+def _none(level: str) -> str:
+    return "there is no item" if level == "item" else f"no item has {level}"
