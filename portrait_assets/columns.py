@@ -524,7 +524,11 @@ PORTRAITS_SNAPSHOTS = Table(
         Column("expected_spend_cents_14d", "double", "value: spend to expect of the next 14 days, cents"),
         Column("expected_spend_cents_90d", "double", "value: spend to expect of the next 90 days, cents"),
         Column("expected_purchases_90d", "double", "value: purchase days to expect of the next 90 days"),
-        Column("lifetime_value_cents_365d", "double", "value: spend to expect of a year, cents: that of 90 days, gone on with as BG/NBD and Gamma-Gamma go on"),
+        Column(
+            "lifetime_value_cents_365d",
+            "double",
+            "value: spend to expect of a year, cents: that of 90 days, gone on with as BG/NBD and Gamma-Gamma go on",
+        ),
         Column("segment", "varchar", "segment: named cell of recency, frequency and monetary fifths"),
         Column("model_version", "varchar", "the model behind the model fields; null before the first model"),
     ),

@@ -36,7 +36,7 @@ from portrait_assets.kernels.trained import TrainedModel
 FORMAT = "portrait-behaviour-model/7"
 TENSORS = "tensors.safetensors"
 STAGES = ("served", "rehearsal")
-BOOSTER = re.compile(r"boosters/\w+\.\w+\.txt")
+BOOSTER = re.compile(r"boosters/\w+(\.\w+)+\.txt")
 BOOSTER_BEGINS = b"tree\n"
 
 

@@ -1,6 +1,6 @@
 """The ranker on tiny shops worked out by hand, and on one large enough to learn from."""
 
-from datetime import date, datetime, timedelta
+from datetime import datetime
 
 import numpy as np
 import polars as pl
@@ -8,7 +8,6 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from polars.testing import assert_frame_equal
 
 from portrait_assets.errors import PortraitError
 from portrait_assets.kernels.ranking import deletion
@@ -21,38 +20,10 @@ from portrait_assets.kernels.ranking.measures import measure, targets_of
 from portrait_assets.kernels.ranking.network import fit_network, list_loss
 from portrait_assets.kernels.ranking.ranker import RANKERS, fit_ranker, read_at, read_of
 from portrait_assets.kernels.ranking.reasons import REASONS, contributions, middle_of, reason_group
-from portrait_assets.kernels.ranking.recommend import recommend, recommend_live, standing_of
+from portrait_assets.kernels.ranking.recommend import recommend
 from portrait_assets.kernels.ranking.rhythm import waits_of
 from portrait_assets.kernels.sequences import day_number
-
-AS_OF = date(2024, 3, 1)
-ITEMS = pl.DataFrame(
-    {
-        "item_id": ["bread", "milk", "beer", "soap"],
-        "item_type": ["loaf", "whole", "lager", "bar"],
-        "category": ["bakery", "dairy", "drinks", "care"],
-        "department": ["food", "food", "drinks", "care"],
-        "brand": ["own", "own", "brewer", "own"],
-        "maker": ["1", "2", "3", "1"],
-        "name": [None, "Milk", None, None],
-    }
-)
-
-
-def bought(*rows: tuple[str, int, str]) -> pl.DataFrame:
-    """Lines of (user, days before AS_OF, item); a negative number is after it."""
-    midnight = datetime(AS_OF.year, AS_OF.month, AS_OF.day)
-    return pl.DataFrame(
-        [
-            {
-                "user_id": user, "item_id": item, "visit_id": f"{user}{ago}",
-                "visit_time": midnight - timedelta(days=ago) + timedelta(hours=9),
-                "units": 1, "cents": 100, "discount_cents": 0, "coupon_cents": 0, "place_id": "p",
-            }
-            for user, ago, item in rows
-        ],
-        schema_overrides={"place_id": pl.String},
-    )  # fmt: skip
+from tests.kernels.ranking_shop import AS_OF, ITEMS, THROUGH, bought, make_goods, make_shop
 
 
 def numbers(lines, user: str, item: str) -> dict[str, float]:
@@ -145,29 +116,12 @@ def test_nothing_from_the_as_of_on_moves_a_feature(events):
 
 @pytest.fixture(scope="module")
 def shop() -> pl.DataFrame:
-    """Sixty users, each with two habits of her own among forty items, on a rhythm of 4 to 12 days; now and then something else."""
-    rng, events = np.random.default_rng(5), set()
-    for u in range(60):
-        own, gap, ago = rng.choice(40, 2, replace=False), rng.integers(4, 12), float(rng.integers(1, 10))
-        while ago < 100:
-            for item in own:
-                events.add((f"u{u:02}", int(ago) - 14, f"i{item:02}"))
-            if rng.random() < 0.4:
-                events.add((f"u{u:02}", int(ago) - 14, f"i{rng.integers(40):02}"))
-            ago += gap
-    return bought(*sorted(events))
+    return make_shop()
 
 
 @pytest.fixture(scope="module")
 def goods(shop) -> pl.DataFrame:
-    names = shop["item_id"].unique().sort()
-    return pl.DataFrame({"item_id": names}).with_columns(
-        item_type=pl.concat_str(pl.lit("t"), pl.col("item_id").str.slice(1).cast(pl.Int64) // 10),
-        category=pl.lit("c"), department=pl.lit("d"), brand=pl.lit("b"), maker=pl.lit("m"), name=pl.lit(None, pl.String),
-    )  # fmt: skip
-
-
-THROUGH = AS_OF + timedelta(days=14)
+    return make_goods(shop)
 
 
 @pytest.fixture(scope="module")
@@ -217,15 +171,6 @@ def test_lists_keep_the_policy(shop, goods, learnt):
     known = shop.filter(pl.col("visit_time") < datetime(2024, 3, 1)).select("user_id", "item_id").unique()
     assert made.lists.filter(pl.col("list") == "again").join(known, on=["user_id", "item_id"], how="anti").is_empty()
     assert made.lists.filter(pl.col("list") == "discover").join(known, on=["user_id", "item_id"], how="semi").is_empty()
-
-
-def test_one_users_live_list_is_the_list_that_all_users_get(shop, goods, learnt):
-    lines, policy = lines_from(shop, goods), Policy(length=8)
-    everyone = everyone_at(lines, AS_OF, 14)
-    standing = standing_of(learnt[0], everyone, goods, policy, read_of(everyone, lines))
-    live, batch = recommend_live(standing, without(lines, [(7, ())])), recommend(learnt[0], lines, goods, AS_OF, policy)
-    assert_frame_equal(live.blended, batch.blended.filter(pl.col("user_id") == lines.users[7]), abs_tol=1e-6)
-    assert_frame_equal(live.lists, batch.lists.filter(pl.col("user_id") == lines.users[7]), abs_tol=1e-6)
 
 
 def test_a_rule_that_excludes_everything_leaves_an_empty_list(shop, goods, learnt):

@@ -101,7 +101,7 @@ def sold_in_place(known: Known, days: int) -> Runs:
     """How often each item was sold in each place within `days`."""
     place = known.lines.place[known.at]
     lately = (place >= 0) & (known.age <= days)
-    return runs_of(np.sort(known.item[lately] * max(known.lines.places, 1) + place[lately]))
+    return runs_of(np.sort(known.item[lately] * max(len(known.lines.places), 1) + place[lately]))
 
 
 def sellers(known: Known) -> dict[str, np.ndarray]:

@@ -9,7 +9,7 @@ import numpy as np
 from portrait_assets.kernels.ranking.candidates import Candidates
 from portrait_assets.kernels.ranking.everyone import WEEK_DAYS, Block, Everyone
 from portrait_assets.kernels.ranking.known import Known, known_at, visits_with
-from portrait_assets.kernels.ranking.lines import GROUPS, Lines
+from portrait_assets.kernels.ranking.lines import GROUPS, USUAL_PLACE, Lines
 from portrait_assets.kernels.ranking.neighbours import Neighbours, values_at
 from portrait_assets.kernels.ranking.rhythm import NEVER_DAYS, Runs, rhythm, runs_of
 
@@ -26,15 +26,17 @@ RANKED = (
 )
 
 
-def pair_features(everyone: Everyone, lines: Lines, candidates: Candidates, near: Neighbours) -> tuple[np.ndarray, list[str]]:
-    """(N, F) float32 of the candidates of `lines`' users, NaN where there is nothing to tell, and the F names."""
+def pair_features(
+    everyone: Everyone, lines: Lines, candidates: Candidates, near: Neighbours, place: int = USUAL_PLACE
+) -> tuple[np.ndarray, list[str]]:
+    """(N, F) float32 of the candidates of `lines`' users, who are at `place`; NaN where there is nothing to tell. And the F names."""
     known = known_at(lines, everyone.as_of, everyone.horizon)
     user, item = candidates.user, candidates.item
     block = placed(own_block(everyone, known), *known.pairs.find(user * len(lines.items) + item), "pair")
     block |= {name: values[item] for name, values in everyone.items.items()}
     for group in GROUPS:
         block |= group_block(everyone, known, group, block, user, item)
-    block |= place_block(everyone, known, user, item) | user_block(known, user)
+    block |= place_block(everyone, known, user, item, place) | user_block(known, user)
     block |= chance_block(known, block, user)
     block |= {"alike": values_at(near.alike, user, item), "goes_with": values_at(near.goes_with, user, item)}
     block["taste"] = near.taste_at(user, item)
@@ -95,15 +97,15 @@ def group_block(everyone: Everyone, known: Known, group: str, block: Block, user
     return out
 
 
-def place_block(everyone: Everyone, known: Known, user: np.ndarray, item: np.ndarray) -> Block:
-    """How often the item was sold lately where the user mostly goes, and how faithful the user is to that place."""
-    lines, users, width = known.lines, len(known.lines.users), max(known.lines.places, 1)
+def place_block(everyone: Everyone, known: Known, user: np.ndarray, item: np.ndarray, at: int) -> Block:
+    """How often the item was sold lately where the users are, or else mostly go, and how faithful each is to that place."""
+    lines, users, width = known.lines, len(known.lines.users), max(len(known.lines.places), 1)
     place = lines.place[known.at]
     told = place >= 0
     mass = np.bincount(known.user[told] * width + place[told], weights=2.0 ** (-known.age[told] / 45), minlength=users * width)
     mass = mass.reshape(users, width)
-    main = mass.argmax(1)
-    out: Block = {"user_place_share": (mass.max(1) / np.maximum(mass.sum(1), 1e-9))[user]}
+    main = mass.argmax(1) if at == USUAL_PLACE else np.full(users, at)
+    out: Block = {"user_place_share": (mass[np.arange(users), main] / np.maximum(mass.sum(1), 1e-9))[user]}
     for days, runs in everyone.sold_in_place.items():
         run, found = runs.find(item * width + main[user])
         out[f"item_sold_in_place_{days}d"] = np.where(found, runs.length[run], 0) if len(runs.key) else np.zeros(len(user))
@@ -144,7 +146,7 @@ def chance_block(known: Known, block: Block, user: np.ndarray) -> Block:
 
 def rank_within(group: np.ndarray, value: np.ndarray) -> np.ndarray:
     """(N,) 0 for the largest value of each group, ties in the given order, NaN last."""
-    order = np.lexsort((np.arange(len(value)), -np.nan_to_num(value, nan=-np.inf), group))
+    order = np.lexsort((-np.nan_to_num(value, nan=-np.inf), group))
     runs = runs_of(group[order])
     rank = np.empty(len(value))
     rank[order] = np.arange(len(value)) - runs.start[runs.of] if len(value) else 0

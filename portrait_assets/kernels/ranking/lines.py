@@ -18,6 +18,7 @@ from portrait_assets.kernels.sequences import day_number, encode
 BY_LINE = ("user", "item", "units", "cents", "discount", "has_coupon", "place")
 GROUPS = ("item_type", "category", "department", "maker", "make")  # what items are alike by; a make is a type of one maker
 DAY_US = 86_400e6
+USUAL_PLACE = -1  # in the place of a code: wherever each user mostly goes
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ class Lines:
     discount: np.ndarray  # (E,) float64 cents off
     has_coupon: np.ndarray  # (E,) bool
     place: np.ndarray  # (E,) int64 code
-    places: int
+    places: list[str]  # (P,) sorted
     visit_user: np.ndarray  # (V,) int64, by user, then time
     visit_day: np.ndarray  # (V,) float64
 
@@ -50,6 +51,16 @@ class Lines:
         """(V,) which of its user's visits each is, from 1."""
         first = np.searchsorted(self.visit_user, np.arange(len(self.users)))
         return np.arange(len(self.visit_user)) - first[self.visit_user] + 1
+
+    @cached_property
+    def item_codes(self) -> dict[str, int]:
+        """The code of each item."""
+        return {name: code for code, name in enumerate(self.items)}
+
+    @cached_property
+    def place_codes(self) -> dict[str | None, int]:
+        """The code of each place."""
+        return {name: code for code, name in enumerate(self.places)}
 
     @cached_property
     def by_group(self) -> dict[str, np.ndarray]:
@@ -141,7 +152,7 @@ def lines_from(frame: pl.DataFrame, items: pl.DataFrame) -> Lines:
         discount=numbers["discount_cents"],
         has_coupon=numbers["coupon_cents"] > 0,
         place=place_code[order],
-        places=len(places),
+        places=places,
         visit_user=visit_user,
         visit_day=visits["visit_time"].dt.epoch("us").to_numpy() / DAY_US,
     )

@@ -20,7 +20,8 @@ LEAST_BUYERS = 20  # an item of fewer has no neighbours of its own
 LEAST_ALIKE = 4  # an item of fewer is not told by users alike
 TASTE_HALF_LIFE = 60.0
 RECENT_HALF_LIFE = 30.0
-ROWS_AT_ONCE = 2000
+NO_ITEMS = np.zeros(0, np.int64)
+ROWS_AT_ONCE = 200  # slabs that stay in the cache
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,7 @@ class Neighbours:
     peers: sparse.csr_matrix  # weights of those of the neighbourhood most like each
     user_taste: np.ndarray  # (U, TASTES)
     hood: Neighbourhood
+    basket: np.ndarray  # (B,) items that every user of these holds now
 
     def taste_at(self, user: np.ndarray, item: np.ndarray) -> np.ndarray:
         """(N,) how well an item fits the user's main tastes."""
@@ -62,7 +64,7 @@ def neighbourhood_at(lines: Lines, as_of: date) -> Neighbourhood:
     counts, recent = habits_at(lines, as_of)
     buyers = np.bincount(counts.indices, minlength=counts.shape[1])
     rarity = np.log((len(lines.users) + 1) / (buyers + 1))
-    weighted = unit_rows(counts @ sparse.diags(rarity))
+    weighted = unit_rows(by_column(counts, rarity))
     common = np.flatnonzero(buyers >= LEAST_BUYERS)
     between = unit_rows(counts[:, common].T.tocsr())
     place = sparse.coo_matrix(strongest(between, between.T.tocsr(), ALIKE_ITEMS, np.arange(len(common))))
@@ -75,20 +77,20 @@ def neighbourhood_at(lines: Lines, as_of: date) -> Neighbourhood:
         weighted=weighted,
         by_item=weighted.T.tocsr(),
         recent=sorted_csr(recent),
-        told=sorted_csr(recent @ sparse.diags((buyers >= LEAST_ALIKE).astype(np.float64))),
+        told=sorted_csr(by_column(recent, buyers >= LEAST_ALIKE)),
         partners=sorted_csr(sparse.csr_matrix((place.data, (common[place.row], common[place.col])), shape=(len(rarity),) * 2)),
         item_taste=item_taste,
     )
 
 
-def neighbours_of(hood: Neighbourhood, lines: Lines, as_of: date) -> Neighbours:
-    """Of the users of `lines`; nobody is like oneself."""
-    counts, recent = habits_at(lines, as_of)
-    weighted = unit_rows(counts @ sparse.diags(hood.rarity))
+def neighbours_of(hood: Neighbourhood, lines: Lines, as_of: date, basket: np.ndarray = NO_ITEMS) -> Neighbours:
+    """Of the users of `lines`; nobody is like oneself. What goes with the items in the `basket` counts as if they were just bought."""
+    counts, recent = habits_at(lines, as_of, basket)
+    weighted = unit_rows(by_column(counts, hood.rarity))
     oneself = np.array([hood.users.get(name, -1) for name in lines.users], np.int64)
     peers = strongest(weighted, hood.by_item, ALIKE_USERS, oneself)
     peers.data **= 2
-    peers = sparse.diags(1 / np.maximum(np.asarray(peers.sum(1)).ravel(), 1e-12)) @ peers
+    peers = by_row(peers, 1 / np.maximum(np.asarray(peers.sum(1)).ravel(), 1e-12))
     return Neighbours(
         alike=sorted_csr(peers @ hood.told),
         goes_with=sorted_csr(recent @ hood.partners),
@@ -96,17 +98,21 @@ def neighbours_of(hood: Neighbourhood, lines: Lines, as_of: date) -> Neighbours:
         peers=sorted_csr(peers),
         user_taste=weighted @ hood.item_taste,
         hood=hood,
+        basket=basket,
     )
 
 
-def habits_at(lines: Lines, as_of: date) -> tuple[sparse.csr_matrix, sparse.csr_matrix]:
-    """(U, I) decayed counts of what each user bought, slowly and fast fading, logarithms taken."""
+def habits_at(lines: Lines, as_of: date, basket: np.ndarray = NO_ITEMS) -> tuple[sparse.csr_matrix, sparse.csr_matrix]:
+    """(U, I) decayed counts of what each user bought, slowly and fast fading, logarithms taken; the `basket` is in the fast one alone."""
     known = lines.before(as_of)
     age, cells = day_number(as_of) - lines.day[known], (lines.user[known], lines.item[known])
     shape = (len(lines.users), len(lines.items))
     slow = sparse.csr_matrix((taste_mass(age), cells), shape=shape)
     slow.data = damped(slow.data)
-    fast = sparse.csr_matrix((2.0 ** (-age / RECENT_HALF_LIFE), cells), shape=shape)
+    users = len(lines.users)
+    held = (np.repeat(np.arange(users), len(basket)), np.tile(basket, users))
+    mass = np.concatenate([2.0 ** (-age / RECENT_HALF_LIFE), np.ones(len(held[0]))])
+    fast = sparse.csr_matrix((mass, tuple(map(np.concatenate, zip(cells, held, strict=True)))), shape=shape)
     fast.data = np.log1p(fast.data)
     return slow, fast
 
@@ -131,10 +137,20 @@ def tastes(weighted: sparse.csr_matrix) -> np.ndarray:
     return items
 
 
-def unit_rows(x: sparse.spmatrix) -> sparse.csr_matrix:
+def unit_rows(x: sparse.csr_matrix) -> sparse.csr_matrix:
     """Rows of length one; an empty row stays empty."""
-    length = np.sqrt(np.asarray(x.multiply(x).sum(1)).ravel())
-    return sparse.csr_matrix(sparse.diags(1 / np.maximum(length, 1e-12)) @ x)
+    squares = sparse.csr_matrix((x.data**2, x.indices, x.indptr), shape=x.shape)
+    return by_row(x, 1 / np.maximum(np.sqrt(np.asarray(squares.sum(1)).ravel()), 1e-12))
+
+
+def by_row(x: sparse.csr_matrix, weight: np.ndarray) -> sparse.csr_matrix:
+    """Rows times their weights (N,)."""
+    return sparse.csr_matrix((x.data * np.repeat(weight, np.diff(x.indptr)), x.indices, x.indptr), shape=x.shape)
+
+
+def by_column(x: sparse.csr_matrix, weight: np.ndarray) -> sparse.csr_matrix:
+    """Columns times their weights (D,)."""
+    return sparse.csr_matrix((x.data * weight[x.indices], x.indices, x.indptr), shape=x.shape)
 
 
 def strongest(x: sparse.csr_matrix, others: sparse.csr_matrix, count: int, oneself: np.ndarray) -> sparse.csr_matrix:

@@ -5,6 +5,7 @@ contributed. So no reason is given that the score does not contain.
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from scipy import sparse
@@ -16,6 +17,7 @@ from portrait_assets.kernels.sequences import day_number
 
 NAMED = 5  # events at most that a reason speaks of
 REGULAR = 3  # visits from which a rhythm is told
+ROWS_AT_ONCE = 500
 GROUPED = tuple(f"{group}_" for group in GROUPS)
 
 
@@ -48,14 +50,22 @@ class Names:
 
 def contributions(ranker: Ranker, x: np.ndarray, middle: np.ndarray) -> np.ndarray:
     """(N, REASONS) how much the score of each row would fall with each group as in `middle` (F,)."""
-    score, _ = ranker.scores(x)
-    falls = np.zeros((len(x), len(REASONS)))
-    for k, reason in enumerate(REASONS):
-        columns = [j for j, name in enumerate(ranker.names) if reason_group(name) == reason]
-        without = x.copy()
-        without[:, columns] = middle[columns]
-        falls[:, k] = score - ranker.scores(without)[0]
-    return falls
+    falls = [np.zeros((0, len(REASONS)))]
+    for start in range(0, len(x), ROWS_AT_ONCE):
+        some = x[start : start + ROWS_AT_ONCE]
+        versions = np.repeat(some[None], 1 + len(REASONS), axis=0)  # (1 + REASONS, n, F): whole, then without each group
+        for without, columns in zip(versions[1:], columns_of(ranker.names), strict=True):
+            without[:, columns] = middle[columns]
+        score = ranker.scores(versions.reshape(-1, x.shape[1]))[0].reshape(1 + len(REASONS), len(some))
+        falls.append((score[0] - score[1:]).T)
+    return np.concatenate(falls)
+
+
+@lru_cache(maxsize=2)
+def columns_of(names: tuple[str, ...]) -> tuple[np.ndarray, ...]:
+    """The columns of each of REASONS among the features `names`."""
+    groups = [reason_group(name) for name in names]
+    return tuple(np.array([j for j, group in enumerate(groups) if group == reason], np.int64) for reason in REASONS)
 
 
 def middle_of(x: np.ndarray) -> np.ndarray:
@@ -129,7 +139,9 @@ def _alike(facts: Facts) -> str | None:
 
 def _goes_with(facts: Facts) -> str | None:
     partner = strongest_partner(facts.read.near, facts.user, facts.item)
-    return None if partner is None else f"goes with {facts.names.item[partner]}, bought lately"
+    if partner is None:
+        return None
+    return f"goes with {facts.names.item[partner]}, {'in the basket' if partner in facts.read.near.basket else 'bought lately'}"
 
 
 def _everyone(facts: Facts) -> str:
@@ -205,7 +217,7 @@ def peers_of(near: Neighbours, user: int) -> int:
 def peers_with(near: Neighbours, user: int, item: int) -> int:
     """How many of the users most alike have bought the item."""
     peers, _ = row_of(near.peers, user)
-    return sum(item in row_of(near.hood.recent, int(peer))[0] for peer in peers)
+    return sum(int((row_of(near.hood.recent, int(peer))[0] == item).any()) for peer in peers)
 
 
 def strongest_partner(near: Neighbours, user: int, item: int) -> int | None:

@@ -8,13 +8,15 @@ import polars as pl
 from threadpoolctl import threadpool_limits
 
 from portrait_assets.kernels.ranking.everyone import Everyone, everyone_at
-from portrait_assets.kernels.ranking.lines import Lines
-from portrait_assets.kernels.ranking.lists import Policy, make_lists
+from portrait_assets.kernels.ranking.lines import Lines, without
+from portrait_assets.kernels.ranking.lists import Lists, Policy, make_lists
+from portrait_assets.kernels.ranking.neighbours import NO_ITEMS
 from portrait_assets.kernels.ranking.ranker import Ranker, Read, read_of
 from portrait_assets.kernels.ranking.reasons import Names, contributions, middle_of, tell
 from portrait_assets.kernels.sequences import day_number
 
 DRAWN = "drawn to explore; "  # begins the reason of what the scores would not show
+MIDDLING_USERS = 200
 LEVELS = ("item_id", "item_type", "category", "department", "brand", "maker")
 SCHEMA = {
     "user_id": pl.String,
@@ -45,43 +47,67 @@ class Standing:
     described: pl.DataFrame
     names: Names
     policy: Policy
-    middle: np.ndarray  # (F,) the median candidate of all users: what a reason is told against
+    middle: np.ndarray  # (F,) the median candidate: what a reason is told against
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """The N candidates of a read with what to rank by and the probability, both (N,), and the lists made of them."""
+
+    read: Read
+    score: np.ndarray
+    probability: np.ndarray
+    lists: Lists
 
 
 def recommend(ranker: Ranker, lines: Lines, items: pl.DataFrame, as_of: date, policy: Policy) -> Recommended:
     """For every user with a line before as_of. The same inputs give the same rows."""
     with threadpool_limits(1):  # as `read_at`
         everyone = everyone_at(lines, as_of, ranker.config.horizon_days)
-        read = read_of(everyone, lines)
-    return listed(standing_of(ranker, everyone, items, policy, read), lines, read)
+        standing, read = standing_of(ranker, everyone, items, policy), read_of(everyone, lines)
+    return listed(standing, lines, read)
 
 
-def standing_of(ranker: Ranker, everyone: Everyone, items: pl.DataFrame, policy: Policy, read: Read) -> Standing:
-    """`read` is of all users."""
+def standing_of(ranker: Ranker, everyone: Everyone, items: pl.DataFrame, policy: Policy) -> Standing:
+    """`items` describe, as `described_items` reads them."""
     described = described_items(everyone.lines, items)
-    return Standing(ranker, everyone, described, names_of(described), policy, middle_of(read.x))
+    return Standing(ranker, everyone, described, names_of(described), policy, middling(everyone))
 
 
-def recommend_live(standing: Standing, lines: Lines) -> Recommended:
-    """For the users of `lines`, with all they did so far; coded as everyone's (`lines.without` makes copies of some)."""
-    return listed(standing, lines, read_of(standing.everyone, lines))
+def middling(everyone: Everyone) -> np.ndarray:
+    """(F,) the median candidate of some users, at equal distances in the order of their ids: nobody need read all users for it."""
+    lines = everyone.lines
+    users = np.unique(lines.user[lines.before(everyone.as_of)])
+    some = users[np.linspace(0, len(users) - 1, min(len(users), MIDDLING_USERS)).astype(np.int64)]
+    return middle_of(read_of(everyone, without(lines, [(int(user), ()) for user in some])).x)
+
+
+def ranked(standing: Standing, lines: Lines, read: Read, hidden: np.ndarray = NO_ITEMS) -> Ranked:
+    """The lists of the users of `lines`, of whom `read` was read; `hidden` items are in none."""
+    described, policy = standing.described, standing.policy
+    score, probability = standing.ranker.scores(read.x)
+    score = score + boosts(described, read, policy)
+    shown = allowed(lines, described, read, read.as_of, policy) & ~np.isin(read.candidates.item, hidden)
+    return Ranked(read, score, probability, make_lists(lines, read.candidates, score, shown, policy, read.as_of))
+
+
+def reasons_of(standing: Standing, read: Read, rows: np.ndarray) -> list[str]:
+    """Why each of `rows` (M,) of the candidates is offered."""
+    return tell(read, rows, contributions(standing.ranker, read.x[rows], standing.middle), standing.names)[1]
 
 
 def listed(standing: Standing, lines: Lines, read: Read) -> Recommended:
     """The lists of the users of `lines`, of whom `read` was read."""
-    ranker, described, policy = standing.ranker, standing.described, standing.policy
-    score, probability = ranker.scores(read.x)
-    score = score + boosts(described, read, policy)
-    made = make_lists(lines, read.candidates, score, allowed(lines, described, read, read.as_of, policy), policy, read.as_of)
-    parts = {"blended": made.blended, "again": made.again, "discover": made.discover}
+    made = ranked(standing, lines, read)
+    parts = {"blended": made.lists.blended, "again": made.lists.again, "discover": made.lists.discover}
     shown = np.unique(np.concatenate([rows for rows, _ in parts.values()]))
-    falls = contributions(ranker, read.x[shown], standing.middle)
-    _, texts = tell(read, shown, falls, standing.names)
-    reason = pl.Series(texts, dtype=pl.String)
+    reason = pl.Series(reasons_of(standing, read, shown), dtype=pl.String)
     frames = {}
     for name, (rows, rank) in parts.items():
         is_again = read.candidates.by["again"][rows]
-        value, chance = (made.value, made.chance) if name == "blended" else (score, np.full(len(score), np.nan))
+        value, chance = (
+            (made.lists.value, made.lists.chance) if name == "blended" else (made.score, np.full(len(made.score), np.nan))
+        )
         told = reason[np.searchsorted(shown, rows)]
         frames[name] = pl.DataFrame(
             {
@@ -90,7 +116,7 @@ def listed(standing: Standing, lines: Lines, read: Read) -> Recommended:
                 "rank": rank,
                 "item_id": [lines.items[k] for k in read.candidates.item[rows]],
                 "score": value[rows],
-                "probability": probability[rows],
+                "probability": made.probability[rows],
                 "reason": told.zip_with(pl.Series(np.isnan(chance[rows])), DRAWN + told),
                 "draw_chance": pl.Series(chance[rows], dtype=pl.Float64).fill_nan(None),
             },

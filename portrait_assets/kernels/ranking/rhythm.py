@@ -12,6 +12,7 @@ HALF_LIVES = (14.0, 45.0, 120.0, 300.0)
 SHORTEST_GAP = 0.5  # days: two visits of one day are no rhythm
 GAP_HALF_LIFE = 60.0
 LONGEST_GAP = 4095.0
+BLOCK = 64  # a power of two
 
 
 @dataclass(frozen=True)
@@ -90,31 +91,54 @@ def gaps_of(runs: Runs, day: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 @dataclass(frozen=True)
+class Ascending:
+    """Values in order, then BLOCK infinite ones; and every BLOCK-th: so few that they stay in the cache from one search to the next."""
+
+    values: np.ndarray
+    every: np.ndarray
+
+    @classmethod
+    def of(cls, values: np.ndarray) -> "Ascending":
+        """Of (G,) values in any order."""
+        ordered = np.append(np.sort(values), np.full(BLOCK, np.inf))
+        return cls(ordered, ordered[:-BLOCK:BLOCK].copy())
+
+    def __len__(self) -> int:
+        return len(self.values) - BLOCK
+
+    def up_to(self, asked: np.ndarray) -> np.ndarray:
+        """(N,) how many values are no larger than each of `asked`, as `searchsorted` from the right says, some times faster."""
+        found = np.maximum((np.searchsorted(self.every, asked, side="right") - 1) * BLOCK + 1, 0)
+        step = BLOCK // 2
+        while step:
+            found += step * (self.values[found + step - 1] <= asked)
+            step //= 2
+        return found
+
+
+@dataclass(frozen=True)
 class Waits:
     """How long all users waited between two visits with a thing of a kind."""
 
-    by_kind: np.ndarray  # (G,) kind * (LONGEST_GAP + 1) + days, ascending
-    days: np.ndarray  # (G,) ascending, whatever the kind
+    by_kind: Ascending  # kind * (LONGEST_GAP + 1) + days
+    ends: np.ndarray  # (kinds,) where in `by_kind` each kind ends
+    days: Ascending  # whatever the kind
 
     def return_chance(self, kind: np.ndarray, waited: np.ndarray, horizon: float, prior: float) -> np.ndarray:
         """(N,) the share of waits of a kind longer than `waited` days that end within `horizon` more.
 
         A kind seldom seen leans to all kinds together, worth `prior` waits.
         """
-        scale = LONGEST_GAP + 1
         waited = np.minimum(waited, LONGEST_GAP - horizon - 1)
-
-        def between(low: np.ndarray, high: np.ndarray | float) -> np.ndarray:
-            lower = np.searchsorted(self.by_kind, kind * scale + low, side="right")
-            return np.searchsorted(self.by_kind, kind * scale + high, side="right") - lower
-
-        longer = len(self.days) - np.searchsorted(self.days, waited, side="right")
-        ending = np.searchsorted(self.days, waited + horizon, side="right") - np.searchsorted(self.days, waited, side="right")
-        base = ending / np.maximum(longer, 1)
-        return (between(waited, waited + horizon) + prior * base) / (between(waited, LONGEST_GAP) + prior)
+        here, there = (self.days.up_to(days) for days in (waited, waited + horizon))
+        base = (there - here) / np.maximum(len(self.days) - here, 1)
+        kind = np.minimum(kind, len(self.ends) - 1)
+        here, there = (self.by_kind.up_to(kind * (LONGEST_GAP + 1) + days) for days in (waited, waited + horizon))
+        return (there - here + prior * base) / (self.ends[kind] - here + prior)
 
 
 def waits_of(kind: np.ndarray, gap: np.ndarray) -> Waits:
     """`kind` and `gap` (G,) are observed."""
-    gap = np.minimum(gap, LONGEST_GAP)
-    return Waits(np.sort(kind * (LONGEST_GAP + 1) + gap), np.sort(gap))
+    gap, kinds = np.minimum(gap, LONGEST_GAP), int(kind.max(initial=-1)) + 2  # the last is any that nobody waited for
+    ends = np.cumsum(np.bincount(kind, minlength=kinds))
+    return Waits(Ascending.of(kind * (LONGEST_GAP + 1) + gap), ends, Ascending.of(gap))

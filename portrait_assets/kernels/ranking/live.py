@@ -1,0 +1,109 @@
+"""One user's lists on request: what the user did up to now, read against what everyone did up to a day before.
+
+What is made here for an as-of is what `recommend` makes for it, as far as everyone's numbers are the same: they stay those of the
+standing's own as-of. An item that nobody had bought by then has none, so it is not offered; that the user was there counts.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from typing import Any
+
+import numpy as np
+
+from portrait_assets.kernels.ranking.candidates import candidates_of
+from portrait_assets.kernels.ranking.features import pair_features
+from portrait_assets.kernels.ranking.lines import DAY_US, USUAL_PLACE, Lines
+from portrait_assets.kernels.ranking.neighbours import neighbours_of
+from portrait_assets.kernels.ranking.ranker import NO_PAIRS, Read
+from portrait_assets.kernels.ranking.recommend import Standing, ranked, reasons_of
+from portrait_assets.kernels.ranking.rhythm import runs_of
+
+
+@dataclass(frozen=True)
+class Context:
+    """Where the user is now, None for where the user mostly goes, and the items in the basket."""
+
+    place: str | None = None
+    basket: tuple[str, ...] = ()
+
+
+NOWHERE = Context()
+
+
+@dataclass(frozen=True)
+class Bought:
+    """M purchases of one user, in any order."""
+
+    item: Sequence[str]
+    visit: Sequence[str]
+    place: Sequence[str | None]
+    time_us: np.ndarray  # (M,) microseconds since 1970-01-01, UTC
+    cents: np.ndarray  # (M,) float64, as the next two
+    discount: np.ndarray
+    coupon: np.ndarray
+
+
+def lines_of(everyone: Lines, user_id: str, bought: Bought) -> Lines:
+    """What one user bought as lines under everyone's codes, as `lines_from` makes them."""
+    began: dict[str, int] = {}
+    for visit, moment in zip(bought.visit, bought.time_us.tolist(), strict=True):
+        began[visit] = min(moment, began.get(visit, moment))
+    visits = sorted(began, key=lambda visit: (began[visit], visit))
+    number = {visit: k for k, visit in enumerate(visits)}
+    code = np.array([everyone.item_codes.get(item, -1) for item in bought.item], np.int64)
+    key = code * len(visits) + np.array([number[visit] for visit in bought.visit], np.int64)
+    order = np.argsort(key, kind="stable")[np.count_nonzero(code < 0) :]
+    runs = runs_of(key[order])
+    place = np.array([everyone.place_codes.get(place, -1) for place in bought.place], np.int64)[order]
+    return replace(
+        everyone,
+        users=[user_id],
+        user=np.zeros(len(runs.key), np.int64),
+        item=runs.key // max(len(visits), 1),
+        visit=runs.key % max(len(visits), 1),
+        units=runs.length.astype(np.float64),
+        cents=runs.sum(bought.cents[order]),
+        discount=runs.sum(bought.discount[order]),
+        has_coupon=runs.sum(bought.coupon[order]) > 0,
+        place=np.maximum.reduceat(place, runs.start) if len(order) else place,
+        visit_user=np.zeros(len(visits), np.int64),
+        visit_day=np.array([began[visit] for visit in visits]) / DAY_US,
+    )
+
+
+def recommend_live(
+    standing: Standing, lines: Lines, as_of: date, context: Context = NOWHERE, which: str = "blended"
+) -> list[dict[str, Any]]:
+    """Rows of one list of the one user of `lines`, which `lines_of` made, as an export has them; none where nothing is known.
+
+    `which` is a field of Lists. What is in the basket is not offered, and counts as just bought for what goes with it, for nothing else.
+    A KeyError where the place is none of everyone's.
+    """
+    codes = standing.everyone.lines.item_codes
+    place = USUAL_PLACE if context.place is None else standing.everyone.lines.place_codes[context.place]
+    basket = np.array([codes[item] for item in context.basket if item in codes], np.int64)
+    everyone = replace(standing.everyone, as_of=as_of)  # so the user is read as of then
+    near = neighbours_of(everyone.near, lines, as_of, basket)
+    candidates = candidates_of(everyone, lines, near, NO_PAIRS)
+    if not len(candidates.user):
+        return []
+    read = Read(as_of, candidates, near, *pair_features(everyone, lines, candidates, near, place))
+    made = ranked(standing, lines, read, basket)
+    rows, ranks = getattr(made.lists, which)
+    described = standing.described
+    return [
+        {
+            "rank": int(rank),
+            "item_id": lines.items[item],
+            "score": float(made.score[row]),
+            "probability": float(made.probability[row]),
+            "reason": reason,
+            "list": "again" if candidates.by["again"][row] else "discover",
+            "item_name": described["name"][item],
+            "category": described["category"][item],
+        }
+        for row, rank, item, reason in zip(
+            rows, ranks, candidates.item[rows].tolist(), reasons_of(standing, read, rows), strict=True
+        )
+    ]
