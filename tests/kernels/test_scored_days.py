@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from portrait_assets.assets.scoring import scored_days, vector_rows
+from portrait_assets.bench.vector import NETWORK, measured
 from portrait_assets.kernels import storage
 from portrait_assets.partitions import DAY, Window
 from tests.small_world import World, event
@@ -55,3 +56,13 @@ def test_what_happens_after_a_day_does_not_move_its_vectors(world: World):
         )
     assert alone["user_id"].to_list() == ["ann", "bob"]
     assert np.array_equal(np.array(alone["embedding"].to_list()), np.array(first["embedding"].to_list()))
+
+
+def test_what_a_vector_costs_is_told_step_by_step(world: World):
+    found = measured(world.home)
+    assert (found.users, found.visits, found.total) == (
+        2,
+        14,
+        pytest.approx(sum(found.seconds.values()) - found.seconds[NETWORK]),
+    )
+    assert {visits for visits, _ in found.alone} == {7} and min(found.seconds.values()) >= 0
