@@ -1,7 +1,7 @@
 """The tag catalogue: what an entry may say, and the judgement of a whole file before any of it runs."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from string import Formatter
 from typing import Annotated, Any, Literal
@@ -97,7 +97,7 @@ def parse_catalogue(content: dict[str, Any], path: Path, text: str = "") -> tupl
         for entry in entries
         if isinstance(entry, dict) and isinstance(entry.get("id"), str) and isinstance(entry.get("value"), str)
     }
-    row = SnapshotRow()
+    row = SnapshotRow(_expressions(entries, values))
     tags: dict[str, Tag] = {}
     for entry, where in zip(entries, places, strict=True):
         if isinstance(entry, dict) and entry.get("id") in tags:
@@ -105,6 +105,17 @@ def parse_catalogue(content: dict[str, Any], path: Path, text: str = "") -> tupl
         tag = _examine(validate(TagEntry, entry, where), row, values, where)
         tags[tag.id] = tag
     return tuple(tags.values())
+
+
+def _expressions(entries: list[Any], values: dict[str, str]) -> Iterator[str]:
+    """All SQL of well-formed entries, as `_examine` will ask for it."""
+    for entry in entries:
+        try:
+            tag = TagEntry.model_validate(entry)
+            written = [tag.value, tag.confidence, *tag.evidence.values(), *([tag.origin] if tag.origin else [])]
+            yield from [expanded(sql, values, (tag.id,)) for sql in written]
+        except ValueError:  # it is told by its place later
+            continue
 
 
 def _place(path: Path, number: int, entry: Any, lines: list[dict[str, int]]) -> Callable[[str], str]:

@@ -1,7 +1,7 @@
 """What an SQL expression over one snapshot row is: which columns it reads, of what type it is, whether it may stand."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +9,7 @@ import duckdb
 
 from portrait_assets.columns import PORTRAITS_SNAPSHOTS
 
+CLOSE = "\n)"  # on a line of its own: a comment at the end of an expression must not swallow it
 FRACTIONS = ("DOUBLE", "FLOAT", "DECIMAL")
 
 
@@ -32,9 +33,12 @@ class Expression:
 
 
 class SnapshotRow:
-    """An empty table of snapshot rows that expressions are tried on, in memory."""
+    """An empty table of snapshot rows that expressions are tried on, in memory.
 
-    def __init__(self) -> None:
+    Those of `together` are parsed and, where all of them can be, bound in one go, which is many times as fast as one by one.
+    """
+
+    def __init__(self, together: Iterable[str] = ()) -> None:
         self.connection = duckdb.connect()
         self.connection.execute(f"create schema {PORTRAITS_SNAPSHOTS.schema}")
         self.connection.execute(PORTRAITS_SNAPSHOTS.ddl())
@@ -45,6 +49,8 @@ class SnapshotRow:
                 "select function_name from duckdb_functions() where function_type = 'scalar' and stability != 'CONSISTENT'"
             ).fetchall()
         )
+        wanted = list(dict.fromkeys(together))
+        self.parsed, self.types = self._read(wanted), self._bound(wanted)
 
     def examine(self, sql: str) -> Expression:
         """The expression `sql`; ExpressionError unless it is a pure function of one snapshot row."""
@@ -65,19 +71,38 @@ class SnapshotRow:
         return Expression(sql, self._bind(sql), frozenset((heads | names) & self.columns), results)
 
     def _parse(self, sql: str) -> dict[str, Any]:
-        answer = self.connection.execute("select json_serialize_sql($text)", {"text": f"select ({sql}\n)"}).fetchone()
-        assert answer is not None
-        parsed = json.loads(answer[0])
+        parsed = json.loads(self.parsed[sql] if sql in self.parsed else self._read([sql])[sql])
         if parsed["error"]:
             raise ExpressionError(f"is not one SQL expression: {_first_line(parsed['error_message'])}")
         if len(parsed["statements"]) != 1 or len(parsed["statements"][0]["node"]["select_list"]) != 1:
             raise ExpressionError("is not one SQL expression")
         return dict(parsed["statements"][0]["node"])
 
-    def _bind(self, sql: str) -> str:
+    def _read(self, texts: list[str]) -> dict[str, str]:
+        """What DuckDB's parser makes of each expression, as JSON; an error is part of it."""
+        found = self.connection.execute(
+            "select sql, json_serialize_sql('select (' || sql || $close) from (select unnest($texts) as sql)",
+            {"texts": texts, "close": CLOSE},
+        )
+        return dict(found.fetchall())
+
+    def _bound(self, together: list[str]) -> dict[str, str]:
+        """The type of each of `together`; of none where one of them is wrong, which examining them one by one then tells."""
         try:
             described = self.connection.execute(
-                f"describe select user_id, ({sql}\n) as tried from {PORTRAITS_SNAPSHOTS.name} as snapshot_rows"
+                f"describe select {', '.join(f'({sql}{CLOSE}' for sql in ['0', *together])} from {PORTRAITS_SNAPSHOTS.name} as snapshot_rows"
+            ).fetchall()
+        except duckdb.Error:
+            return {}
+        types = [str(row[1]) for row in described[1:]]
+        return dict(zip(together, types, strict=True)) if len(types) == len(together) else {}
+
+    def _bind(self, sql: str) -> str:
+        if sql in self.types:
+            return self.types[sql]
+        try:
+            described = self.connection.execute(
+                f"describe select user_id, ({sql}{CLOSE} as tried from {PORTRAITS_SNAPSHOTS.name} as snapshot_rows"
             ).fetchall()
         except duckdb.Error as error:
             raise ExpressionError(f"does not fit a row of {PORTRAITS_SNAPSHOTS.name}: {_first_line(str(error))}") from None
