@@ -10,9 +10,10 @@ import polars as pl
 from portrait_assets import columns as c
 from portrait_assets.assets.common import HOME, OWNERS, definition_metadata, markdown_table, shown
 from portrait_assets.assets.evaluation import Evaluation, cutoffs_of
-from portrait_assets.assets.training import HORIZON, ITEMS, lines_at
+from portrait_assets.assets.training import DECLARED, HORIZON, ITEMS, lines_at
 from portrait_assets.home import Home
 from portrait_assets.model_card import table
+from portrait_assets.plots import bars
 from portrait_assets.resources.tracking import Tracking
 from portrait_assets.resources.warehouse import Warehouse
 
@@ -24,6 +25,8 @@ TITLES = {
     "window and first visit over the seeds, with its 95 % interval by a paired bootstrap over users",
     "generators": "Candidates, and the share of the window's purchases among them",
     "lists": "What the ten best are like",
+    "slices": "Recall and NDCG of the window for some users alone, by visits before and by what they declared (30 users or more), beside plain "
+    "boosting; ratio: the mean of the two",
     "reasons": "A thousand recommendations scored again without the events that their reason names (five at most): the share whose score "
     "falls and the mean fall, in standard deviations of scores; the fall without as many other events of the user of about that age, the ratio "
     "of the two with the lower end of its 95 % interval over cases; the share of what the best five events that a greedy search finds come to",
@@ -46,20 +49,22 @@ def ranking(
     """Assess every cutoff, log the tables to MLflow, write them as Markdown into the home."""
     chosen = cutoffs_of(config, HOME)
     tables = assessed(HOME, warehouse, chosen)
+    plot = bars(tables["rivals"].filter(pl.col("cutoff") == chosen[-1]), "rival", "window ndcg", f"NDCG at 10, {chosen[-1]}")
     with tracking.run(f"ranking {', '.join(map(str, chosen))}", {"dagster_run_id": context.run_id}) as mlflow:
         for name, frame in tables.items():
             mlflow.log_text(frame.write_csv(), f"tables/{name}.csv")
         for row in tables["ratio"].iter_rows(named=True):
             mlflow.log_metrics({f"{row['cutoff']}/{name}": row[name] for name in ("ratio", "low", "high")})
-        file = write_markdown(HOME, tables)
-        mlflow.log_artifact(str(file), "markdown")
+        file = write_markdown(HOME, tables, plot)
+        for made in (file, file.with_suffix(".png")):
+            mlflow.log_artifact(str(made), "markdown")
     told: dict[str, Any] = {name: dg.MetadataValue.md(markdown_table(tables[name])) for name in TITLES}
     with warehouse.open("record the evaluation") as session:
         session.stage_frame("evaluated", tables["figures"])
         with session.transaction():
             session.execute(f"delete from {c.MODELS_RANKING.name} where cutoff in (select cutoff from evaluated)")
             session.execute(f"insert into {c.MODELS_RANKING.name} by name select * from evaluated")
-        return shown(session, c.MODELS_RANKING, tables["figures"].height, **told, Markdown=str(file))
+        return shown(session, c.MODELS_RANKING, tables["figures"].height, plot=plot, **told, Markdown=str(file))
 
 
 def assessed(home: Home, warehouse: Warehouse, cutoffs: list[date]) -> dict[str, pl.DataFrame]:
@@ -71,14 +76,15 @@ def assessed(home: Home, warehouse: Warehouse, cutoffs: list[date]) -> dict[str,
     found: dict[str, list[pl.DataFrame]] = {name: [] for name in ("figures", *TITLES)}
     for cutoff in cutoffs:
         with warehouse.open("read for evaluation") as session:
-            lines, items = lines_at(session, cutoff + HORIZON), session.frame(ITEMS)
-        one = assess_ranking(lines_from(lines, items), cutoff, RANKERS[home.settings.model_size])
+            lines, items, attributes = lines_at(session, cutoff + HORIZON), session.frame(ITEMS), session.frame(DECLARED)
+        one = assess_ranking(lines_from(lines, items), cutoff, RANKERS[home.settings.model_size], attributes)
         parts = {
             "figures": one.rivals,
             "rivals": wide(one.rivals),
             "ratio": rounded(one.ratio),
             "generators": one.generators,
             "lists": one.lists,
+            "slices": one.slices.with_columns(pl.col(pl.Float64).round(4)),
             "reasons": one.reasons,
         }
         for name, part in parts.items():
@@ -100,12 +106,15 @@ def rounded(ratio: pl.DataFrame) -> pl.DataFrame:
     return ratio.with_columns(by_seed=pl.col("by_seed").list.eval(pl.element().round(4).cast(pl.String)).list.join(", "))
 
 
-def write_markdown(home: Home, tables: dict[str, pl.DataFrame]) -> Path:
-    """One file of all tables, in the home's folder `evaluation`."""
+def write_markdown(home: Home, tables: dict[str, pl.DataFrame], plot: bytes) -> Path:
+    """One file of all tables, and the picture beside it, in the home's folder `evaluation`."""
     file = home.settings.home_dir / "evaluation" / FILE
     file.parent.mkdir(parents=True, exist_ok=True)
     cutoffs = " ".join(f"--as-of {day}" for day in tables["ratio"]["cutoff"])
-    parts = [f"# Recommendations at past cutoffs\n\nMade by `portrait models evaluate-ranking {cutoffs} --out docs/model`.\n"]
+    parts = [
+        f"# Recommendations at past cutoffs\n\nMade by `portrait models evaluate-ranking {cutoffs} --out docs/model`.\n\n![rivals]({Path(FILE).stem}.png)\n"
+    ]
     parts += [f"## {TITLES[name]}\n\n{table(tables[name])}\n" for name in TITLES]
+    file.with_suffix(".png").write_bytes(plot)
     file.write_text("\n".join(parts), encoding="utf-8")
     return file

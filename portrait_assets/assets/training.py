@@ -45,10 +45,11 @@ order by user_id, item_id, visit_id
 """
 OUTCOME_EVENT = "purchase"
 TRAITS = ("user_id", "trait", "word")
-DECLARED = (
-    f"unpivot (select user_id, {', '.join(ATTRIBUTES)} from clean.users) on {', '.join(ATTRIBUTES)} "
-    'into name attribute value "value"'
-)
+DECLARED = f"""
+select user_id, attribute, "value"
+from (unpivot (select user_id, {", ".join(ATTRIBUTES)} from clean.users) on {", ".join(ATTRIBUTES)} into name attribute value "value")
+order by user_id, attribute
+"""
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ def frames_at(session: Session, home: Home, as_of: date, days: list[date]) -> Fr
         visits=session.frame(VISITS, as_of=as_of),
         features=session.frame(FEATURES),
         items=session.frame(ITEMS),
-        attributes=session.frame(f'select user_id, attribute, "value" from ({DECLARED}) order by user_id, attribute'),
+        attributes=session.frame(DECLARED),
     )
 
 

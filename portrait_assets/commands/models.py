@@ -121,7 +121,8 @@ def evaluate_ranking(
     file = home.settings.home_dir / "evaluation" / "ranking.md"
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)
-        file = Path(shutil.copy(file, out / file.name))
+        shutil.copy(file.with_suffix(".png"), out)
+        file = Path(shutil.copy(file, out))
     console.print(file.read_text(encoding="utf-8"), markup=False)
 
 

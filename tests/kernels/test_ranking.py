@@ -255,7 +255,12 @@ def test_rivals_are_judged_beside_the_ranker(shop, goods, monkeypatch):
     monkeypatch.setattr(deletion, "CASES", 20)
     monkeypatch.setattr(deletion, "SEARCHED_CASES", 2)
     lines = lines_from(shop, goods)
-    found = assess_ranking(lines, AS_OF, RANKERS["tiny"], seeds=(7, 8))
+    ages = pl.DataFrame(
+        [(user, "age", "old" if place < 35 else "young") for place, user in enumerate(lines.users)],
+        schema=["user_id", "attribute", "value"],
+        orient="row",
+    )
+    found = assess_ranking(lines, AS_OF, RANKERS["tiny"], ages, seeds=(7, 8))
     recall = found.rivals.filter((pl.col("target") == "window") & (pl.col("measure") == "recall"))
     by_rival = dict(recall.select("rival", "mean").iter_rows())
     assert by_rival["served"] > by_rival["popular"] + 0.2 and by_rival["TIFU-KNN"] > by_rival["popular"] + 0.2
@@ -263,6 +268,13 @@ def test_rivals_are_judged_beside_the_ranker(shop, goods, monkeypatch):
     assert row["low"] <= row["ratio"] <= row["high"] and len(row["by_seed"]) == 2
     recalls = dict(found.generators.select("generator", "recall").iter_rows())
     assert 0 < recalls["all together"] - recalls["again"] < 0.5 and recalls["all together"] >= max(recalls.values())
+    slices = {row["slice"]: row for row in found.slices.iter_rows(named=True)}
+    assert (
+        slices["everybody"]["recall"] == by_rival["served"]
+        and slices["everybody"]["rival recall"] == by_rival["plain boosting"]
+    )
+    assert slices["everybody"]["users"] == sum(row["users"] for name, row in slices.items() if name.endswith(" visits"))
+    assert "age: old" in slices and "age: young" not in slices  # of fewer than thirty nothing is said
 
 
 def test_rankers_at_a_cutoff_learn_from_nothing_after_it(shop, goods):

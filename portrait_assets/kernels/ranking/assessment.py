@@ -20,6 +20,7 @@ from portrait_assets.kernels.ranking.lines import Lines, before
 from portrait_assets.kernels.ranking.measures import DEEP, K, Measured, measure, targets_of, top
 from portrait_assets.kernels.ranking.neighbours import sorted_csr, strongest, unit_rows, values_at
 from portrait_assets.kernels.ranking.ranker import RankerConfig, Read, examples_of, fit_on, grades, read_at, read_of
+from portrait_assets.kernels.ranking.slices import slices_frame
 from portrait_assets.kernels.sequences import day_number
 
 # Thirty-five numbers an engineer would think of first; the ranker's rival is boosted on these alone, over what the user bought before.
@@ -43,6 +44,7 @@ class Assessed:
     """rivals: rival, target, measure, users, mean. ratio: what the served is to plain boosting, with its 95 % interval over users.
 
     generators: candidates a generator named and the share of the window's purchases among them. lists: how varied what is shown is.
+    slices: the window's measures for some users alone, beside plain boosting (`slices`).
     reasons: what taking out the events that a reason names does to the score (`deletion`), and the share that names none.
     """
 
@@ -50,11 +52,14 @@ class Assessed:
     ratio: pl.DataFrame
     generators: pl.DataFrame
     lists: pl.DataFrame
+    slices: pl.DataFrame
     reasons: pl.DataFrame
 
 
-def assess_ranking(lines: Lines, cutoff: date, config: RankerConfig, seeds: tuple[int, ...] = SEEDS) -> Assessed:
-    """`lines` must reach a horizon beyond `cutoff`; rankers learn from lines before it only."""
+def assess_ranking(
+    lines: Lines, cutoff: date, config: RankerConfig, attributes: pl.DataFrame, seeds: tuple[int, ...] = SEEDS
+) -> Assessed:
+    """`lines` must reach a horizon beyond `cutoff`; rankers learn from lines before it only. `attributes` are declared: for slices."""
     past = before(lines, cutoff)
     everyone = everyone_at(past, cutoff, config.horizon_days)
     read = read_of(everyone, past)
@@ -70,6 +75,7 @@ def assess_ranking(lines: Lines, cutoff: date, config: RankerConfig, seeds: tupl
         ratio_frame(served, plain),
         generators_frame(lines, read, config),
         lists_frame(lines, read, scores[0]),
+        slices_frame(lines, cutoff, served[0], plain[0], attributes),
         deletion_frame(rankers[0], everyone, read),
     )
 

@@ -1,0 +1,61 @@
+"""The measures of a ranking against scikit-learn's, on random rankings; and slices by hand."""
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.metrics import ndcg_score, recall_score
+
+from portrait_assets.kernels.ranking.lines import lines_from
+from portrait_assets.kernels.ranking.measures import Measured, measure
+from portrait_assets.kernels.ranking.slices import slices_frame
+from tests.kernels.ranking_shop import AS_OF, ITEMS, bought
+
+COUNT = 25
+MANY = pl.DataFrame({"item_id": [f"i{k:02}" for k in range(COUNT)]}).with_columns(
+    *(pl.lit("x").alias(level) for level in ITEMS.columns if level not in ("item_id", "name")), name=pl.lit(None, pl.String)
+)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    targets=st.lists(st.sets(st.integers(0, COUNT - 1), min_size=1), min_size=1, max_size=4),
+    seed=st.integers(0, 1000),
+)
+def test_recall_and_ndcg_are_those_of_a_library(targets, seed):
+    """Every user once bought everything, so that all items are candidates and none is unknown."""
+    before = [(f"u{user}", 5, f"i{k:02}") for user in range(len(targets)) for k in range(COUNT)]
+    after = [(f"u{user}", -3, f"i{k:02}") for user, wanted in enumerate(targets) for k in wanted]
+    lines = lines_from(bought(*before, *after), MANY)
+    score = np.random.default_rng(seed).permutation(len(targets) * COUNT).astype(np.float64).reshape(len(targets), COUNT)
+    user, item = np.divmod(np.arange(score.size), COUNT)
+    found = measure(lines, AS_OF, 14, user, item, score.ravel()).values["window"]
+    truth = np.zeros(score.shape)
+    for row, wanted in enumerate(targets):
+        truth[row, list(wanted)] = 1
+    shown = (np.argsort(np.argsort(-score, axis=1), axis=1) < 10).astype(int)
+    assert found["recall"] == pytest.approx([recall_score(wanted, places) for wanted, places in zip(truth, shown, strict=True)])
+    assert found["ndcg"].mean() == pytest.approx(ndcg_score(truth, score, k=10))
+
+
+def test_slices_by_hand():
+    """ann came 6 times, bob once and lately, cat once and long ago; the measures are given."""
+    rows = [("ann", ago, "milk") for ago in (60, 50, 40, 30, 20, 10)] + [("bob", 3, "milk"), ("cat", 90, "milk")]
+    lines = lines_from(bought(*rows), ITEMS)
+    users = np.arange(3)
+    ours = Measured({"window": users}, {"window": {"recall": np.array([0.9, 0.6, 0.3]), "ndcg": np.array([0.8, 0.5, 0.2])}})
+    rival = Measured({"window": users}, {"window": {"recall": np.array([0.6, 0.6, 0.6]), "ndcg": np.array([0.4, 0.5, 0.1])}})
+    declared = pl.DataFrame({"user_id": ["ann"], "attribute": ["age"], "value": ["old"]})
+    found = {row[0]: row[1:] for row in slices_frame(lines, AS_OF, ours, rival, declared).iter_rows()}
+    assert set(found) == {
+        "everybody",
+        "1 to 5 visits",
+        "6 to 20 visits",
+        "new: first seen in the last 28 days",
+        "not seen for 28 days",
+    }
+    assert found["6 to 20 visits"] == pytest.approx((1, 0.9, 0.8, 0.6, 0.4, (1.5 + 2.0) / 2))
+    assert found["1 to 5 visits"][0] == 2 and found["not seen for 28 days"][1] == 0.3
+    assert found["new: first seen in the last 28 days"] == pytest.approx((1, 0.6, 0.5, 0.6, 0.5, 1.0))
+    assert list(lines.users) == ["ann", "bob", "cat"]
