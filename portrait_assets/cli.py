@@ -22,6 +22,7 @@ from portrait_assets.partitions import parse_date, partition_of
 
 LATER = (
     "audience",
+    "campaign",
     "explain",
     "items",
     "models",

@@ -9,11 +9,22 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from portrait_assets.errors import PortraitError
-from portrait_assets.sources.mapping import EventStream, ItemStream, Lookup, Source, SourceTable, Stream, UserStream
+from portrait_assets.sources.mapping import (
+    CouponStream,
+    EventStream,
+    ItemStream,
+    Lookup,
+    Source,
+    SourceTable,
+    Stream,
+    UserStream,
+)
 from portrait_assets.words_near import nearest
 
 SHIPPED = Path(__file__).parents[1] / "packs" / "ecommerce" / "sources"
-SECTIONS: dict[str, type[BaseModel]] = {"tables": SourceTable, "events": EventStream, "items": ItemStream, "users": UserStream}
+SECTIONS: dict[str, type[BaseModel]] = {
+    "tables": SourceTable, "events": EventStream, "items": ItemStream, "users": UserStream, "coupons": CouponStream,
+}  # fmt: skip
 
 
 def load(name_or_path: str | Path = "complete_journey") -> Source:
@@ -64,10 +75,7 @@ def _named_streams(source: Source) -> Source:
     seen: set[str] = {"canonical"}
     for section in ("items", "users", "events"):
         for stream in getattr(source, section):
-            where = f"{source.path}: {section} from '{stream.table}'"
-            for table in [stream.table, *(lookup.table for lookup in stream.lookups.values())]:
-                if table not in source.tables:
-                    raise PortraitError(f"{where}: no [tables.{table}]{nearest(table, source.tables)}")
+            where = _judged_tables(source, section, stream)
             name = stream.stream or (stream.table if section == "events" else section)
             if name in seen:
                 raise PortraitError(f"{where}: a second stream named '{name}'; give it a name of its own: stream = \"…\"")
@@ -78,7 +86,20 @@ def _named_streams(source: Source) -> Source:
     for stream in source.events:
         if stream.corrects and stream.corrects not in seen:
             raise PortraitError(f"{source.path}: corrects = '{stream.corrects}' is no stream{nearest(stream.corrects, seen)}")
-    return source.model_copy(update={section: tuple(streams) for section, streams in renamed.items()})
+    found: dict[str, Any] = {section: tuple(streams) for section, streams in renamed.items()}
+    if source.coupons:
+        _judged_tables(source, "coupons", source.coupons)
+        found["coupons"] = source.coupons.model_copy(update={"stream": "coupons"})
+    return source.model_copy(update=found)
+
+
+def _judged_tables(source: Source, section: str, stream: Stream) -> str:
+    """Where the stream stands, for messages; PortraitError where a table of it is not declared."""
+    where = f"{source.path}: {section} from '{stream.table}'"
+    for table in [stream.table, *(lookup.table for lookup in stream.lookups.values())]:
+        if table not in source.tables:
+            raise PortraitError(f"{where}: no [tables.{table}]{nearest(table, source.tables)}")
+    return where
 
 
 def _explained(path: Path, text: str, error: ValidationError) -> str:

@@ -163,6 +163,14 @@ class UserStream(Stream):
     kids: Sql | None = Field(None, description="number of children")
 
 
+class CouponStream(Stream):
+    """Which items a coupon is for. Read when a campaign asks; nothing of it is landed."""
+
+    coupon_id: Sql = Field(description="the coupon")
+    item_id: Sql = Field(description="an item it is for, as events name it")
+    campaign_id: Sql | None = Field(None, description="the campaign it is of, as events name it")
+
+
 STRUCTURE = {*Stream.model_fields, "key", "duplicates", "corrects", "times"}
 
 
@@ -183,6 +191,7 @@ class Source(Declared):
     events: Annotated[tuple[EventStream, ...], BeforeValidator(_as_list)] = ()
     items: Annotated[tuple[ItemStream, ...], BeforeValidator(_as_list)] = ()
     users: Annotated[tuple[UserStream, ...], BeforeValidator(_as_list)] = ()
+    coupons: CouponStream | None = Field(None, description="which items each coupon is for")
 
     @field_validator("name")
     @classmethod

@@ -22,6 +22,7 @@ SLICED = {
     "campaigns": "household_id in (from households) and campaign_id in "
     "(select campaign_id from read_parquet('{data}/campaign_descriptions.parquet') where start_date < $until - interval 1 day)",
     "campaign_descriptions": "true",
+    "coupons": "true",
     "demographics": "household_id in (from households)",
     "products": "product_id in (select product_id from read_parquet('{data}/transactions.parquet') "
     "where household_id in (from households))",

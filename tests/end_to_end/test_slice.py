@@ -281,6 +281,22 @@ def test_recommendations_are_ranked_from_one_without_a_gap(exported: Path):
     assert lists.height == pl.read_parquet(exported / "portraits.parquet").height
 
 
+def test_a_campaign_ranks_users_says_why_and_is_measured_at_those_of_the_past(ran: Shell, folder: Path):
+    asked = ("--where", "category = 'CHEESE'", "--count", 5)
+    said = json.loads(ran.run("campaign", *asked, "--out", folder / "targets.parquet", "--json").stdout)
+    chances = [row["propensity"] for row in said["targets"]]
+    assert len(chances) == 5 and chances == sorted(chances, reverse=True) and chances[-1] > 0 and chances[0] < 1
+    assert all(row["reason"] and row["item_name"] for row in said["targets"]) and "no uplift" in said["caveat"]
+    written = pl.read_parquet(folder / "targets.parquet")
+    assert (
+        written["user_id"].to_list() == [row["user_id"] for row in said["targets"]] and written["model_version"].n_unique() == 1
+    )
+    told = ran.run("models", "evaluate-campaigns", "--from", "2017-05-01", "--through", "2017-05-10", "--out", folder).stdout
+    assert "| bought | propensity |" in told and (folder / "campaigns.md").read_text() in told
+    unknown = ran.run("campaign", "--coupon", "5111103005", code=2)
+    assert "--coupon '5111103005': there is no such coupon among 981; nearest is '51111030050'" in unknown.stderr
+
+
 def test_predictions_are_probabilities_of_what_may_be_predicted(exported: Path):
     said = pl.read_parquet(exported / "predictions.parquet")
     assert said["probability"].is_between(0, 1).all() and not said["probability"].is_nan().any()

@@ -4,7 +4,7 @@ A line is one item in one visit of one user. Lines are sorted by (user, item, vi
 together: sums over a pair are sums over a run.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import cached_property
@@ -85,6 +85,11 @@ class Lines:
         mine = np.arange(*np.searchsorted(self.user, [user, user + 1]))
         mine = mine[self.day[mine] < day_number(as_of)]
         return mine[np.lexsort((mine, -self.day[mine]))]
+
+    def marked(self, items: Collection[str]) -> np.ndarray:
+        """(I,) bool: which items these are."""
+        chosen = set(items)
+        return np.fromiter((item in chosen for item in self.items), bool, len(self.items))
 
     def pairs_before(self, as_of: date) -> np.ndarray:
         """Each (user, item) that an as-of knows, once, ascending."""
