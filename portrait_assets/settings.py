@@ -27,6 +27,8 @@ class Settings(BaseSettings):
     """That share each batch of the network's training: as many as there are GPUs."""
     training_pieces: int = Field(1, ge=1)
     """Parts that a process computes a batch in, one after another, where memory is short."""
+    item_text: Literal["words", "sentences"] = "words"
+    """What places an item by its texts: words that are counted, or the sentence model of the extra `text`."""
     narrator: Literal["template", "endpoint", "local"] = "template"
     narrator_url: str | None = None
     """Base address of an OpenAI-compatible endpoint, up to `/v1`."""

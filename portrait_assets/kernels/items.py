@@ -1,11 +1,13 @@
 """A vector for every item, bought or not: what it is (words and hierarchy) beside what it is bought with.
 
-Content: TF-IDF of words, one for each level of the hierarchy and each word of its texts, and their truncated SVD. Company: truncated SVD
+Content: TF-IDF of words, one for each level of the hierarchy and each word of its texts, and their truncated SVD; or, if asked for, the
+principal components of what a sentence model says of its texts. Company: truncated SVD
 of the visit x item table, each count over the roots of the visit's and the item's totals (correspondence analysis). An item of
 few purchases stands mostly where its content puts it: a ridge regression tells company from content, and purchases take over.
 """
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
 
@@ -18,6 +20,7 @@ from threadpoolctl import threadpool_limits
 
 HIERARCHY = ("department", "category", "item_type", "brand", "maker")
 TEXTS = ("category", "item_type", "name", "size")
+SPOKEN = ("item_type", "name", "category", "department", "brand")  # of a sentence; a size tells it nothing that helps
 WORD = re.compile(r"[^\W_]+")
 SIZE = 64  # of either half
 TRUSTED_PURCHASES = 20.0  # as many purchases as the word of the content counts for
@@ -42,10 +45,15 @@ class ItemVectors:
 
 
 def item_vectors(
-    items: pl.DataFrame, visits: pl.DataFrame, as_of: date, outcome_event: str = "purchase", seed: int = 7
+    items: pl.DataFrame,
+    visits: pl.DataFrame,
+    as_of: date,
+    outcome_event: str = "purchase",
+    seed: int = 7,
+    sentences: Callable[[list[str]], np.ndarray] | None = None,
 ) -> ItemVectors:
     """Of every item described in `items` or bought before `as_of`. Reads item_id and what there is of HIERARCHY and TEXTS; of `visits`
-    event_date, event_types and item_ids.
+    event_date, event_types and item_ids. `sentences` gives (N, C) numbers for N sentences, C at least SIZE; without it words are counted.
     """
     lines = (
         visits.filter(pl.col("event_date") < as_of)
@@ -61,7 +69,7 @@ def item_vectors(
         items.unique("item_id", keep="first", maintain_order=True), on="item_id", how="left", maintain_order="left"
     )
     with threadpool_limits(1):  # sums in one order, whatever the machine
-        content = content_vectors(described, seed)
+        content = content_vectors(described, seed) if sentences is None else meanings(described, sentences)
         item = lines["item_id"].replace_strict(ids, np.arange(len(ids)), return_dtype=pl.Int64).to_numpy().astype(np.int64)
         company, bought = company_vectors(lines["visit"].to_numpy(), item, len(ids), seed)
         placed = place_by_content(content, company, bought)
@@ -74,11 +82,41 @@ def content_vectors(described: pl.DataFrame, seed: int) -> np.ndarray:
     documents = []
     for row in described.select(*dict.fromkeys([*levels, *texts])).iter_rows(named=True):
         words = [f"{level}={row[level]}" for level in levels if row[level] is not None]
-        documents.append(words + [w.lower() for text in texts for w in WORD.findall(row[text] or "")])
+        said = (word for text in texts for word in words_of(row[text]))
+        documents.append(words + list(dict.fromkeys(said)))  # once: a name often only repeats what type and size say
     if not any(documents):
         return np.zeros((len(documents), SIZE))
     table = TfidfVectorizer(analyzer=lambda words: words, sublinear_tf=True).fit_transform(documents)
     return unit(components(table, seed))
+
+
+def words_of(text: str | None) -> list[str]:
+    """In small letters."""
+    return [word.lower() for word in WORD.findall(text or "")]
+
+
+def meanings(described: pl.DataFrame, sentences: Callable[[list[str]], np.ndarray]) -> np.ndarray:
+    """(I, SIZE) unit rows: principal components of the sentences' vectors; zero for an item of which nothing is told."""
+    texts, place = np.unique(sentences_of(described), return_inverse=True)
+    told = texts[place] != ""
+    x = sentences(texts.tolist()).astype(np.float64)[place]
+    x = np.where(told[:, None], x - x[told].mean(0) if told.any() else x, 0.0)
+    _, axes = np.linalg.eigh(x.T @ x)
+    return unit(x @ axes[:, -SIZE:])
+
+
+def sentences_of(described: pl.DataFrame) -> list[str]:
+    """What each item is, in small letters: those of SPOKEN, without one whose words are all in its size or were said before."""
+    spoken = [name for name in SPOKEN if name in described.columns]
+    found = []
+    for row in described.iter_rows(named=True):
+        parts, said = [], set(words_of(row.get("size")))
+        for text in (row[name] for name in spoken):
+            if not said.issuperset(words_of(text)):
+                parts.append(text.lower())
+                said.update(words_of(text))
+        found.append(", ".join(parts))
+    return found
 
 
 def company_vectors(visit: np.ndarray, item: np.ndarray, items: int, seed: int) -> tuple[np.ndarray, np.ndarray]:

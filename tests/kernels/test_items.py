@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from portrait_assets.kernels.items import SIZE, item_vectors
+from portrait_assets.kernels.items import SIZE, item_vectors, sentences_of
 from tests.kernels.conftest import visit_row, visits_of
 
 AS_OF = date(2024, 4, 1)
@@ -63,3 +63,37 @@ def test_nothing_bought_or_nothing_described_is_stood(items):
     assert len(vectors.ids) == items.height and np.isfinite(vectors.matrix).all()
     bought = item_vectors(items.clear(), shop(), AS_OF)
     assert len(bought.ids) == 14 and np.isfinite(bought.matrix).all() and bought.matrix.any()
+
+
+def test_a_name_that_repeats_its_type_and_size_changes_nothing():
+    """Said twice, a word would weigh more than what tells the item from others."""
+    items = described(("rye", "bread")).with_columns(size=pl.lit("12 oz"))
+    named = items.with_columns(name=pl.format("{}, {}", pl.col("item_type"), pl.col("size")))
+    assert np.array_equal(item_vectors(items, shop(), AS_OF).matrix, item_vectors(named, shop(), AS_OF).matrix)
+
+
+def test_a_sentence_says_each_thing_once_and_no_size():
+    row = {"item_type": "RYE BREAD", "name": "Rye bread, 12 oz", "category": "BREAD", "department": None, "size": "12 OZ"}
+    other = {"item_type": None, "name": "Dark loaf, 12 oz", "category": "BREAD", "department": "FOOD", "size": None}
+    nothing = dict.fromkeys(row)
+    found = sentences_of(pl.DataFrame([row, other, nothing], schema=dict.fromkeys(row, pl.String)))
+    assert found == ["rye bread", "dark loaf, 12 oz, bread, food", ""]
+
+
+def test_sentences_place_an_item_whose_words_nobody_shares():
+    """`loaf` is a word of its own; what a sentence model says of it is what it says of bread."""
+    means = {"bread": 0, "loaf": 0, "milk": 1, "tea": 2, "honey": 3}
+
+    def sentences(texts: list[str]) -> np.ndarray:
+        found = np.zeros((len(texts), SIZE))
+        for row, text in enumerate(texts):
+            found[row, means[text.split(",")[0]]] = 1
+        return found
+
+    items = described(("rye", "loaf"))
+    said = item_vectors(items, shop(), AS_OF, sentences=sentences)
+    assert {name for name, _ in said.nearest("rye", 3)} == {"bread0", "bread1", "bread2"}
+    company = said.matrix[said.ids.index("rye"), SIZE:]
+    assert company @ said.matrix[said.ids.index("milk1"), SIZE:] > company @ said.matrix[said.ids.index("tea1"), SIZE:] + 0.3
+    unknown = item_vectors(items.clear(), shop(), AS_OF, sentences=lambda texts: np.ones((len(texts), SIZE)))
+    assert not unknown.matrix[:, :SIZE].any() and np.isfinite(unknown.matrix).all()
