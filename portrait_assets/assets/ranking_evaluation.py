@@ -27,6 +27,8 @@ TITLES = {
     "lists": "What the ten best are like",
     "slices": "Recall and NDCG of the window for some users alone, by visits before and by what they declared (30 users or more), beside plain "
     "boosting; ratio: the mean of the two",
+    "diversity": "The blended list at some weights of diversity: mean of recall and NDCG of window and first visit to those without it, with "
+    "its 95 % interval by a paired bootstrap over users; item types and categories among the first ten, and how alike two of these are",
     "reasons": "A thousand recommendations scored again without the events that their reason names (five at most): the share whose score "
     "falls and the mean fall, in standard deviations of scores; the fall without as many other events of the user of about that age, the ratio "
     "of the two with the lower end of its 95 % interval over cases; the share of what the best five events that a greedy search finds come to",
@@ -85,6 +87,7 @@ def assessed(home: Home, warehouse: Warehouse, cutoffs: list[date]) -> dict[str,
             "generators": one.generators,
             "lists": one.lists,
             "slices": one.slices.with_columns(pl.col(pl.Float64).round(4)),
+            "diversity": one.diversity,
             "reasons": one.reasons,
         }
         for name, part in parts.items():

@@ -267,6 +267,9 @@ def test_rivals_are_judged_beside_the_ranker(shop, goods, monkeypatch):
     row = found.ratio.row(0, named=True)
     assert row["low"] <= row["ratio"] <= row["high"] and len(row["by_seed"]) == 2
     recalls = dict(found.generators.select("generator", "recall").iter_rows())
+    varied = found.diversity.rows(named=True)
+    assert varied[0]["to none"] == varied[0]["low"] == 1 and varied[-1]["low"] <= varied[-1]["to none"] <= varied[-1]["high"]
+    assert varied[-1]["item types"] > varied[0]["item types"] and varied[-1]["likeness"] < varied[0]["likeness"]
     assert 0 < recalls["all together"] - recalls["again"] < 0.5 and recalls["all together"] >= max(recalls.values())
     slices = {row["slice"]: row for row in found.slices.iter_rows(named=True)}
     assert (

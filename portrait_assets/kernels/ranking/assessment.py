@@ -14,6 +14,7 @@ from scipy import sparse
 from portrait_assets.kernels.boosting import raw_scores
 from portrait_assets.kernels.ranking.candidates import best_unknown
 from portrait_assets.kernels.ranking.deletion import deletion_frame
+from portrait_assets.kernels.ranking.diversity import diversity_frame
 from portrait_assets.kernels.ranking.everyone import best_sellers, everyone_at
 from portrait_assets.kernels.ranking.known import known_at
 from portrait_assets.kernels.ranking.lines import Lines, before
@@ -43,8 +44,8 @@ RATIO_OF = (("window", "recall"), ("window", "ndcg"), ("basket", "recall"), ("ba
 class Assessed:
     """rivals: rival, target, measure, users, mean. ratio: what the served is to plain boosting, with its 95 % interval over users.
 
-    generators: candidates a generator named and the share of the window's purchases among them. lists: how varied what is shown is.
-    slices: the window's measures for some users alone, beside plain boosting (`slices`).
+    generators: candidates a generator named and the share of the window's purchases among them. lists: how varied what is shown is;
+    diversity: what making it more varied costs. slices: the window's measures for some users alone, beside plain boosting (`slices`).
     reasons: what taking out the events that a reason names does to the score (`deletion`), and the share that names none.
     """
 
@@ -53,6 +54,7 @@ class Assessed:
     generators: pl.DataFrame
     lists: pl.DataFrame
     slices: pl.DataFrame
+    diversity: pl.DataFrame
     reasons: pl.DataFrame
 
 
@@ -76,6 +78,7 @@ def assess_ranking(
         generators_frame(lines, read, config),
         lists_frame(lines, read, scores[0]),
         slices_frame(lines, cutoff, served[0], plain[0], attributes),
+        diversity_frame(lines, read, scores[0], config.horizon_days, RATIO_OF, DRAWS),
         deletion_frame(rankers[0], everyone, read),
     )
 

@@ -20,6 +20,9 @@ ALIKE = (("item_type", 0.5), ("category", 0.3), ("department", 0.2))  # what bei
 Cap = tuple[np.ndarray, int]
 """(N,) the group of each candidate, -1 for none, and the most of one group."""
 
+Levels = list[tuple[np.ndarray, float]]
+"""(I,) codes of items at a level, and what sharing one weighs in a likeness."""
+
 
 @dataclass
 class Filling:
@@ -29,7 +32,7 @@ class Filling:
     runs: Runs  # of each user's candidates
     length: int
     diversity: float
-    levels: list[tuple[np.ndarray, float]]  # (I,) codes, and what they weigh in a likeness
+    levels: Levels
     value: np.ndarray  # (N,) what a candidate's next place is worth, or was when it was placed
     score: np.ndarray  # (N,)
     nearest: np.ndarray  # (N,) likeness to the nearest item placed so far
@@ -46,7 +49,7 @@ class Filling:
             runs=runs,
             length=length,
             diversity=diversity,
-            levels=[(lines.groups[name], weight) for name, weight in ALIKE],
+            levels=levels_of(lines),
             value=score.astype(np.float64),
             score=score,
             nearest=np.zeros(count),
@@ -100,16 +103,22 @@ class Filling:
         newest = np.full(len(self.runs.key), -1)
         newest[run] = self.item[at]
         free = np.flatnonzero((newest[self.runs.of] >= 0) & ~self.taken)
-        like = self._likeness(self.item[free], newest[self.runs.of[free]])
+        like = likeness(self.levels, self.item[free], newest[self.runs.of[free]])
         self.nearest[free] = np.maximum(self.nearest[free], like)
         self.value[free] = self.score[free] - self.diversity * self.nearest[free]
 
-    def _likeness(self, item: np.ndarray, other: np.ndarray) -> np.ndarray:
-        """(M,) 0 to 1: how much of the hierarchy two items share."""
-        like = np.zeros(len(item))
-        for code, weight in self.levels:
-            like += weight * ((code[item] == code[other]) & (code[item] >= 0))
-        return like
+
+def levels_of(lines: Lines) -> Levels:
+    """Those of ALIKE."""
+    return [(lines.groups[name], weight) for name, weight in ALIKE]
+
+
+def likeness(levels: Levels, item: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """(M,) 0 to 1: how much of the hierarchy two items share."""
+    like = np.zeros(len(item))
+    for code, weight in levels:
+        like += weight * ((code[item] == code[other]) & (code[item] >= 0))
+    return like
 
 
 def draw_keys(lines: Lines, candidates: Candidates, pool: np.ndarray, as_of: date) -> np.ndarray:
