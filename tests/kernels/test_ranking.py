@@ -173,6 +173,22 @@ def test_lists_keep_the_policy(shop, goods, learnt):
     assert made.lists.filter(pl.col("list") == "discover").join(known, on=["user_id", "item_id"], how="semi").is_empty()
 
 
+def test_what_is_drawn_says_so_and_what_is_out_of_stock_is_in_no_list(shop, goods, learnt):
+    lines, policy = (
+        lines_from(shop, goods),
+        Policy(length=8, explore_places=1, diversity=0.5, out_of_stock=frozenset({"i03", "i30"})),
+    )
+    made = recommend(learnt[0], lines, goods, AS_OF, policy)
+    for frame in (made.blended, made.lists):
+        assert not frame["item_id"].is_in(["i03", "i30"]).any()
+    drawn = made.blended.filter(pl.col("draw_chance").is_not_null())
+    assert drawn.group_by("user_id").len()["len"].to_list() == [1] * made.blended["user_id"].n_unique()
+    assert drawn["reason"].str.starts_with("drawn to explore; ").all() and (drawn["list"] == "discover").all()
+    assert not made.blended.filter(pl.col("draw_chance").is_null())["reason"].str.starts_with("drawn").any()
+    assert made.lists["draw_chance"].is_null().all() and not made.lists["reason"].str.starts_with("drawn").any()
+    assert made.blended.sort("user_id", "rank").select(falls=(pl.col("score").diff() <= 0).over("user_id"))["falls"].all()
+
+
 def test_a_rule_that_excludes_everything_leaves_an_empty_list(shop, goods, learnt):
     made = recommend(learnt[0], lines_from(shop, goods), goods, AS_OF, Policy(exclude=(("category", "c"),)))
     assert made.blended.is_empty() and made.lists.is_empty()

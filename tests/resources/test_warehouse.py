@@ -71,6 +71,18 @@ def test_the_session_speaks_utc(warehouse: Warehouse):
         assert session.scalar("select current_setting('timezone')") == "UTC"
 
 
+def test_a_column_that_a_newer_version_adds_is_there_and_its_older_rows_are_empty(warehouse: Warehouse):
+    with warehouse.open("test") as session:
+        session.execute("alter table recommendations.top drop column draw_chance")
+        session.execute(
+            "insert into recommendations.top by name select date '2024-01-01' as event_date, 'ann' as user_id, 0.5 as score"
+        )
+    with warehouse.open("test") as session:
+        assert session.rows("select user_id, score, draw_chance from recommendations.top") == [("ann", 0.5, None)]
+        columns = session.rows("select column_name from duckdb_columns() where table_name = 'top' order by column_index")
+        assert [name for (name,) in columns] == c.RECOMMENDATIONS_TOP.column_names
+
+
 def test_another_layout_is_refused_in_one_line(warehouse: Warehouse):
     with warehouse.open("test") as session:
         session.execute("update meta.layout set version = 99")
