@@ -18,13 +18,14 @@ from portrait_assets.resources.session import Session
 from portrait_assets.tables import Table
 
 STATE_FOLDER = "state"
+STATE_FORMAT = 2  # of what the manifest says and the files hold: the service serves no other
 SINGLE_DAYS = 31  # files of a day each, for the days that new events are mostly of; older ones lie in files of a month
 SEGMENT_NAME = "live-{number:012d}.ndjson"
 SEGMENT_PATTERN = r"live-(\d{12})\.ndjson"
 DESCRIBED = ("department", "category", "brand")  # of an event's item: the table of items says them once
 EVENT_COLUMNS = (
     "event_date", "event_time", "local_hour", "local_weekday", "user_id", "event_type", "item_id", *DESCRIBED, "price_band", "visit_id", "quantity_milli", "amount_cents", "discount_cents", "coupon_cents", "is_outlier",
-    "rating_milli", "source", "event_key",
+    "rating_milli", "place_id", "source", "event_key",
 )  # fmt: skip
 DAILY = {
     "events": (c.CLEAN_EVENTS, tuple(name for name in EVENT_COLUMNS if name not in DESCRIBED)),
@@ -32,7 +33,7 @@ DAILY = {
     "interest_days": (c.FEATURES_USER_DAY_INTEREST, tuple(c.FEATURES_USER_DAY_INTEREST.column_names)),
 }
 TABLES = {
-    "items": "select item_id, department, category, brand from clean.items order by item_id",
+    "items": "select item_id, department, category, item_type, brand, maker, name from clean.items order by item_id",
     "users": "select * from clean.users order by user_id",
     "cut_points": "select event_date, measure, cuts from features.cut_points where event_date <= $day order by event_date, measure",
     "predictions": "select user_id, target, class, probability, value, model_version from scores.predictions where event_date = $day "
@@ -44,12 +45,14 @@ def write_state(session: Session, home: Home, day: date) -> dict[str, Any]:
     """Write what is missing of the state at the end of `day`; returns what the manifest says of it.
 
     `daily` are names -> files of a day or a month; `tables` name -> file; `days` the first and last day; `segments` closed ranges of the
-    numbers of the live log's segments whose events all are in.
+    numbers of the live log's segments whose events all are in; `recommending` the rules that the lists were made by.
     """
     folder = home.settings.published_dir / STATE_FOLDER
     folder.mkdir(parents=True, exist_ok=True)
     days, ledger = Window(home.days.start, day), Ledger(session, home)
     return {
+        "format": STATE_FORMAT,
+        "recommending": home.pack.recommending.model_dump(mode="json", exclude_none=True),
         "days": [str(days.start), str(days.end)],
         "daily": {name: _write_days(session, ledger, folder, name, days) for name in DAILY},
         "tables": {name: _write_table(session, folder, name, day) for name in TABLES},
@@ -64,7 +67,7 @@ def _write_days(session: Session, ledger: Ledger, folder: Path, name: str, days:
     """
     table, columns = DAILY[name]
     content = ledger.content(table, days)
-    files = {span: folder / f"{name}-{_told(span, content)}.parquet" for span in _spans(days)}
+    files = {span: folder / f"{name}-{_told(span, columns, content)}.parquet" for span in _spans(days)}
     missing = [span for span, file in files.items() if not file.exists()]
     filled = _filled(session, table, missing)
     for span in missing:
@@ -91,9 +94,9 @@ def _spans(days: Window) -> list[Window]:
     return spans
 
 
-def _told(span: Window, content: dict[date, str]) -> str:
-    told = [content[day] for day in span]
-    return f"{span.start}-{told[0] if len(told) == 1 else hashlib.sha256(' '.join(told).encode()).hexdigest()[:16]}"
+def _told(span: Window, columns: tuple[str, ...], content: dict[date, str]) -> str:
+    told = " ".join((*columns, *(content[day] for day in span)))
+    return f"{span.start}-{hashlib.sha256(told.encode()).hexdigest()[:16]}"
 
 
 def _filled(session: Session, table: Table, spans: list[Window]) -> set[date]:

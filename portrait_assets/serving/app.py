@@ -7,23 +7,32 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from typing import Any
+from typing import Annotated, Any
 
 import uvicorn
-from fastapi import FastAPI, HTTPException, Request
+from fastapi import FastAPI, HTTPException, Query, Request
 from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, Field
 
 from portrait_assets import __version__
 from portrait_assets.errors import PortraitError
 from portrait_assets.home import Home
+from portrait_assets.kernels.ranking.context import Context
 from portrait_assets.resources.lock import exclusive, is_held
 from portrait_assets.serving.engine import to_json
 from portrait_assets.serving.events import Event, judge
+from portrait_assets.serving.recommender import LISTS
 from portrait_assets.serving.service import Busy, Service
 
 MOST_EVENTS = 5_000
 MOST_BYTES = 5_000_000
+
+
+Which = Annotated[str, Query(alias="list", description=f"one of {', '.join(LISTS)}")]
+Basket = Annotated[str, Query(description="ids of the items in the basket now, with commas between them")]
+Store = Annotated[
+    str | None, Query(description="the shop, branch or channel where the user is now; else where the user mostly goes")
+]
 
 
 class Rejected(BaseModel):
@@ -105,12 +114,20 @@ def create_app(service: Service) -> FastAPI:
         """The card as `portrait show --json` prints it; `freshness` says for each group of fields as of when, `live` from what."""
         return Response(to_json(_card(service, user_id)), media_type="application/json")
 
-    @app.get("/users/{user_id}/recommendations", responses={404: {"model": Refused}})
-    async def get_recommendations(user_id: str) -> Response:
-        """What to offer the user, with reasons, as published."""
-        card = _card(service, user_id)
-        wanted = {name: card[name] for name in ("user_id", "recommendations", "live")}
-        return Response(to_json(wanted | {"freshness": card["freshness"]["recommendations"]}), media_type="application/json")
+    @app.get("/users/{user_id}/recommendations", responses={422: {"model": Refused}})
+    def get_recommendations(user_id: str, which: Which = "blended", basket: Basket = "", store: Store = None) -> Response:
+        """What to offer the user, with reasons: made now, with all that is acknowledged, where `live` is true; else as published.
+
+        `as_of` says as of when, `note` what is missing. Whom nobody knows gets what is popular, and the note says so.
+        """
+        if which not in LISTS:
+            raise HTTPException(422, f"list '{which}': there is no such list; choose one of {', '.join(LISTS)}")
+        context = Context(store, tuple(item for item in basket.split(",") if item))
+        try:
+            told = service.engine.recommendations(user_id, which, context)
+        except PortraitError as error:
+            raise HTTPException(422, str(error)) from None
+        return Response(to_json(told), media_type="application/json")
 
     @app.get("/health", responses={503: {"model": Refused}})
     async def get_health() -> dict[str, str]:

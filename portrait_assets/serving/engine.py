@@ -14,12 +14,14 @@ from typing import Any
 import pyarrow as pa
 
 from portrait_assets.home import Home
+from portrait_assets.kernels.ranking.context import Context
 from portrait_assets.partitions import DAY, as_of_of
 from portrait_assets.reading.card import card
 from portrait_assets.serving.arithmetic import Cleaning, Portraying
 from portrait_assets.serving.events import Line
 from portrait_assets.serving.generation import ByUser, Generation, UserExport
 from portrait_assets.serving.log import Position
+from portrait_assets.serving.recommender import Recommender, answer
 
 logger = logging.getLogger("portrait")
 
@@ -68,6 +70,9 @@ class Engine:
         self.day = generation.last_day
         self.through: Position = (0, 0)  # where the log has the last event that was added
         self.portraits: dict[str, LivePortrait] = {}
+        self.recommender: Recommender | str = (
+            "what everybody bought is still being read, ask again in some seconds"  # or why there is none
+        )
         self.unshown = 0  # events added and not yet in a portrait
         self._lock = threading.Lock()  # guards the four below, and what they hold
         self._users: dict[str, LiveUser] = {}
@@ -232,6 +237,20 @@ class Engine:
             "freshness": self._freshness(live),
             "live": {"generation": self.generation.name, "through": f"{shows[0]}.{shows[1]}"},
         }
+
+    def live_events(self, user_id: str) -> pa.Table | None:
+        """The user's clean events since the generation; None where there is none."""
+        with self._lock:
+            user = self._users.get(user_id)
+            return pa.concat_tables(user.events) if user and user.events else None
+
+    def recommendations(self, user_id: str, which: str, context: Context) -> dict[str, Any]:
+        """One list, of now where the user did something since the generation or a context is told: see `answer`. `through` is the
+        position through which the log's events of this user are in it."""
+        through, live_events = self.through, self.live_events(user_id)
+        told = answer(self.generation, self.recommender, user_id, live_events, as_of_of(self.day), which, context)
+        through = through if told["live"] or live_events is None else (0, 0)
+        return told | {"through": f"{through[0]}.{through[1]}"}
 
     def _freshness(self, live: LivePortrait | None) -> dict[str, dict[str, Any]]:
         """Group of fields -> as of when, and whether something has happened or time has passed since that it does not show."""

@@ -16,9 +16,11 @@ from portrait_assets.errors import PortraitError
 from portrait_assets.home import Home
 from portrait_assets.partitions import DAY, partition_of
 from portrait_assets.reading.export import FILES, Export
-from portrait_assets.state import DESCRIBED, EVENT_COLUMNS, STATE_FOLDER
+from portrait_assets.serving.popular import popular_items
+from portrait_assets.state import DESCRIBED, EVENT_COLUMNS, STATE_FOLDER, STATE_FORMAT
 
 READ = tuple(name for name in FILES if name != "embeddings")
+ITEM_COLUMNS = ("item_id", *DESCRIBED)  # what cleaning reads of an item
 INTERESTS = ("departments", "categories", "brands", "price_bands", "category_count", "unknown_share_milli")
 
 
@@ -71,20 +73,20 @@ class Generation:
     cut_points: pa.Table
     items: pa.Table
     item_places: dict[str, int]
+    recommending: dict[str, Any]  # the rules that the lists were made by, as recommendations.toml says them
+    popular: list[dict[str, Any]]  # rows of a list for whom nothing personal is known
 
     @classmethod
     def load(cls, folder: Path, home: Home) -> "Generation":
         """The generation in `folder`; a PortraitError where it can not be served."""
         export = Export.open(folder)
-        state = export.manifest.get("run", {}).get("state")
-        if state is None:
-            raise PortraitError(
-                f"{folder} was published without state by an older version; move it away and run `portrait refresh`"
-            )
+        state = export.manifest.get("run", {}).get("state") or {}
+        if state.get("format") != STATE_FORMAT:
+            raise PortraitError(f"{folder} was published by another version; move it away and run `portrait refresh`")
         if export.manifest.get("pack_version") != home.pack.version:
             raise PortraitError(f"{folder} was made by another version of the pack {home.pack.name}; run `portrait refresh`")
         files = folder.parent / STATE_FOLDER
-        with duckdb.connect(config={"threads": 1}) as con:
+        with duckdb.connect(config={"threads": 1, "enable_progress_bar": "false"}) as con:
             con.execute("set timezone = 'UTC'")
 
             def table(path: Path, columns: str = "*") -> pa.Table:
@@ -122,6 +124,8 @@ class Generation:
                 cut_points=table(tables["cut_points"]),
                 items=items,
                 item_places={item_id: place for place, item_id in enumerate(items["item_id"].to_pylist())},
+                recommending=state["recommending"],
+                popular=popular_items(export, home),
             )
 
     @property
@@ -140,7 +144,7 @@ class Generation:
     def described(self, item_ids: Iterable[str]) -> pa.Table:
         """The rows of clean.items of these items, as far as they are known."""
         places = [place for item_id in item_ids if (place := self.item_places.get(item_id)) is not None]
-        return self.items.take(pa.array(places, pa.int64()))
+        return self.items.select(ITEM_COLUMNS).take(pa.array(places, pa.int64()))
 
     def interests_of(self, users: Iterable[str], day: date) -> pa.Table:
         """The users' interests, which only events change, as if of `day`."""

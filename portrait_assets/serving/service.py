@@ -1,5 +1,5 @@
 """The threads of the live service: one makes events durable and acknowledges them, some bring portraits up to date, one
-looks for a newer generation. All wait on one condition; what they share is said in `Service.__init__`.
+looks for a newer generation, one reads what everybody bought. All wait on one condition; what they share is said in `Service.__init__`.
 """
 
 import bisect
@@ -11,6 +11,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from portrait_assets.serving.engine import WORKERS, Engine, Logged
 from portrait_assets.serving.events import Line, parse
 from portrait_assets.serving.generation import Generation
 from portrait_assets.serving.log import Log, Position
+from portrait_assets.serving.recommender import Recommender, Unready
 
 logger = logging.getLogger("portrait")
 
@@ -98,7 +100,7 @@ class Service:
             generation.name, len(generation.rows["portraits"]), len(generation.events.table), len(self._since),
             time.monotonic() - began,
         )  # fmt: skip
-        loops = (self._write, *[self._portray] * WORKERS, self._look)
+        loops = (self._write, *[self._portray] * WORKERS, self._look, self._read_what_everybody_bought)
         self._threads = [threading.Thread(target=self._guarded, args=(loop,), daemon=True) for loop in loops]
         for thread in self._threads:
             thread.start()
@@ -271,6 +273,27 @@ class Service:
         cleaning.close()
         logger.info("now serving generation %s; %d live events since", generation.name, len(self._since))
 
+    def _read_what_everybody_bought(self) -> None:
+        """Make live lists possible for each generation in service, while all else goes on."""
+        engine: Engine | None = None
+        while True:
+            with self._changed:
+                self._changed.wait_for(partial(self._is_other, engine))
+                if self._stopping:
+                    return
+                engine = self.engine
+            began = time.monotonic()
+            try:
+                engine.recommender = Recommender.of(engine.generation, self.home, partial(self._is_other, engine))
+                logger.info("live lists of generation %s: %.1f s", engine.generation.name, time.monotonic() - began)
+            except (Unready, PortraitError) as error:
+                engine.recommender = str(error)
+                logger.info("lists are as published: %s", error)
+
+    def _is_other(self, engine: Engine | None) -> bool:
+        """Whether another engine than this one is in service, or soon none."""
+        return self._stopping or self.engine is not engine
+
     def status(self) -> dict[str, Any]:
         """What /status says."""
         engine = self.engine
@@ -284,6 +307,7 @@ class Service:
             "backlog": self.backlog,
             "since_generation": self.since_generation,
             "live_users": len(engine.portraits),
+            "live_lists": engine.recommender if isinstance(engine.recommender, str) else "ready",
             "visible_ms": {name: _quantile(ordered, share) for name, share in (("p50", 0.5), ("p99", 0.99))},
             "at": datetime.now(UTC).isoformat(timespec="milliseconds"),
         }

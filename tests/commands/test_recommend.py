@@ -48,3 +48,14 @@ def test_an_unknown_list_or_user_is_one_line():
         recommend("101", "--list", "again-and-again")
     with pytest.raises(PortraitError, match="999"):
         recommend("999")
+
+
+@pytest.mark.parametrize("said", ["basket", "basket=", "time=noon"])
+def test_a_context_that_says_nothing_known_is_one_line(said: str):
+    with pytest.raises(PortraitError, match=f"--context {said}: write basket=ID,ID or store=ID, each once"):
+        recommend("101", "--context", said)
+
+
+def test_an_export_without_state_has_no_lists_for_a_context():
+    with pytest.raises(PortraitError, match="was published by another version"):
+        recommend("101", "--context", "basket=i1")

@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 from portrait_assets.kernels.ranking.candidates import candidates_of
+from portrait_assets.kernels.ranking.context import Context
 from portrait_assets.kernels.ranking.everyone import everyone_at
 from portrait_assets.kernels.ranking.features import pair_features
 from portrait_assets.kernels.ranking.lines import BY_LINE, lines_from, without
 from portrait_assets.kernels.ranking.lists import Policy
-from portrait_assets.kernels.ranking.live import Bought, Context, lines_of, recommend_live
+from portrait_assets.kernels.ranking.live import Bought, lines_of, recommend_live
 from portrait_assets.kernels.ranking.neighbours import neighbours_of
 from portrait_assets.kernels.ranking.ranker import NO_PAIRS, RANKERS, Read, fit_ranker, read_of
 from portrait_assets.kernels.ranking.reasons import SAY, Facts, Names
@@ -173,7 +174,7 @@ def test_an_item_that_nobody_had_bought_is_not_offered_and_the_visit_counts(stan
     lines = lines_of(standing.everyone.lines, "u07", told)
     assert (len(lines.item), len(lines.visit_user)) == (1, 2)
     assert live(standing, told, AS_OF, "blended")
-    assert live(standing, purchases(bought(("u07", 1, "unheard of"))), AS_OF, "blended") == []
+    assert live(standing, purchases(bought(("u07", 1, "unheard of"))), AS_OF, "blended") is None
 
 
 def test_a_place_that_nobody_goes_to_is_a_key_error(shop, standing):

@@ -130,9 +130,13 @@ class Client:
             time.sleep(0.01)
 
     def wait_for_generation(self, name: str) -> None:
-        deadline = time.monotonic() + 30
-        while self.ask("/status")[1]["generation"] != name:
-            assert time.monotonic() < deadline, f"generation {name} is not served"
+        self.wait_for("generation", name)
+
+    def wait_for(self, name: str, value: Any) -> None:
+        """Until /status says so."""
+        deadline = time.monotonic() + 60
+        while (said := self.ask("/status")[1][name]) != value:
+            assert time.monotonic() < deadline, f"{name} is {said}, not {value}"
             time.sleep(0.05)
 
 

@@ -79,11 +79,11 @@ def own_block(everyone: Everyone, known: Known) -> Block:
 
 def group_block(everyone: Everyone, known: Known, group: str, block: Block, user: np.ndarray, item: np.ndarray) -> Block:
     """The rhythm of the item's group, and what part of it the item has."""
-    code, width = known.lines.groups[group], known.lines.width(group)
+    code, width = known.lines.groups[group], max(known.lines.width(group), 1)  # 0 where nothing has a code
     runs, at = visits_with(known, group)
     found = rhythm_of(runs, known, at)
     numbers = dict(found) if group in FULL_GROUPS else {name: found[name] for name in BRIEF}
-    kind = runs.key % max(width, 1)
+    kind = runs.key % width
     numbers["return_chance"] = everyone.waits[group].return_chance(kind, found["since_days"], known.horizon, 20.0)
     run, is_found = runs.find(user * width + np.maximum(code[item], 0))
     out = placed(numbers, run, is_found & (code[item] >= 0), group)

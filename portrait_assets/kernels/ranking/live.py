@@ -12,23 +12,13 @@ from typing import Any
 import numpy as np
 
 from portrait_assets.kernels.ranking.candidates import candidates_of
+from portrait_assets.kernels.ranking.context import NOWHERE, Context
 from portrait_assets.kernels.ranking.features import pair_features
 from portrait_assets.kernels.ranking.lines import DAY_US, USUAL_PLACE, Lines
 from portrait_assets.kernels.ranking.neighbours import neighbours_of
 from portrait_assets.kernels.ranking.ranker import NO_PAIRS, Read
 from portrait_assets.kernels.ranking.recommend import Standing, ranked, reasons_of
 from portrait_assets.kernels.ranking.rhythm import runs_of
-
-
-@dataclass(frozen=True)
-class Context:
-    """Where the user is now, None for where the user mostly goes, and the items in the basket."""
-
-    place: str | None = None
-    basket: tuple[str, ...] = ()
-
-
-NOWHERE = Context()
 
 
 @dataclass(frozen=True)
@@ -74,20 +64,20 @@ def lines_of(everyone: Lines, user_id: str, bought: Bought) -> Lines:
 
 def recommend_live(
     standing: Standing, lines: Lines, as_of: date, context: Context = NOWHERE, which: str = "blended"
-) -> list[dict[str, Any]]:
-    """Rows of one list of the one user of `lines`, which `lines_of` made, as an export has them; none where nothing is known.
+) -> list[dict[str, Any]] | None:
+    """Rows of one list of the one user of `lines`, which `lines_of` made, as an export has them. None where nothing is known.
 
     `which` is a field of Lists. What is in the basket is not offered, and counts as just bought for what goes with it, for nothing else.
     A KeyError where the place is none of everyone's.
     """
+    if not len(lines.item):
+        return None
     codes = standing.everyone.lines.item_codes
     place = USUAL_PLACE if context.place is None else standing.everyone.lines.place_codes[context.place]
     basket = np.array([codes[item] for item in context.basket if item in codes], np.int64)
     everyone = replace(standing.everyone, as_of=as_of)  # so the user is read as of then
     near = neighbours_of(everyone.near, lines, as_of, basket)
     candidates = candidates_of(everyone, lines, near, NO_PAIRS)
-    if not len(candidates.user):
-        return []
     read = Read(as_of, candidates, near, *pair_features(everyone, lines, candidates, near, place))
     made = ranked(standing, lines, read, basket)
     rows, ranks = getattr(made.lists, which)
