@@ -52,7 +52,7 @@ def write_state(session: Session, home: Home, day: date) -> dict[str, Any]:
     days, ledger = Window(home.days.start, day), Ledger(session, home)
     return {
         "format": STATE_FORMAT,
-        "recommending": home.pack.recommending.model_dump(mode="json", exclude_none=True),
+        "recommending": home.recommending.model_dump(mode="json", exclude_none=True),
         "days": [str(days.start), str(days.end)],
         "daily": {name: _write_days(session, ledger, folder, name, days) for name in DAILY},
         "tables": {name: _write_table(session, folder, name, day) for name in TABLES},

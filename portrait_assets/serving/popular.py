@@ -32,7 +32,7 @@ limit 1000
 
 
 def popular_items(export: Export, home: Home) -> list[dict[str, Any]]:
-    """Rows as in recommendations.parquet, best first, without rank and without what the rules exclude; of an export with state."""
+    """Rows as in recommendations.parquet, best first, without rank and without what the rules exclude or is out of stock; of an export with state."""
     state, files = export.manifest["run"]["state"], export.folder.parent / STATE_FOLDER
     last_day = partition_of(export.as_of)
     with duckdb.connect(config={"threads": 1, "enable_progress_bar": "false"}) as con:
@@ -45,7 +45,8 @@ def popular_items(export: Export, home: Home) -> list[dict[str, Any]]:
                 "types": home.pack.sql_parameters["point_types"],
             },
         ).to_arrow_table()
-    excluded = [rule.of for rule in Recommending.model_validate(state["recommending"]).exclude]
+    rules = Recommending.model_validate(state["recommending"])
+    excluded = [rule.of for rule in rules.exclude] + [("item", item) for item in rules.out_of_stock]
     levels = ("item_type", "department", "brand", "maker")
     return [
         {name: value for name, value in row.items() if name not in levels}

@@ -24,7 +24,7 @@ from portrait_assets.kernels.ranking.recommend import SCHEMA, Standing, listed, 
 from portrait_assets.kernels.ranking.rhythm import Ascending
 from tests.kernels.ranking_shop import AS_OF, THROUGH, bought, make_goods, make_shop
 
-POLICY = Policy(length=8)
+POLICY = Policy(length=8, explore_places=1, diversity=0.25)
 WEEK_LATER = AS_OF + timedelta(days=7)
 
 
@@ -66,7 +66,11 @@ def live(standing: Standing, told: Bought, as_of: date, which: str, context: Con
 
 def same(rows: list[dict], batch: pl.DataFrame) -> None:
     batch = batch.filter(pl.col("user_id") == "u07")
-    made = pl.DataFrame(rows).with_columns(user_id=pl.lit("u07")).select(SCHEMA.keys())
+    made = (
+        pl.DataFrame(rows, schema_overrides={"draw_chance": pl.Float64})
+        .with_columns(user_id=pl.lit("u07"))
+        .select(SCHEMA.keys())
+    )
     assert_frame_equal(made, batch, abs_tol=1e-6)  # a float32 product of few rows may end in another bit than one of many
 
 

@@ -17,7 +17,7 @@ from portrait_assets.kernels.ranking.features import pair_features
 from portrait_assets.kernels.ranking.lines import DAY_US, USUAL_PLACE, Lines
 from portrait_assets.kernels.ranking.neighbours import neighbours_of
 from portrait_assets.kernels.ranking.ranker import NO_PAIRS, Read
-from portrait_assets.kernels.ranking.recommend import Standing, ranked, reasons_of
+from portrait_assets.kernels.ranking.recommend import DRAWN, Standing, ranked, reasons_of
 from portrait_assets.kernels.ranking.rhythm import runs_of
 
 
@@ -81,14 +81,15 @@ def recommend_live(
     read = Read(as_of, candidates, near, *pair_features(everyone, lines, candidates, near, place))
     made = ranked(standing, lines, read, basket)
     rows, ranks = getattr(made.lists, which)
-    described = standing.described
+    described, (value, chance) = standing.described, made.ordered_by(which)
     return [
         {
             "rank": int(rank),
             "item_id": lines.items[item],
-            "score": float(made.score[row]),
+            "score": float(value[row]),
             "probability": float(made.probability[row]),
-            "reason": reason,
+            "reason": reason if np.isnan(chance[row]) else DRAWN + reason,
+            "draw_chance": None if np.isnan(chance[row]) else float(chance[row]),
             "list": "again" if candidates.by["again"][row] else "discover",
             "item_name": described["name"][item],
             "category": described["category"][item],

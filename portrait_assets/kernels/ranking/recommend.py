@@ -59,6 +59,12 @@ class Ranked:
     probability: np.ndarray
     lists: Lists
 
+    def ordered_by(self, name: str) -> tuple[np.ndarray, np.ndarray]:
+        """(N,) what the list `name` (a field of Lists) is ordered by, and (N,) the chance of being drawn to it, NaN for what was not."""
+        if name == "blended":
+            return self.lists.value, self.lists.chance
+        return self.score, np.full(len(self.score), np.nan)
+
 
 def recommend(ranker: Ranker, lines: Lines, items: pl.DataFrame, as_of: date, policy: Policy) -> Recommended:
     """For every user with a line before as_of. The same inputs give the same rows."""
@@ -105,9 +111,7 @@ def listed(standing: Standing, lines: Lines, read: Read) -> Recommended:
     frames = {}
     for name, (rows, rank) in parts.items():
         is_again = read.candidates.by["again"][rows]
-        value, chance = (
-            (made.lists.value, made.lists.chance) if name == "blended" else (made.score, np.full(len(made.score), np.nan))
-        )
+        value, chance = made.ordered_by(name)
         told = reason[np.searchsorted(shown, rows)]
         frames[name] = pl.DataFrame(
             {
