@@ -86,8 +86,9 @@ class Generation:
         if export.manifest.get("pack_version") != home.pack.version:
             raise PortraitError(f"{folder} was made by another version of the pack {home.pack.name}; run `portrait refresh`")
         files = folder.parent / STATE_FOLDER
-        with duckdb.connect(config={"threads": 1, "enable_progress_bar": "false"}) as con:
+        with duckdb.connect(config={"threads": 1}) as con:
             con.execute("set timezone = 'UTC'")
+            con.execute("set enable_progress_bar = false")
 
             def table(path: Path, columns: str = "*") -> pa.Table:
                 return con.sql(f"select {columns} from read_parquet($path)", params={"path": str(path)}).to_arrow_table()

@@ -35,7 +35,8 @@ def popular_items(export: Export, home: Home) -> list[dict[str, Any]]:
     """Rows as in recommendations.parquet, best first, without rank and without what the rules exclude or is out of stock; of an export with state."""
     state, files = export.manifest["run"]["state"], export.folder.parent / STATE_FOLDER
     last_day = partition_of(export.as_of)
-    with duckdb.connect(config={"threads": 1, "enable_progress_bar": "false"}) as con:
+    with duckdb.connect(config={"threads": 1}) as con:
+        con.execute("set enable_progress_bar = false")
         rows = con.sql(
             SELECT,
             params={

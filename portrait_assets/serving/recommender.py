@@ -172,7 +172,8 @@ def _ranker_of(generation: Generation, home: Home) -> "Ranker":
 
 def _bought_by_all(events: pa.Table, as_of: date) -> pl.DataFrame:
     """What the ranker reads, by the batch path's own query."""
-    with duckdb.connect(config={"threads": 1, "enable_progress_bar": "false"}) as con:
+    with duckdb.connect(config={"threads": 1}) as con:
+        con.execute("set enable_progress_bar = false")
         con.execute("create schema clean")
         con.register("held", events)
         con.execute("create view clean.events as from held")
