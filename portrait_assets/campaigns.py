@@ -50,8 +50,7 @@ SECTIONS = {  # of the page: a table's name -> its title and what it tells
         "What recipients bought more",
         "Who bought any item of the campaign in its first fortnight: of recipients, of all others, and of others in the same tenths of the "
         "recipients' propensity (a tenth without others is left out of both); the difference to these with its 95 % interval. It is observed, "
-        "not caused: who got a campaign was not "
-        "drawn at random, and whoever chose them may have known more than propensity does.",
+        "not caused: who got a campaign was not drawn at random, and whoever chose them may have known more than propensity does.",
     ),
 }
 
