@@ -111,8 +111,9 @@ DAMAGE = {
         "update recommendations.top set reason = '' where user_id = 'ann'",
         "update recommendations.top set reason = null where user_id = 'ann' and \"rank\" = 1",
         "update recommendations.top set score = -score where user_id = 'ann'",
+        "update recommendations.top set draw_chance = 0.0 where user_id = 'ann' and \"rank\" = 1",
         "insert into recommendations.top from recommendations.top where user_id = 'ann' and \"rank\" = 1",
-        "insert into recommendations.top select event_date, user_id, list, 3 + n, 'x' || n, 0.0, null, 'why' "
+        "insert into recommendations.top select event_date, user_id, list, 3 + n, 'x' || n, 0.0, null, 'why', null "
         "from recommendations.top, range(1, 19) as more(n) where user_id = 'ann' and \"rank\" = 3",
     ],
     "scores.predictions.probabilities": [

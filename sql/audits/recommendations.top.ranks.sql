@@ -1,4 +1,4 @@
--- Ranks run from 1 without a gap, an item stands once in a list, scores fall, and every item has a reason.
+-- Ranks run from 1 without a gap, an item stands once in a list, scores fall, every item has a reason, and a draw a chance.
 -- Offenders: lists that break that.
 select
     event_date,
@@ -16,4 +16,5 @@ having
     or max("rank") != count(*)
     or max("rank") > 20
     or count(*) filter (where coalesce(reason, '') = '') > 0
+    or count(*) filter (where draw_chance <= 0 or draw_chance > 1) > 0
     or list(score order by "rank") != list_reverse_sort(list(score))
