@@ -50,7 +50,7 @@ def work(job: Path) -> None:
 
     def tell(_: BehaviourModel, epoch: int, loss: float) -> None:
         if rank() == 0:
-            print(f"epoch {epoch}  loss {loss:.4f}  on {machine.processes} processes", flush=True)
+            print(f"epoch {epoch}  loss {loss:.4f}  on {machine.processes} processes", file=sys.stderr, flush=True)
 
     try:
         fit_network(Lesson.of(tensors, Shape(**told["shape"])), BehaviourConfig.of(told["config"]), tell, machine)
