@@ -289,6 +289,9 @@ class Service:
             except (Unready, PortraitError) as error:
                 engine.recommender = str(error)
                 logger.info("lists are as published: %s", error)
+            except Exception as error:  # whatever it is, events and cards go on
+                engine.recommender = f"what everybody bought can not be read ({error})"
+                logger.exception("lists are as published: what everybody bought can not be read")
 
     def _is_other(self, engine: Engine | None) -> bool:
         """Whether another engine than this one is in service, or soon none."""
