@@ -37,8 +37,8 @@ PREDICTIONS = (
     "where event_date = $day and probability is not null order by user_id, target"
 )
 RECOMMENDATIONS = (
-    'select top.user_id, top."rank", top.item_id, top.score, top.reason, top.list, top.probability, items.name as item_name, '
-    "items.category "
+    'select top.user_id, top."rank", top.item_id, top.score, top.reason, top.list, top.probability, '
+    "top.draw_chance, items.name as item_name, items.category "
     "from recommendations.top left join clean.items as items on top.item_id = items.item_id "
     'where top.event_date = $day order by top.user_id, top."rank"'
 )

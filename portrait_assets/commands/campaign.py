@@ -35,7 +35,7 @@ def campaign(
     source: SourceOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """The users most likely to buy any of a set of items within 14 days, each with the strongest item and why: about half a minute."""
+    """The users most likely to buy any of a set of items within 14 days, each with the strongest item and why: about a minute."""
     if [items, where, coupon].count(None) != 2:
         raise PortraitError("campaign: say which items it is for by one of --items FILE, --where CONDITION, --coupon ID")
     if out is not None:

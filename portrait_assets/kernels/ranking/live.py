@@ -89,11 +89,11 @@ def recommend_live(
             "score": float(value[row]),
             "probability": float(made.probability[row]),
             "reason": reason if np.isnan(chance[row]) else DRAWN + reason,
-            "draw_chance": None if np.isnan(chance[row]) else float(chance[row]),
             "list": "again" if candidates.by["again"][row] else "discover",
             "item_name": described["name"][item],
             "category": described["category"][item],
         }
+        | ({"draw_chance": None if np.isnan(chance[row]) else float(chance[row])} if which == "blended" else {})
         for row, rank, item, reason in zip(
             rows, ranks, candidates.item[rows].tolist(), reasons_of(standing, read, rows), strict=True
         )
