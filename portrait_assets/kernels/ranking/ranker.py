@@ -5,6 +5,7 @@ Burges 2010), networks both. Their standardised sum ranks; the first, calibrated
 """
 
 import logging
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
@@ -31,6 +32,9 @@ GAINS = np.array([0.0, 1.0, 1.7])  # of the grades
 LAMBDARANK = {"objective": "lambdarank", "lambdarank_truncation_level": 20, "label_gain": GAINS.tolist()}
 NETWORK_WEIGHT = 1.0  # beside one for each booster
 NO_PAIRS = np.zeros(0, np.int64)
+CORES = (
+    len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+)  # a row's score is the same on any number
 
 logger = logging.getLogger("portrait")
 
@@ -79,7 +83,7 @@ class Ranker:
         """(N,) what to rank by, and (N,) the probability of buying within the horizon; `x` (N, F) as `pair_features` gives it."""
         if not len(x):
             return np.zeros(0), np.zeros(0)
-        raw = raw_of(self.chance, self.order, self.network, x, self.config.threads)
+        raw = raw_of(self.chance, self.order, self.network, x, CORES)
         parts = [(r - c) / s for r, c, s in zip(raw, self.centre, self.spread, strict=True)]
         return parts[0] + parts[1] + NETWORK_WEIGHT * parts[2], sigmoid(self.slope * raw[0] + self.shift)
 
