@@ -99,7 +99,7 @@ def evaluate(
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)
         folder = Path(shutil.copytree(folder, out, dirs_exist_ok=True))
-    console.print((folder / "heads.md").read_text(encoding="utf-8"), markup=False)
+    console.print((folder / "heads.md").read_text(encoding="utf-8"), markup=False, soft_wrap=True)
     console.print(f"Heads, ablation, slices and leaks are in [bold]{folder}[/bold], in Dagster and in MLflow.")
 
 
@@ -123,7 +123,7 @@ def evaluate_ranking(
         out.mkdir(parents=True, exist_ok=True)
         shutil.copy(file.with_suffix(".png"), out)
         file = Path(shutil.copy(file, out))
-    console.print(file.read_text(encoding="utf-8"), markup=False)
+    console.print(file.read_text(encoding="utf-8"), markup=False, soft_wrap=True)
 
 
 @app.command("evaluate-campaigns")
@@ -142,7 +142,7 @@ def evaluate_campaigns(
     folder.mkdir(parents=True, exist_ok=True)
     text = campaigns.page(tables, f"portrait models evaluate-campaigns --from {first} --through {last} --out docs/model")
     (folder / "campaigns.md").write_text(text, encoding="utf-8")
-    console.print(text, markup=False)
+    console.print(text, markup=False, soft_wrap=True)
 
 
 @app.command()
@@ -167,7 +167,7 @@ def faithfulness(
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "faithfulness.md").write_text(page(tested, command), encoding="utf-8")
     tested.cases.write_parquet(folder / "faithfulness.parquet")
-    console.print((folder / "faithfulness.md").read_text(encoding="utf-8"), markup=False)
+    console.print((folder / "faithfulness.md").read_text(encoding="utf-8"), markup=False, soft_wrap=True)
 
 
 @app.command()
@@ -189,7 +189,7 @@ def drivers(
     text = driving.page(found, f"portrait models drivers --as-of {as_of} --users {users}")
     (folder / "drivers.md").write_text(text, encoding="utf-8")
     (folder / "drivers.png").write_bytes(plots.driver_panels(found.frame))
-    console.print(text, markup=False)
+    console.print(text, markup=False, soft_wrap=True)
 
 
 def _find(home: Home, version: str | None) -> dict[str, Any]:
