@@ -8,6 +8,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import sparse
 
 from portrait_assets.errors import PortraitError
 from portrait_assets.kernels.ranking import deletion
@@ -17,9 +18,10 @@ from portrait_assets.kernels.ranking.everyone import everyone_at
 from portrait_assets.kernels.ranking.lines import before, lines_from, without
 from portrait_assets.kernels.ranking.lists import Policy, make_lists
 from portrait_assets.kernels.ranking.measures import measure, targets_of
+from portrait_assets.kernels.ranking.neighbours import by_column, neighbourhood_at, neighbours_of, sorted_csr
 from portrait_assets.kernels.ranking.network import fit_network, list_loss
 from portrait_assets.kernels.ranking.ranker import RANKERS, fit_ranker, read_at, read_of
-from portrait_assets.kernels.ranking.reasons import REASONS, contributions, middle_of, reason_group
+from portrait_assets.kernels.ranking.reasons import REASONS, contributions, middle_of, peers_with, reason_group
 from portrait_assets.kernels.ranking.recommend import recommend
 from portrait_assets.kernels.ranking.rhythm import waits_of
 from portrait_assets.kernels.sequences import day_number
@@ -303,6 +305,23 @@ def test_rankers_at_a_cutoff_learn_from_nothing_after_it(shop, goods):
     assert whole.items == short.items and whole.users == short.users
     rankers = [fit_ranker(lines, AS_OF, RANKERS["tiny"])[0] for lines in (before(whole, AS_OF), short)]
     assert rankers[0] == rankers[1]
+
+
+def test_what_few_bought_is_counted_of_those_most_alike():
+    """bob, whom ann is like, alone bought beer: too few for it to be told by users alike, not too few to be counted."""
+    habits = [(user, ago, item) for user in ("ann", "bob") for ago in (3, 9) for item in ("milk", "bread")]
+    others = [(user, 5, "soap") for user in ("cat", "dan", "eve")]
+    lines = lines_from(bought(*habits, ("bob", 4, "beer"), *others), ITEMS)
+    near = neighbours_of(neighbourhood_at(lines, AS_OF), lines, AS_OF)
+    ann, beer, milk, soap = 0, *(lines.items.index(item) for item in ("beer", "milk", "soap"))
+    assert near.hood.told[:, beer].nnz == 0
+    assert [peers_with(near, ann, item) for item in (beer, milk, soap)] == [1, 1, 0]
+
+
+def test_sorting_a_matrix_leaves_those_that_share_its_places():
+    x = sparse.csr_matrix(np.array([[1.0, 2.0], [3.0, 4.0]]))
+    kept = sorted_csr(by_column(x, np.array([0.0, 1.0])))
+    assert kept.toarray().tolist() == [[0, 2], [0, 4]] and x.toarray().tolist() == [[1, 2], [3, 4]]
 
 
 def test_tifu_knn_by_hand():

@@ -33,8 +33,8 @@ class Neighbourhood:
     common: np.ndarray  # (D,) items of enough buyers
     weighted: sparse.csr_matrix  # (U, I) unit rows of decayed counts, rarer items weighing more
     by_item: sparse.csr_matrix  # (I, U) the same, turned
-    recent: sparse.csr_matrix  # (U, I)
-    told: sparse.csr_matrix  # (U, I) recent, without items of too few buyers
+    buyers: sparse.csr_matrix  # (I, U) decayed counts, fast fading
+    told: sparse.csr_matrix  # (U, I) the same, turned, without items of too few buyers
     partners: sparse.csr_matrix  # (I, I) row: an item, column: what goes with it
     item_taste: np.ndarray  # (I, TASTES), zero for an item of few buyers
 
@@ -76,7 +76,7 @@ def neighbourhood_at(lines: Lines, as_of: date) -> Neighbourhood:
         common=common,
         weighted=weighted,
         by_item=weighted.T.tocsr(),
-        recent=sorted_csr(recent),
+        buyers=sorted_csr(recent.T),
         told=sorted_csr(by_column(recent, buyers >= LEAST_ALIKE)),
         partners=sorted_csr(sparse.csr_matrix((place.data, (common[place.row], common[place.col])), shape=(len(rarity),) * 2)),
         item_taste=item_taste,
@@ -171,7 +171,8 @@ def strongest(x: sparse.csr_matrix, others: sparse.csr_matrix, count: int, onese
 
 
 def sorted_csr(x: sparse.spmatrix) -> sparse.csr_matrix:
-    x = sparse.csr_matrix(x)
+    """A copy: matrices made by weighing rows or columns share their places, which dropping zeros moves."""
+    x = sparse.csr_matrix(x, copy=True)
     x.eliminate_zeros()
     x.sort_indices()
     return x

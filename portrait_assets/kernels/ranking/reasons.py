@@ -216,8 +216,10 @@ def peers_of(near: Neighbours, user: int) -> int:
 
 def peers_with(near: Neighbours, user: int, item: int) -> int:
     """How many of the users most alike have bought the item."""
-    peers, _ = row_of(near.peers, user)
-    return sum(int((row_of(near.hood.recent, int(peer))[0] == item).any()) for peer in peers)
+    peers, buyers = row_of(near.peers, user)[0], row_of(near.hood.buyers, item)[0]
+    if not len(buyers):
+        return 0
+    return int((buyers[np.minimum(np.searchsorted(buyers, peers), len(buyers) - 1)] == peers).sum())
 
 
 def strongest_partner(near: Neighbours, user: int, item: int) -> int | None:
