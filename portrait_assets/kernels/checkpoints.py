@@ -9,6 +9,7 @@ import logging
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -17,6 +18,8 @@ from torch import Tensor
 
 from portrait_assets.errors import PortraitError
 from portrait_assets.kernels.behaviour_model import BehaviourModel
+
+Value = TypeVar("Value")
 
 logger = logging.getLogger("portrait")
 
@@ -72,7 +75,7 @@ def told_and_tensors(file: Path) -> tuple[dict, dict[str, Tensor]]:
         return json.loads(opened.metadata()["told"]), {name: opened.get_tensor(name) for name in names}
 
 
-def part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+def part(tensors: dict[str, Value], prefix: str) -> dict[str, Value]:
     """Those whose names begin with `prefix`, without it."""
     return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
 

@@ -22,6 +22,7 @@ from portrait_assets.errors import PortraitError
 from portrait_assets.kernels.attributes import AttributeHead
 from portrait_assets.kernels.behaviour_model import BehaviourModel, Shape
 from portrait_assets.kernels.calibration import Blend
+from portrait_assets.kernels.checkpoints import part
 from portrait_assets.kernels.config import BehaviourConfig
 from portrait_assets.kernels.fusion import BlockFit, Fusion
 from portrait_assets.kernels.lifetime import AmountModel, Lifetime, PurchaseModel
@@ -181,7 +182,7 @@ def assemble(card: dict, files: dict[str, bytes]) -> TrainedModel:
         ranker_config = RankerConfig(**told["config"])
         seeds = range(ranker_config.seeds)
         parts = {kind: tuple(files[f"boosters/ranker.{kind}.{k}.txt"].decode() for k in seeds) for kind in ("chance", "order")}
-        networks = tuple(Network(under(f"ranker.{k}.", tensors)) for k in seeds)
+        networks = tuple(Network(part(tensors, f"ranker.{k}.")) for k in seeds)
         ranker = Ranker(**(told | parts | {"config": ranker_config, "network": networks}))
     return TrainedModel(
         config,
@@ -198,21 +199,14 @@ def assemble(card: dict, files: dict[str, bytes]) -> TrainedModel:
     )
 
 
-def under(prefix: str, tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Those whose name begins with `prefix`, without it."""
-    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
-
-
 def assemble_parts(
     told: dict, stage: str, tensors: dict[str, np.ndarray], files: dict[str, bytes], config: BehaviourConfig
 ) -> Parts:
     """The inverse of `disassemble_parts`."""
     shape = Shape(**told["shape"])
     network = BehaviourModel(shape, config)
-    prefix = f"{stage}.network."
-    network.load_state_dict(
-        {name[len(prefix) :]: torch.from_numpy(value.copy()) for name, value in tensors.items() if name.startswith(prefix)}
-    )
+    weights = part(tensors, f"{stage}.network.")
+    network.load_state_dict({name: torch.from_numpy(value.copy()) for name, value in weights.items()})
     outcome = pl.DataFrame(told["outcome"], schema=OUTCOME_SCHEMA, orient="row")
     selection = Selection(
         tuple(told["columns"]), tensors[f"{stage}.selection.mean"], tensors[f"{stage}.selection.deviation"], outcome
