@@ -100,14 +100,14 @@ SCHEDULES = [daily, weekly]
 
 
 @dg.sensor(
-    jobs=[land, ingest, portraits, publish],
+    jobs=[land, refresh, ingest, portraits, publish],
     minimum_interval_seconds=10,
     default_status=dg.DefaultSensorStatus.STOPPED,
     description="Lands new files of the landing folder, then brings what they made stale up to date and publishes it. "
     "A file still being written (changed within the last two seconds, or hidden) is left for the next look.",
 )
 def landing_folder(context: dg.SensorEvaluationContext):
-    """One step a look: land, then features, then portraits, then the export, each only where the ledger says it is due."""
+    """One step a look: land, then all layers of the days touched, then the export, each only where the ledger says it is due."""
     files = settled_files(HOME.settings.landing_dir)
     seen = _fingerprint(files)
     if files and seen != context.cursor:
@@ -130,15 +130,18 @@ def _due(home: Home) -> dg.RunRequest | dg.SkipReason | None:
     with warehouse_of(home.settings).open("look for stale days") as session:
         if not session.scalar("select count(*) from raw.batches"):
             return dg.SkipReason("nothing was landed yet; run the job `ingest`, or `portrait run`")
-        stale = stale_days(session, home, home.days)
-        kept = {table: [day for day in days if day >= history_start(session, home)] for table, days in stale.items()}
+        stale, history = stale_days(session, home, home.days), history_start(session, home)
+        kept = {table: [day for day in days if day >= history] for table, days in stale.items()}
         known = knowledge(session, home, last.end)
         generations = home.settings.published_dir.glob(f"{as_of_of(last.end)}-*")
         published = any(is_current(folder, session, home, last.end) for folder in generations)
-    if window := covering(stale, FEATURE_TABLES):
-        return _request(ingest.name, window, known)
-    if window := covering(kept, PORTRAIT_TABLES):
-        return _request(portraits.name, window, known)
+    features, portrayed = covering(stale, FEATURE_TABLES), covering(kept, PORTRAIT_TABLES)
+    if features and features.start < history:
+        return _request(ingest.name, features, known)
+    if features:  # days that have portraits: one run for all layers
+        return _request(refresh.name, covering(kept, FEATURE_TABLES | PORTRAIT_TABLES) or features, known)
+    if portrayed:
+        return _request(portraits.name, portrayed, known)
     return None if published else _request(publish.name, last, known)
 
 

@@ -13,6 +13,7 @@ from portrait_assets import automation
 from portrait_assets.assets.common import HOME, WEEKLY
 from portrait_assets.automation import drifted, landing_folder, settled_files
 from portrait_assets.definitions import defs
+from portrait_assets.history import begin_history
 from portrait_assets.lineage import PROCESS_TAG
 from portrait_assets.observability import measure_drift
 from portrait_assets.resources.lock import exclusive, is_held
@@ -66,14 +67,17 @@ def test_after_landing_the_sensor_asks_for_the_first_stale_step_over_the_days_it
     assert isinstance(automation._due(world.home), dg.SkipReason)  # nothing was landed yet
     with world.open():
         world.land(event(1, "ann", "2024-01-03 10:00:00"))
-    assert asked(automation._due(world.home)) == ("ingest", "2024-01-01", "2024-01-10")
+    assert asked(automation._due(world.home)) == ("refresh", "2024-01-01", "2024-01-10")
+    with world.open():
+        begin_history(world.session, date(2024, 1, 7))
+    assert asked(automation._due(world.home)) == ("ingest", "2024-01-01", "2024-01-10")  # most days have no portraits
     with world.open():
         world.build()
     assert asked(automation._due(world.home)) == ("publish", "2024-01-10", "2024-01-10")
     with world.open():
         world.land(event(2, "ann", "2024-01-08 10:00:00"))
     again = automation._due(world.home)
-    assert asked(again) == ("ingest", "2024-01-08", "2024-01-10")
+    assert asked(again) == ("refresh", "2024-01-08", "2024-01-10")  # through all layers in one run
     assert again.run_key == automation._due(world.home).run_key
 
 
