@@ -19,7 +19,7 @@ from portrait_assets.kernels.ranking.lines import before, lines_from, without
 from portrait_assets.kernels.ranking.lists import Policy, make_lists
 from portrait_assets.kernels.ranking.measures import measure, targets_of
 from portrait_assets.kernels.ranking.neighbours import by_column, neighbourhood_at, neighbours_of, sorted_csr
-from portrait_assets.kernels.ranking.network import fit_network, list_loss
+from portrait_assets.kernels.ranking.network import fit_network, list_loss, mean_scores
 from portrait_assets.kernels.ranking.ranker import RANKERS, fit_ranker, read_at, read_of
 from portrait_assets.kernels.ranking.reasons import REASONS, contributions, middle_of, peers_with, reason_group
 from portrait_assets.kernels.ranking.recommend import recommend
@@ -252,7 +252,7 @@ def test_the_network_learns_what_is_best_in_each_list_wherever_numbers_are_missi
     gain = (x[:, 0].reshape(100, 6).argmax(1)[:, None] == np.arange(6)).ravel().astype(float)
     x[rng.random(600) < 0.3, 1] = np.nan
     network = fit_network(x, gain, np.full(100, 6), epochs=25, seed=1, threads=1)
-    best = network.scores(x).reshape(100, 6).argmax(1)
+    best = mean_scores((network,), x).reshape(100, 6).argmax(1)
     assert (best == gain.reshape(100, 6).argmax(1)).mean() > 0.85
     twice = [fit_network(x, gain, np.full(100, 6), epochs=1, seed=1, threads=1) for _ in range(2)]
     assert twice[0] == twice[1] and twice[0] != network

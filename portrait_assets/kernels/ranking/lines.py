@@ -67,9 +67,14 @@ class Lines:
         """Each of GROUPS -> (E,) the lines by (user, group, visit)."""
         return {name: np.lexsort((self.visit, code[self.item], self.user)) for name, code in self.groups.items()}
 
+    @cached_property
+    def widths(self) -> dict[str, int]:
+        """How many codes each of GROUPS has."""
+        return {name: int(code.max(initial=-1)) + 1 for name, code in self.groups.items()}
+
     def width(self, group: str) -> int:
         """How many codes a group has."""
-        return int(self.groups[group].max(initial=-1)) + 1
+        return self.widths[group]
 
     def before(self, as_of: date) -> np.ndarray:
         """(E,) bool: the lines that an as-of knows."""

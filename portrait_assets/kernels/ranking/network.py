@@ -14,7 +14,8 @@ from torch.nn import functional as f
 
 HIDDEN = (128, 64)
 DROPPED = (0.2, 0.1)  # of each hidden layer, while learning
-USERS_AT_ONCE, ROWS_AT_ONCE = 48, 50_000
+USERS_AT_ONCE = 48
+ROWS_AT_ONCE = 1024  # as many as stay in the cache
 RATE, WEIGHT_DECAY = 3e-3, 1e-2
 LOG_LOSS = 0.5  # of the log loss, beside the list's
 CLIPPED = 4.0  # standard deviations
@@ -30,20 +31,25 @@ class Network:
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Network) and all(np.array_equal(x, other.tensors[name]) for name, x in self.tensors.items())
 
-    def scores(self, x: np.ndarray) -> np.ndarray:
-        """(N,) of x (N, F)."""
-        layers = [(self.tensors[f"weight{k}"], self.tensors[f"bias{k}"]) for k in range(len(HIDDEN) + 1)]
-        parts = [np.zeros(0)]
-        for start in range(0, len(x), ROWS_AT_ONCE):
-            z = torch.from_numpy(self.prepared(x[start : start + ROWS_AT_ONCE]))
-            for k, (weight, bias) in enumerate(layers):
-                z = f.linear(f.silu(z) if k else z, torch.from_numpy(weight), torch.from_numpy(bias))
-            parts.append(z.squeeze(1).numpy().astype(np.float64))
-        return np.concatenate(parts)
+    def prepared(self, x: np.ndarray) -> torch.Tensor:
+        """(N, F + flags) what the first layer reads of x (N, F)."""
+        return torch.from_numpy(prepared(x, self.tensors["mean"], self.tensors["spread"], self.tensors["flagged"]))
 
-    def prepared(self, x: np.ndarray) -> np.ndarray:
-        """(N, F + flags) what the first layer reads."""
-        return prepared(x, self.tensors["mean"], self.tensors["spread"], self.tensors["flagged"])
+    def scores(self, z: torch.Tensor) -> np.ndarray:
+        """(N,) of what was `prepared`."""
+        for k in range(len(HIDDEN) + 1):
+            weight, bias = (torch.from_numpy(self.tensors[f"{kind}{k}"]) for kind in ("weight", "bias"))
+            z = f.linear(f.silu(z) if k else z, weight, bias)
+        return z.squeeze(1).numpy().astype(np.float64)
+
+
+def mean_scores(networks: tuple[Network, ...], x: np.ndarray) -> np.ndarray:
+    """(N,) of x (N, F), by networks that learnt from the same rows: they standardise alike, so numbers are prepared once."""
+    parts = [np.zeros(0)]
+    for start in range(0, len(x), ROWS_AT_ONCE):
+        z = networks[0].prepared(x[start : start + ROWS_AT_ONCE])
+        parts.append(np.mean([one.scores(z) for one in networks], axis=0))
+    return np.concatenate(parts)
 
 
 def prepared(x: np.ndarray, mean: np.ndarray, spread: np.ndarray, flagged: np.ndarray) -> np.ndarray:

@@ -6,7 +6,6 @@ Burges 2010), networks both. Their standardised sum ranks; the first, calibrated
 
 import logging
 import os
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
@@ -24,7 +23,7 @@ from portrait_assets.kernels.ranking.features import pair_features
 from portrait_assets.kernels.ranking.lines import Lines
 from portrait_assets.kernels.ranking.measures import Measured, measure, targets_of
 from portrait_assets.kernels.ranking.neighbours import Neighbours, neighbours_of
-from portrait_assets.kernels.ranking.network import Network, fit_network
+from portrait_assets.kernels.ranking.network import Network, fit_network, mean_scores
 from portrait_assets.kernels.ranking.rhythm import runs_of
 from portrait_assets.kernels.sequences import day_number
 
@@ -79,11 +78,11 @@ class Ranker:
     slope: float
     shift: float
 
-    def scores(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def scores(self, x: np.ndarray, threads: int = CORES) -> tuple[np.ndarray, np.ndarray]:
         """(N,) what to rank by, and (N,) the probability of buying within the horizon; `x` (N, F) as `pair_features` gives it."""
         if not len(x):
             return np.zeros(0), np.zeros(0)
-        raw = raw_of(self.chance, self.order, self.network, x, CORES)
+        raw = raw_of(self.chance, self.order, self.network, x, threads)
         parts = [(r - c) / s for r, c, s in zip(raw, self.centre, self.spread, strict=True)]
         return parts[0] + parts[1] + NETWORK_WEIGHT * parts[2], sigmoid(self.slope * raw[0] + self.shift)
 
@@ -92,12 +91,8 @@ def raw_of(
     chance: tuple[str, ...], order: tuple[str, ...], network: tuple[Network, ...], x: np.ndarray, threads: int
 ) -> list[np.ndarray]:
     """(N,) of each of the three kinds."""
-    boosted = [mean_of(raw_scores(text, x, threads) for text in kind) for kind in (chance, order)]
-    return [*boosted, mean_of(one.scores(x) for one in network)]
-
-
-def mean_of(scores: Iterable[np.ndarray]) -> np.ndarray:
-    return np.mean(list(scores), axis=0)
+    boosted = [np.mean([raw_scores(text, x, threads) for text in kind], axis=0) for kind in (chance, order)]
+    return [*boosted, mean_scores(network, x)]
 
 
 @dataclass(frozen=True)
