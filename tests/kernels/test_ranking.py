@@ -1,6 +1,7 @@
 """The ranker on tiny shops worked out by hand, and on one large enough to learn from."""
 
 from datetime import datetime
+from types import SimpleNamespace
 
 import numpy as np
 import polars as pl
@@ -8,10 +9,12 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from polars.testing import assert_frame_equal
 from scipy import sparse
 
 from portrait_assets.errors import PortraitError
 from portrait_assets.kernels.ranking import deletion
+from portrait_assets.kernels.ranking import recommend as recommend_module
 from portrait_assets.kernels.ranking.assessment import assess_ranking, tifu_knn
 from portrait_assets.kernels.ranking.deletion import deletion_frame, sampled_cases
 from portrait_assets.kernels.ranking.everyone import everyone_at
@@ -21,7 +24,15 @@ from portrait_assets.kernels.ranking.measures import measure, targets_of
 from portrait_assets.kernels.ranking.neighbours import by_column, neighbourhood_at, neighbours_of, sorted_csr
 from portrait_assets.kernels.ranking.network import fit_network, list_loss, mean_scores
 from portrait_assets.kernels.ranking.ranker import RANKERS, fit_ranker, read_at, read_of
-from portrait_assets.kernels.ranking.reasons import REASONS, contributions, middle_of, peers_with, reason_group
+from portrait_assets.kernels.ranking.reasons import (
+    REASONS,
+    middle_of,
+    peers_with,
+    reason_group,
+    scores_lacking,
+    strongest_partner,
+    tellable,
+)
 from portrait_assets.kernels.ranking.recommend import recommend
 from portrait_assets.kernels.ranking.rhythm import waits_of
 from portrait_assets.kernels.sequences import day_number
@@ -202,12 +213,49 @@ def test_a_reason_is_a_group_whose_absence_lowers_the_score(shop, goods, learnt)
     score, _ = ranker.scores(read.x)
     made = make_lists(lines, read.candidates, score, np.ones(len(score), bool), Policy(length=3, discover_places=0), AS_OF)
     rows = made.blended[0]
-    falls = contributions(ranker, read.x[rows], middle_of(read.x))
+    everything = np.ones((len(rows), len(REASONS)), bool)
+    falls = score[rows, None] - scores_lacking(ranker, read.x[rows], middle_of(read.x), everything)
     assert REASONS[int(falls.sum(0).argmax())] == "habit"
     assert (falls.max(1) > 0).mean() > 0.95
     told = recommend(ranker, lines, goods, AS_OF, Policy(length=3, discover_places=0)).blended
     assert told["reason"].str.contains("bought").mean() > 0.75
     assert {reason_group(name) for name in read.names} >= set(REASONS)
+
+
+def test_no_score_is_asked_for_what_the_numbers_leave_nothing_to_say_of(shop, goods, learnt):
+    """Of an item new to the user a habit is not scored; of one not reduced, no price. What is scored is the same alone as among others."""
+    column = {"pair_visits": 0, "item_type_visits": 1, "goes_with": 2, "item_reduced_14d": 3}
+    told = tellable(np.array([[0, 1, 1e-30, 0.04], [1, np.nan, 0, 0.05]], np.float32), column)
+    assert [[name for name, yes in zip(REASONS, row, strict=True) if yes] for row in told] == [
+        ["kind", "alike", "goes_with", "everyone"],
+        ["habit", "alike", "everyone", "price"],
+    ]
+    read = read_at(lines_from(shop, goods), AS_OF, 14)
+    some, middle = read.x[:40], middle_of(read.x)
+    asked = np.arange(40 * len(REASONS)).reshape(40, -1) % 3 == 0
+    scores = scores_lacking(learnt[0], some, middle, asked)
+    assert np.isinf(scores[~asked]).all()
+    np.testing.assert_allclose(scores[asked], scores_lacking(learnt[0], some, middle, np.ones_like(asked))[asked], rtol=1e-6)
+
+
+def test_users_taken_some_at_a_time_get_the_lists_of_all_at_once(shop, goods, learnt, monkeypatch):
+    lines = lines_from(shop, goods)
+    whole = recommend(learnt[0], lines, goods, AS_OF, Policy(length=8))
+    monkeypatch.setattr(recommend_module, "USERS_AT_ONCE", 7)
+    parts = recommend(learnt[0], lines, goods, AS_OF, Policy(length=8))
+    assert whole.blended["user_id"].n_unique() == 60
+    for one, other in ((whole.blended, parts.blended), (whole.lists, parts.lists)):
+        assert_frame_equal(one, other, rel_tol=1e-6)
+
+
+def test_the_partner_told_is_the_one_that_says_most():
+    """Of what the user bought lately: .5 x .4 of the second beats .9 x .2 of the first; the last is no partner of the item."""
+    partners = sparse.csr_matrix(np.array([[0, 0, 0, 0.2], [0, 0, 0, 0.4], [0, 0, 0, 0], [0, 0, 0, 0]]))
+    hood = SimpleNamespace(partner_of=sorted_csr(partners.T))
+    near = SimpleNamespace(
+        recent=sparse.csr_matrix(np.array([[0.9, 0.5, 3.0, 0], [0, 0, 1.0, 0], [0.8, 0.4, 0, 0]])), hood=hood
+    )
+    assert [strongest_partner(near, user, 3) for user in range(3)] == [1, None, 0]
 
 
 def test_a_copy_without_events_is_a_user_who_never_had_them(shop, goods, learnt):

@@ -17,7 +17,7 @@ from portrait_assets.kernels.ranking.everyone import Everyone
 from portrait_assets.kernels.ranking.lines import Lines, without
 from portrait_assets.kernels.ranking.lists import Policy, make_lists
 from portrait_assets.kernels.ranking.ranker import Ranker, Read, read_of
-from portrait_assets.kernels.ranking.reasons import NAMED, Names, contributions, middle_of, named_events, tell
+from portrait_assets.kernels.ranking.reasons import NAMED, Names, middle_of, named_events, tell
 from portrait_assets.kernels.sequences import day_number
 
 CASES = 1000
@@ -69,7 +69,7 @@ def sampled_cases(ranker: Ranker, lines: Lines, read: Read) -> tuple[Cases, int]
     score, _ = ranker.scores(read.x)
     listed, _ = make_lists(lines, read.candidates, score, np.ones(len(score), bool), Policy(), read.as_of).blended
     rows = np.random.default_rng(ranker.config.seed).permutation(listed)[: 2 * CASES]
-    reasons, _ = tell(read, rows, contributions(ranker, read.x[rows], middle_of(read.x)), _codes(lines))
+    reasons, _ = tell(ranker, read, rows, middle_of(read.x), _codes(lines))
     named = [named_events(read, lines, int(row), reason).tolist() for row, reason in zip(rows, reasons, strict=True)]
     chosen = [k for k, events in enumerate(named) if events][:CASES]
     at, passed = rows[chosen], (chosen[-1] + 1 if chosen else len(rows)) - len(chosen)

@@ -36,6 +36,7 @@ class Neighbourhood:
     buyers: sparse.csr_matrix  # (I, U) decayed counts, fast fading
     told: sparse.csr_matrix  # (U, I) the same, turned, without items of too few buyers
     partners: sparse.csr_matrix  # (I, I) row: an item, column: what goes with it
+    partner_of: sparse.csr_matrix  # (I, I) the same, turned
     item_taste: np.ndarray  # (I, TASTES), zero for an item of few buyers
 
 
@@ -70,6 +71,7 @@ def neighbourhood_at(lines: Lines, as_of: date) -> Neighbourhood:
     place = sparse.coo_matrix(strongest(between, between.T.tocsr(), ALIKE_ITEMS, np.arange(len(common))))
     item_taste = np.zeros((len(lines.items), TASTES))
     item_taste[common] = tastes(weighted[:, common])
+    partners = sorted_csr(sparse.csr_matrix((place.data, (common[place.row], common[place.col])), shape=(len(rarity),) * 2))
     return Neighbourhood(
         users={name: row for row, name in enumerate(lines.users)},
         rarity=rarity,
@@ -78,7 +80,8 @@ def neighbourhood_at(lines: Lines, as_of: date) -> Neighbourhood:
         by_item=weighted.T.tocsr(),
         buyers=sorted_csr(recent.T),
         told=sorted_csr(by_column(recent, buyers >= LEAST_ALIKE)),
-        partners=sorted_csr(sparse.csr_matrix((place.data, (common[place.row], common[place.col])), shape=(len(rarity),) * 2)),
+        partners=partners,
+        partner_of=sorted_csr(partners.T),
         item_taste=item_taste,
     )
 

@@ -1,7 +1,7 @@
 """Why an item is offered: the group of features without which its score would fall most, told in words with their own numbers.
 
-Each group of features is put to what it is for a middling candidate, and the candidate scored again; the fall is what the group
-contributed. So no reason is given that the score does not contain.
+Each group of features is put to what it is for a middling candidate, and the candidate scored again: least without what contributed
+most. So no reason is given that the score does not contain.
 """
 
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from scipy import sparse
 
 from portrait_assets.kernels.ranking.lines import GROUPS, Lines
 from portrait_assets.kernels.ranking.neighbours import Neighbours, damped, taste_mass, values_at
-from portrait_assets.kernels.ranking.ranker import Ranker, Read
+from portrait_assets.kernels.ranking.ranker import CORES, Ranker, Read
 from portrait_assets.kernels.sequences import day_number
 
 NAMED = 5  # events at most that a reason speaks of
@@ -38,6 +38,12 @@ def reason_group(feature: str) -> str | None:
 
 
 REASONS = ("habit", "kind", "alike", "goes_with", "everyone", "price")
+LEAST = {
+    "habit": ("pair_visits", 1),
+    "kind": ("item_type_visits", 1),
+    "goes_with": ("goes_with", np.finfo(np.float32).smallest_subnormal),
+    "price": ("item_reduced_14d", 0.05),
+}  # reason -> the number that it tells, and from where there is something to tell
 
 
 @dataclass(frozen=True)
@@ -48,17 +54,16 @@ class Names:
     kind: list[str | None]
 
 
-def contributions(ranker: Ranker, x: np.ndarray, middle: np.ndarray) -> np.ndarray:
-    """(N, REASONS) how much the score of each row would fall with each group as in `middle` (F,)."""
-    falls = [np.zeros((0, len(REASONS)))]
+def scores_lacking(ranker: Ranker, x: np.ndarray, middle: np.ndarray, asked: np.ndarray, threads: int = CORES) -> np.ndarray:
+    """(N, REASONS) the score that each row would have with each group as in `middle` (F,), infinite where not `asked` (N, REASONS)."""
+    scores = np.full(asked.shape, np.inf)
     for start in range(0, len(x), ROWS_AT_ONCE):
-        some = x[start : start + ROWS_AT_ONCE]
-        versions = np.repeat(some[None], 1 + len(REASONS), axis=0)  # (1 + REASONS, n, F): whole, then without each group
-        for without, columns in zip(versions[1:], columns_of(ranker.names), strict=True):
-            without[:, columns] = middle[columns]
-        score = ranker.scores(versions.reshape(-1, x.shape[1]))[0].reshape(1 + len(REASONS), len(some))
-        falls.append((score[0] - score[1:]).T)
-    return np.concatenate(falls)
+        row, group = np.nonzero(asked[start : start + ROWS_AT_ONCE])
+        versions = x[start + row]  # of one row beside each other: they take the same ways through the trees
+        for k, columns in enumerate(columns_of(ranker.names)):
+            versions[np.ix_(group == k, columns)] = middle[columns]
+        scores[start + row, group] = ranker.scores(versions, threads)[0]
+    return scores
 
 
 @lru_cache(maxsize=2)
@@ -77,10 +82,15 @@ def middle_of(x: np.ndarray) -> np.ndarray:
     return middle
 
 
-def tell(read: Read, rows: np.ndarray, falls: np.ndarray, names: Names) -> tuple[list[str], list[str]]:
-    """Of each of `rows` (M,) of the candidates: the reason's name and its words. A reason that cannot be told yields to the next."""
-    column = {name: j for j, name in enumerate(read.names)}
-    order = np.argsort(-falls, axis=1, kind="stable")
+def tell(
+    ranker: Ranker, read: Read, rows: np.ndarray, middle: np.ndarray, names: Names, threads: int = CORES
+) -> tuple[list[str], list[str]]:
+    """Of each of `rows` (M,) of the candidates, against `middle` (F,): the reason's name and its words.
+
+    A reason that cannot be told yields to the next; of what the numbers alone rule out, no score is asked.
+    """
+    column, x = {name: j for j, name in enumerate(read.names)}, read.x[rows]
+    order = np.argsort(scores_lacking(ranker, x, middle, tellable(x, column), threads), axis=1, kind="stable")
     found, texts = [], []
     for row, ranked in zip(rows, order, strict=True):
         facts = Facts(read, int(row), column, names)
@@ -89,6 +99,14 @@ def tell(read: Read, rows: np.ndarray, falls: np.ndarray, names: Names) -> tuple
         found.append(reason)
         texts.append(text)
     return found, texts
+
+
+def tellable(x: np.ndarray, column: dict[str, int]) -> np.ndarray:
+    """(M, REASONS) bool: whether the numbers of `x` (M, F) leave something to say."""
+    is_told = np.ones((len(x), len(REASONS)), bool)
+    for reason, (name, least) in LEAST.items():
+        is_told[:, REASONS.index(reason)] = x[:, column[name]] >= least
+    return is_told
 
 
 @dataclass(frozen=True)
@@ -112,10 +130,8 @@ class Facts:
         return int(self.read.candidates.item[self.row])
 
 
-def _habit(facts: Facts) -> str | None:
+def _habit(facts: Facts) -> str:
     times = facts.number("pair_visits")
-    if times < 1:
-        return None
     last = ago(facts.number("pair_since_days"))
     if times >= REGULAR:
         return f"bought about every {days(facts.number('pair_gap_days'))}, {times:.0f} times so far; last {last}"
@@ -124,7 +140,7 @@ def _habit(facts: Facts) -> str | None:
 
 def _kind(facts: Facts) -> str | None:
     kind, times = facts.names.kind[facts.item], facts.number("item_type_visits")
-    if kind is None or times < 1:
+    if kind is None:
         return None
     last = ago(facts.number("item_type_since_days"))
     if facts.number("pair_visits") >= 1:
@@ -149,9 +165,8 @@ def _everyone(facts: Facts) -> str:
     return f"popular with everyone: {buyers} users in the last 28 days"
 
 
-def _price(facts: Facts) -> str | None:
-    share = facts.number("item_reduced_14d")
-    return f"reduced lately, in {share:.0%} of its sales of the last 14 days" if share >= 0.05 else None
+def _price(facts: Facts) -> str:
+    return f"reduced lately, in {facts.number('item_reduced_14d'):.0%} of its sales of the last 14 days"
 
 
 SAY = {"habit": _habit, "kind": _kind, "alike": _alike, "goes_with": _goes_with, "everyone": _everyone, "price": _price}
@@ -225,10 +240,7 @@ def peers_with(near: Neighbours, user: int, item: int) -> int:
 def strongest_partner(near: Neighbours, user: int, item: int) -> int | None:
     """The user's own item that says most for `item`; ties to the first."""
     own, weight = row_of(near.recent, user)
-    best, best_value = None, 0.0
-    for mine, much in zip(own, weight, strict=True):
-        partners, strength = row_of(near.hood.partners, int(mine))
-        place = np.searchsorted(partners, item)
-        if place < len(partners) and partners[place] == item and much * strength[place] > best_value:
-            best, best_value = int(mine), float(much * strength[place])
-    return best
+    partner, strength = row_of(near.hood.partner_of, item)
+    both, mine, theirs = np.intersect1d(own, partner, assume_unique=True, return_indices=True)
+    worth = weight[mine] * strength[theirs]
+    return int(both[worth.argmax()]) if (worth > 0).any() else None

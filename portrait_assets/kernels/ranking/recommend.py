@@ -1,6 +1,7 @@
 """From a trained ranker and the lines before an as-of to the lists of every user, with probabilities and reasons."""
 
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from datetime import date
 
 import numpy as np
@@ -11,12 +12,13 @@ from portrait_assets.kernels.ranking.everyone import Everyone, everyone_at
 from portrait_assets.kernels.ranking.lines import Lines, without
 from portrait_assets.kernels.ranking.lists import Lists, Policy, make_lists
 from portrait_assets.kernels.ranking.neighbours import NO_ITEMS
-from portrait_assets.kernels.ranking.ranker import Ranker, Read, read_of
-from portrait_assets.kernels.ranking.reasons import Names, contributions, middle_of, tell
+from portrait_assets.kernels.ranking.ranker import CORES, Ranker, Read, read_of
+from portrait_assets.kernels.ranking.reasons import Names, middle_of, tell
 from portrait_assets.kernels.sequences import day_number
 
 DRAWN = "drawn to explore; "  # begins the reason of what the scores would not show
 MIDDLING_USERS = 200
+USERS_AT_ONCE = 100  # of a core
 LEVELS = ("item_id", "item_type", "category", "department", "brand", "maker")
 SCHEMA = {
     "user_id": pl.String,
@@ -47,7 +49,9 @@ class Standing:
     described: pl.DataFrame
     names: Names
     policy: Policy
+    offered: np.ndarray  # (I,) bool: not kept from everybody by the policy
     middle: np.ndarray  # (F,) the median candidate: what a reason is told against
+    threads: int = CORES  # that score
 
 
 @dataclass(frozen=True)
@@ -67,17 +71,26 @@ class Ranked:
 
 
 def recommend(ranker: Ranker, lines: Lines, items: pl.DataFrame, as_of: date, policy: Policy) -> Recommended:
-    """For every user with a line before as_of. The same inputs give the same rows."""
-    with threadpool_limits(1):  # as `read_at`
+    """For every user with a line before as_of. The same inputs give the same rows, on any number of cores."""
+
+    def of_part(users: np.ndarray) -> Recommended:
+        part = without(lines, [(int(user), ()) for user in users])
+        return listed(standing, part, read_of(everyone, part))
+
+    with threadpool_limits(1):  # as `read_at`; cores take users instead, some at a time, which also stay in the cache
         everyone = everyone_at(lines, as_of, ranker.config.horizon_days)
-        standing, read = standing_of(ranker, everyone, items, policy), read_of(everyone, lines)
-    return listed(standing, lines, read)
+        standing = replace(standing_of(ranker, everyone, items, policy), threads=1)
+        users = np.unique(lines.user[lines.before(as_of)])
+        parts = np.array_split(users, max(1, -(-len(users) // USERS_AT_ONCE)))
+        with ThreadPoolExecutor(CORES, initializer=threadpool_limits, initargs=(1,)) as pool:
+            made = list(pool.map(of_part, parts))
+    return Recommended(pl.concat([one.blended for one in made]), pl.concat([one.lists for one in made]))
 
 
 def standing_of(ranker: Ranker, everyone: Everyone, items: pl.DataFrame, policy: Policy) -> Standing:
     """`items` describe, as `described_items` reads them."""
     described = described_items(everyone.lines, items)
-    return Standing(ranker, everyone, described, names_of(described), policy, middling(everyone))
+    return Standing(ranker, everyone, described, names_of(described), policy, offered(described, policy), middling(everyone))
 
 
 def middling(everyone: Everyone) -> np.ndarray:
@@ -91,15 +104,15 @@ def middling(everyone: Everyone) -> np.ndarray:
 def ranked(standing: Standing, lines: Lines, read: Read, hidden: np.ndarray = NO_ITEMS) -> Ranked:
     """The lists of the users of `lines`, of whom `read` was read; `hidden` items are in none."""
     described, policy = standing.described, standing.policy
-    score, probability = standing.ranker.scores(read.x)
+    score, probability = standing.ranker.scores(read.x, standing.threads)
     score = score + boosts(described, read, policy)
-    shown = allowed(lines, described, read, read.as_of, policy) & ~np.isin(read.candidates.item, hidden)
+    shown = allowed(standing, lines, read) & ~np.isin(read.candidates.item, hidden)
     return Ranked(read, score, probability, make_lists(lines, read.candidates, score, shown, policy, read.as_of))
 
 
 def reasons_of(standing: Standing, read: Read, rows: np.ndarray) -> list[str]:
     """Why each of `rows` (M,) of the candidates is offered."""
-    return tell(read, rows, contributions(standing.ranker, read.x[rows], standing.middle), standing.names)[1]
+    return tell(standing.ranker, read, rows, standing.middle, standing.names, standing.threads)[1]
 
 
 def listed(standing: Standing, lines: Lines, read: Read) -> Recommended:
@@ -160,15 +173,20 @@ def boosts(described: pl.DataFrame, read: Read, policy: Policy) -> np.ndarray:
     return added[read.candidates.item]
 
 
-def allowed(lines: Lines, described: pl.DataFrame, read: Read, as_of: date, policy: Policy) -> np.ndarray:
-    """(N,) bool: whether the policy lets a candidate be shown."""
+def offered(described: pl.DataFrame, policy: Policy) -> np.ndarray:
+    """(I,) bool: what is in stock and not excluded."""
     shown = ~described["item_id"].is_in(policy.out_of_stock).to_numpy()
     for level, name in policy.exclude:
         shown &= ~matches(described, level, name)
-    keep = shown[read.candidates.item]
-    for level, name, days in policy.cool_down:
-        durable = matches(described, level, name)
-        age = day_number(as_of) - lines.day
+    return shown
+
+
+def allowed(standing: Standing, lines: Lines, read: Read) -> np.ndarray:
+    """(N,) bool: whether the policy lets a candidate be shown."""
+    keep = standing.offered[read.candidates.item]
+    for level, name, days in standing.policy.cool_down:
+        durable = matches(standing.described, level, name)
+        age = day_number(read.as_of) - lines.day
         lately = durable[lines.item] & (age > 0) & (age < days)
         cooling = np.zeros(len(lines.users), bool)
         cooling[lines.user[lately]] = True

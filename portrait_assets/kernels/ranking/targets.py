@@ -11,7 +11,7 @@ from portrait_assets.kernels.ranking.lines import Lines, without
 from portrait_assets.kernels.ranking.measures import top
 from portrait_assets.kernels.ranking.propensity import fit_propensity
 from portrait_assets.kernels.ranking.ranker import Ranker, read_of
-from portrait_assets.kernels.ranking.reasons import Names, contributions, middle_of, tell
+from portrait_assets.kernels.ranking.reasons import Names, middle_of, tell
 from portrait_assets.kernels.ranking.recommend import described_items, names_of
 from portrait_assets.kernels.ranking.sets import stand_at
 
@@ -65,5 +65,5 @@ def strongest(
     at = np.flatnonzero(in_set[read.candidates.item])
     _, chance = ranker.scores(read.x[at])
     rows = at[top(read.candidates.user[at], read.candidates.item[at], chance, 1)[0]]
-    _, texts = tell(read, rows, contributions(ranker, read.x[rows], middle_of(read.x)), names)
+    _, texts = tell(ranker, read, rows, middle_of(read.x), names)
     return read.candidates.item[rows], texts
