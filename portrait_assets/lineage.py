@@ -61,9 +61,8 @@ def _scored(table: Table, on_demand: bool) -> Daily:
 
 def _recommended(table: Table) -> Daily:
     reads = (c.CLEAN_EVENTS, c.FEATURES_USER_STATE)
-    return Daily(
-        table, ("recommendations/top.sql",), accumulates=reads, by_user=False, uses_model=True, uses_rules=True, on_demand=True
-    )
+    files = ("recommendations/top.sql", "recommendations/popular.sql")
+    return Daily(table, files, accumulates=reads, by_user=False, uses_model=True, uses_rules=True, on_demand=True)
 
 
 DAILY_TABLES: tuple[Daily, ...] = (

@@ -45,6 +45,7 @@ def write_recommendations(session: Session, home: Home, day: date) -> dict[str, 
     """Write both tables of `day`; returns their rows. Users whom the ranker cannot know (no purchase) get what habit and fashion say."""
     window = Window(day, day)
     stage_withheld(session, home.recommending)
+    stage_popular(session, home, day)
     session.stage("habit_top", "recommendations/top.sql", end=day, **parameters(home, window, history_start(session, home)))
     ranked = ranked_at(session, home, day)
     session.stage_frame("ranked_blended", ranked.blended)
@@ -87,22 +88,28 @@ def stage_withheld(session: Session, rules: Recommending) -> None:
 
     `cooling` has a row for each item of a rule: buying one of them cools all of them down.
     """
-    items = session.frame(ITEMS)
-    never = [items_of(rule, items) for rule in rules.exclude]
+    never = [items_of(session, rule) for rule in rules.exclude]
     unsold = pl.DataFrame({"item_id": list(rules.out_of_stock)}, schema={"item_id": pl.String})
     session.stage_frame("withheld", pl.concat([unsold, *never]).unique().sort("item_id"))
     schema = {"item_id": pl.String, "rule": pl.Int32, "days": pl.Float64}
     cools = [
-        items_of(rule, items).with_columns(rule=pl.lit(number, pl.Int32), days=pl.lit(rule.days, pl.Float64))
+        items_of(session, rule).with_columns(rule=pl.lit(number, pl.Int32), days=pl.lit(rule.days, pl.Float64))
         for number, rule in enumerate(rules.cool_down)
     ]
     session.stage_frame("cooling", pl.concat([pl.DataFrame(schema=schema), *cools]))
 
 
-def items_of(rule: Rule, items: pl.DataFrame) -> pl.DataFrame:
+def stage_popular(session: Session, home: Home, day: date) -> None:
+    """A temporary table `popular` of what is so at the end of `day`, after `stage_withheld`."""
+    session.stage("popular", "recommendations/popular.sql", end=day, **home.pack.sql_parameters)
+
+
+def items_of(session: Session, rule: Rule) -> pl.DataFrame:
     """item_id of what a rule speaks of."""
     level, name = rule.of
-    return pl.DataFrame({"item_id": [name]}) if level == "item" else items.filter(pl.col(level) == name).select("item_id")
+    if level == "item":
+        return pl.DataFrame({"item_id": [name]})
+    return session.frame(f"select item_id from clean.items where {level} = $name", name=name)
 
 
 def write_published(session: Session, home: Home, day: date) -> None:

@@ -1,6 +1,6 @@
 -- recommendations.top, as far as no model ranks: before the first one, and for users who bought nothing
 -- Grain:    user x rank (1 to 20), for the one day $end.
--- Inputs:   clean.events, features.user_state; withheld (items that the rules keep from everybody) and cooling (item, rule, days: kept from
+-- Inputs:   clean.events, features.user_state; popular (as popular.sql has it), withheld (items that the rules keep from everybody) and cooling (item, rule, days: kept from
 --           who bought one of the rule's items within so many days); $point_types and $point_values give the attention points of an event type.
 -- Promise:  reads events of the day or before. What the user keeps coming back to, by attention decayed at three half-lives
 --           (14, 60 and 240 days: habit of the fortnight, of the season, of the year); then what is popular, said to be so.
@@ -48,17 +48,6 @@ habits as (
     group by user_id, item_id
 ),
 
-popular as (
-    select
-        item_id,
-        count(distinct user_id) as user_count
-    from events
-    where event_date > $end - 28
-    group by item_id
-    order by user_count desc, item_id
-    limit 100
-),
-
 cooled as (
     select distinct
         events.user_id,
@@ -97,13 +86,12 @@ candidates as (
         last_date
     from habits
     union all
-    -- One user in a thousand users' worth of popularity never outranks a habit of one's own.
     select
         users.user_id,
         popular.item_id,
-        'popular' as list,
-        popular.user_count::double / 1e9 as score,
-        'popular with everyone: ' || popular.user_count || ' users in the last 28 days' as reason,
+        popular.list,
+        popular.score,
+        popular.reason,
         null as last_date
     from users
     cross join popular

@@ -21,7 +21,7 @@ import uvicorn
 from portrait_assets import columns as c
 from portrait_assets import sources
 from portrait_assets.assets.daily import refresh_path, write_days
-from portrait_assets.assets.recommending import stage_withheld
+from portrait_assets.assets.recommending import stage_popular, stage_withheld
 from portrait_assets.home import Home, extend, open_home
 from portrait_assets.partitions import Window
 from portrait_assets.publishing import publish
@@ -53,6 +53,7 @@ class Shop:
         with warehouse_of(self.home.settings).open("test") as session:
             refresh_path(session, self.home, self.home.days)
             stage_withheld(session, self.home.recommending)
+            stage_popular(session, self.home, day)
             write_days(session, self.home, c.RECOMMENDATIONS_TOP, Window(day, day))
             return publish(session, self.home, day)
 

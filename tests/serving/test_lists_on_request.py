@@ -22,6 +22,7 @@ from portrait_assets.partitions import as_of_of
 from portrait_assets.publishing import publish
 from portrait_assets.resources.warehouse import warehouse_of
 from portrait_assets.serving.events import judge
+from portrait_assets.serving.popular import popular_items
 from portrait_assets.serving.recommender import LISTS, Recommender, answer
 from portrait_assets.serving.service import Service
 from portrait_assets.state import SEGMENT_NAME
@@ -146,6 +147,21 @@ def test_whom_nothing_personal_is_known_of_gets_what_is_popular_and_is_told_so(c
         assert told["note"] == "nothing that user 'nobody' bought is known: this is what is popular"
         none = lists(client, user, "?list=again")
         assert none["recommendations"] == [] and none["note"] == "the rules or the data leave nothing to offer here"
+
+
+def test_what_is_popular_is_as_the_batch_path_has_it_less_what_the_rules_keep_back(service: Service, shop: RankedShop):
+    """The viewer looked at two things and bought none: the rest of its published list is what is popular, best first."""
+    export = service.engine.generation.export
+    popular = popular_items(export, shop.home)
+    rows = sorted(service.engine.generation.rows["recommendations"].of("viewer").to_pylist(), key=lambda row: row["rank"])
+    others = [row for row in popular if row["item_id"] not in ("i01", "i02")]
+    told = ("item_id", "score", "reason", "list", "item_name", "category")
+    assert [[row[name] for name in told] for row in rows[2:]] == [[row[name] for name in told] for row in others[:18]]
+    state = export.manifest["run"]["state"]
+    kept_back = {"exclude": [{"item": popular[0]["item_id"]}], "out_of_stock": [popular[2]["item_id"]]}
+    ruled = state | {"recommending": state["recommending"] | kept_back}
+    less = popular_items(replace(export, manifest=export.manifest | {"run": {"state": ruled}}), shop.home)
+    assert less == [popular[1], *popular[3:]]
 
 
 def test_rules_that_exclude_everything_are_told_in_one_line(client: Client, service: Service, shop: RankedShop):
