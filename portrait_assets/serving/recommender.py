@@ -138,7 +138,7 @@ def bought_of(events: pa.Table) -> "Bought":
     from portrait_assets.kernels.ranking.live import Bought
 
     rows = events.filter(pc.and_(pc.equal(events["event_type"], OUTCOME_EVENT), pc.is_valid(events["item_id"])))
-    items, visits, places = (rows[name].to_numpy().tolist() for name in ("item_id", "visit_id", "place_id"))
+    items, visits, places = (rows[name].combine_chunks() for name in ("item_id", "visit_id", "place_id"))
     moments = rows["event_time"].to_numpy().astype("datetime64[us]").astype("int64")
     cents, discount, coupon = (
         pc.fill_null(rows[f"{name}_cents"], 0).to_numpy().astype("float64") for name in ("amount", "discount", "coupon")

@@ -5,6 +5,7 @@ from datetime import date, datetime, timedelta
 
 import numpy as np
 import polars as pl
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -51,7 +52,7 @@ def standing(lines, goods) -> Standing:
 
 def purchases(frame: pl.DataFrame) -> Bought:
     numbers = (frame[name].cast(pl.Float64).to_numpy() for name in ("cents", "discount_cents", "coupon_cents"))
-    texts = (frame[name].to_list() for name in ("item_id", "visit_id", "place_id"))
+    texts = (pa.array(frame[name].to_list(), pa.string()) for name in ("item_id", "visit_id", "place_id"))
     return Bought(*texts, frame["visit_time"].dt.epoch("us").to_numpy(), *numbers)
 
 

@@ -53,7 +53,7 @@ class Lines:
         return np.arange(len(self.visit_user)) - first[self.visit_user] + 1
 
     @cached_property
-    def item_codes(self) -> dict[str, int]:
+    def item_codes(self) -> dict[str | None, int]:
         """The code of each item."""
         return {name: code for code, name in enumerate(self.items)}
 

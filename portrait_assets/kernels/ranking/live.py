@@ -4,12 +4,12 @@ What is made here for an as-of is what `recommend` makes for it, as far as every
 standing's own as-of. An item that nobody had bought by then has none, so it is not offered; that the user was there counts.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
 from portrait_assets.kernels.ranking.candidates import candidates_of
 from portrait_assets.kernels.ranking.context import NOWHERE, Context
@@ -25,9 +25,9 @@ from portrait_assets.kernels.ranking.rhythm import runs_of
 class Bought:
     """M purchases of one user, in any order."""
 
-    item: Sequence[str]
-    visit: Sequence[str]
-    place: Sequence[str | None]
+    item: pa.StringArray
+    visit: pa.StringArray
+    place: pa.StringArray  # null where it is not known
     time_us: np.ndarray  # (M,) microseconds since 1970-01-01, UTC
     cents: np.ndarray  # (M,) float64, as the next two
     discount: np.ndarray
@@ -36,16 +36,17 @@ class Bought:
 
 def lines_of(everyone: Lines, user_id: str, bought: Bought) -> Lines:
     """What one user bought as lines under everyone's codes, as `lines_from` makes them."""
-    began: dict[str, int] = {}
-    for visit, moment in zip(bought.visit, bought.time_us.tolist(), strict=True):
-        began[visit] = min(moment, began.get(visit, moment))
-    visits = sorted(began, key=lambda visit: (began[visit], visit))
-    number = {visit: k for k, visit in enumerate(visits)}
-    code = np.array([everyone.item_codes.get(item, -1) for item in bought.item], np.int64)
-    key = code * len(visits) + np.array([number[visit] for visit in bought.visit], np.int64)
+    names, visit = encoded(bought.visit)
+    began = np.full(len(names), np.iinfo(np.int64).max)
+    np.minimum.at(began, visit, bought.time_us)
+    visits = sorted(range(len(names)), key=lambda k: (began[k], names[k]))
+    number = np.empty(len(names), np.int64)
+    number[visits] = np.arange(len(names))
+    code = coded(bought.item, everyone.item_codes)
+    key = code * len(visits) + number[visit]
     order = np.argsort(key, kind="stable")[np.count_nonzero(code < 0) :]
     runs = runs_of(key[order])
-    place = np.array([everyone.place_codes.get(place, -1) for place in bought.place], np.int64)[order]
+    place = coded(bought.place, everyone.place_codes)[order]
     return replace(
         everyone,
         users=[user_id],
@@ -58,8 +59,20 @@ def lines_of(everyone: Lines, user_id: str, bought: Bought) -> Lines:
         has_coupon=runs.sum(bought.coupon[order]) > 0,
         place=np.maximum.reduceat(place, runs.start) if len(order) else place,
         visit_user=np.zeros(len(visits), np.int64),
-        visit_day=np.array([began[visit] for visit in visits]) / DAY_US,
+        visit_day=began[visits] / DAY_US,
     )
+
+
+def encoded(texts: pa.StringArray) -> tuple[list[str | None], np.ndarray]:
+    """The distinct of (M,) texts, and (M,) which of them each is: few words to look up for many lines."""
+    told = texts.dictionary_encode(null_encoding="encode")
+    return told.dictionary.to_pylist(), told.indices.to_numpy().astype(np.int64)
+
+
+def coded(texts: pa.StringArray, codes: dict[str | None, int]) -> np.ndarray:
+    """(M,) the code of each, -1 for none."""
+    names, which = encoded(texts)
+    return np.array([codes.get(name, -1) for name in names], np.int64)[which]
 
 
 def recommend_live(
