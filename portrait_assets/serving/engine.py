@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import logging
+import os
 import queue
 import threading
 import time
@@ -25,7 +26,7 @@ from portrait_assets.serving.recommender import Recommender, answer
 
 logger = logging.getLogger("portrait")
 
-WORKERS = 2
+WORKERS = max(1, (os.cpu_count() or 1) // 2)  # a turn keeps a core busy; what is sent, asked for and logged needs the others
 USERS_A_TURN = 32
 EVENTS_AT_ONCE = 2000
 LIVE = ("behaviour", "preference", "lifecycle")

@@ -16,9 +16,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from portrait_assets import columns as c
 from portrait_assets import sources
-from portrait_assets.assets.daily import write_days, write_features, write_portraits
+from portrait_assets.assets.daily import write_features, write_portraits
+from portrait_assets.assets.recommending import write_recommendations
 from portrait_assets.errors import PortraitError
 from portrait_assets.history import begin_history
 from portrait_assets.home import Home, open_home
@@ -34,12 +34,12 @@ CARDS_A_SECOND = 20
 SEED = 7
 
 
-def measure(folder: Path, seconds: float = 20.0) -> dict[str, float]:
-    """Figures of `portrait serve` in a process of its own, on a home made in `folder`, under load for `seconds`.
+def measure(folder: Path, seconds: float = 20.0, source: str = "complete_journey") -> dict[str, float]:
+    """Figures of `portrait serve` in a process of its own, on a home of `source` made in `folder`, under load for `seconds`.
 
     `ack_to_visible_*` are the service's own, over all events; `card_*` are a client's, from request to answer.
     """
-    home = published_home(folder)
+    home = published_home(folder, source)
     port = _free_port()
     environment = os.environ | {"PORTRAIT_HOME": str(home.settings.home_dir)}
     command = [sys.executable, "-c", "from portrait_assets.cli import main; main()", "serve", "--port", str(port)]
@@ -51,16 +51,16 @@ def measure(folder: Path, seconds: float = 20.0) -> dict[str, float]:
             process.send_signal(signal.SIGTERM)
 
 
-def published_home(folder: Path) -> Home:
-    """A year of Complete Journey, features of all days, the last day published; no model."""
-    home = open_home(Settings(home=folder, source="complete_journey"))
+def published_home(folder: Path, source: str) -> Home:
+    """All of a source landed, features of all days, the last day published; no model."""
+    home = open_home(Settings(home=folder, source=source))
     last = Window(home.days.end, home.days.end)
     with warehouse_of(home.settings).open("measure") as session:
         sources.land(session.connection, home.source, datetime.now(UTC).replace(tzinfo=None))
         begin_history(session, last.start)
         write_features(session, home, home.days)
         write_portraits(session, home, last)
-        write_days(session, home, c.RECOMMENDATIONS_TOP, last)
+        write_recommendations(session, home, last.end)
         publish(session, home, last.start)
     return home
 

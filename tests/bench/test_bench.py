@@ -13,6 +13,7 @@ from portrait_assets.bench.path import Measured, measure, statements
 from portrait_assets.bench.processes import apart
 from portrait_assets.bench.report import Report, surroundings
 from portrait_assets.bench.watch import Watch
+from portrait_assets.serving.measure import measure as measure_service
 from portrait_assets.settings import Settings
 
 EVENTS, LATE_EVENTS = 20_000, 50
@@ -106,3 +107,16 @@ def test_what_no_statement_took_is_told_as_outside_duckdb() -> None:
 
 def test_sizes_are_measured_in_processes_of_their_own() -> None:
     assert apart(os.getpid) != os.getpid()
+
+
+def test_the_service_is_measured_on_a_home_of_its_own(generated: Generated, tmp_path: Path) -> None:
+    figures = measure_service(tmp_path, seconds=1.0, source=str(generated.mapping))
+    assert figures.keys() == {
+        "ack_events_per_second",
+        "ack_to_visible_p50_ms",
+        "ack_to_visible_p99_ms",
+        "card_p50_ms",
+        "card_p99_ms",
+    }
+    assert 0 < figures["ack_to_visible_p50_ms"] <= figures["ack_to_visible_p99_ms"]
+    assert 0 < figures["card_p50_ms"] <= figures["card_p99_ms"]
