@@ -7,13 +7,16 @@ from datetime import date, datetime, timedelta
 from pathlib import Path
 
 import polars as pl
+import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 from portrait_assets import columns as c
+from portrait_assets.assets import daily
 from portrait_assets.history import begin_history, history_start
 from portrait_assets.lineage import stale_days
+from portrait_assets.partitions import Window
 from tests.small_world import World, event
 
 FIRST, LAST = date(2024, 1, 20), date(2024, 2, 12)
@@ -264,3 +267,22 @@ def test_renaming_users_renames_the_result_and_nothing_else(events: list[dict], 
         ]
         keys = [column for column in frame.columns if frame[column].dtype not in (pl.List, pl.Struct)]
         equal(kept[0].sort(keys), kept[1].sort(keys), name)
+
+
+@given(worlds, versions, st.integers(1, 6))
+@EXAMPLES
+def test_a_window_written_in_pieces_is_the_window(events: list[dict], told_again: list[dict], most: int):
+    with made(events, told_again) as world:
+        whole = result(world.build())
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(daily, "EVENTS_AT_ONCE", most)
+            same(result(world.build()), whole)
+
+
+def test_pieces_hold_as_many_events_as_they_may_and_whole_days():
+    days = {"2024-01-20": 2, "2024-01-22": 1, "2024-01-23": 5, "2024-01-24": 1}
+    with made([event(f"{day} {n}", "ann", f"{day} 10:00") for day, count in days.items() for n in range(count)]) as world:
+        pieces = daily.pieces_of(world.session, Window(FIRST, LAST), 3)
+    assert [(str(piece.start), str(piece.end)) for piece in pieces] == [
+        ("2024-01-20", "2024-01-22"), ("2024-01-23", "2024-01-23"), ("2024-01-24", str(LAST)),
+    ]  # fmt: skip

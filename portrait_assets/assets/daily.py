@@ -29,6 +29,10 @@ FEATURES = (
 PORTRAITS = (c.PORTRAITS_SNAPSHOTS, c.PORTRAITS_CHANGES, c.PORTRAITS_AUDIENCES)
 AS_OF_INPUTS = ("scoped_user_state", "scoped_interests")
 FEW_DAYS = 10
+# Tables that grow with the events, of which a long window is written piece by piece: lists and sorts of a whole year of a large
+# source do not fit into memory. Each piece goes on from the days before it.
+GROWING = (c.CLEAN_EVENTS, c.FEATURES_VISIT, c.FEATURES_USER_DAY, c.FEATURES_USER_DAY_INTEREST, c.FEATURES_USER_STATE)
+EVENTS_AT_ONCE = 20_000_000
 
 # One to one, as in clean/identities.sql: who is new since a batch.
 NEW_IDENTITIES = """
@@ -43,11 +47,34 @@ order by told.source, told.user_id
 
 def write_days(session: Session, home: Home, table: Table, window: Window, select: str | None = None) -> int:
     """Replace the window of `table` by what is derived now (or by `select`), and enter it in the ledger; returns its rows."""
+    pieces = pieces_of(session, window, EVENTS_AT_ONCE) if table in GROWING else [window]
+    return sum(_write_piece(session, home, table, piece, select) for piece in pieces)
+
+
+def _write_piece(session: Session, home: Home, table: Table, window: Window, select: str | None) -> int:
     if table is c.CLEAN_EVENTS:
         stage_due_events(session, window)
     select = select or selection(session, home, table, window)
     known = parameters(home, window, history_start(session, home))
     return session.replace(table, window, select, _marks(session, home, table, window), **known)
+
+
+def pieces_of(session: Session, window: Window, most: int) -> list[Window]:
+    """The window in order, cut into windows of at most `most` raw events each; a day is never cut."""
+    events = dict(
+        session.rows(
+            "select event_date, count(*) from raw.events where event_date between $start and $end group by event_date",
+            start=window.start,
+            end=window.end,
+        )
+    )
+    pieces, held = [window], 0
+    for day in window:
+        held += events.get(day, 0)
+        if held > most and day > pieces[-1].start:
+            pieces[-1:] = [Window(pieces[-1].start, day - DAY), Window(day, window.end)]
+            held = events.get(day, 0)
+    return pieces
 
 
 def refresh_days(session: Session, home: Home, table: Table, window: Window) -> int:
