@@ -92,6 +92,7 @@ def fit_and_judge(
 ) -> Trained:
     """Train for `trained_through`, put the result through the gate against `champion`, log both to MLflow."""
     import torch
+    import torch._dynamo  # optimizers ask for it late: two threads that import it at once may each wait for the other
     from threadpoolctl import threadpool_limits
 
     from portrait_assets.kernels import behaviour, evaluation, storage
