@@ -135,13 +135,11 @@ def _due(home: Home) -> dg.RunRequest | dg.SkipReason | None:
         known = knowledge(session, home, last.end)
         generations = home.settings.published_dir.glob(f"{as_of_of(last.end)}-*")
         published = any(is_current(folder, session, home, last.end) for folder in generations)
-    features, portrayed = covering(stale, FEATURE_TABLES), covering(kept, PORTRAIT_TABLES)
+    features, due = covering(stale, FEATURE_TABLES), covering(kept, FEATURE_TABLES | PORTRAIT_TABLES)
     if features and features.start < history:
         return _request(ingest.name, features, known)
-    if features:  # days that have portraits: one run for all layers
-        return _request(refresh.name, covering(kept, FEATURE_TABLES | PORTRAIT_TABLES) or features, known)
-    if portrayed:
-        return _request(portraits.name, portrayed, known)
+    if due:  # days that have portraits: one run for all layers
+        return _request((refresh if features else portraits).name, due, known)
     return None if published else _request(publish.name, last, known)
 
 

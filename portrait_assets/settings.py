@@ -1,5 +1,6 @@
 """Where things live and how much of the machine they may use, from environment variables named PORTRAIT_*."""
 
+import os
 from pathlib import Path
 from typing import Any, Literal
 
@@ -10,6 +11,8 @@ from portrait_assets.errors import PortraitError
 
 PROJECT_DIR = Path(__file__).resolve().parent.parent
 SQL_DIR = PROJECT_DIR / "sql"
+CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+"""That this process may use."""
 
 
 class Settings(BaseSettings):

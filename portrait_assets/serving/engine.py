@@ -3,7 +3,6 @@
 import dataclasses
 import json
 import logging
-import os
 import queue
 import threading
 import time
@@ -23,10 +22,11 @@ from portrait_assets.serving.events import Line
 from portrait_assets.serving.generation import ByUser, Generation, UserExport
 from portrait_assets.serving.log import Position
 from portrait_assets.serving.recommender import Recommender, answer
+from portrait_assets.settings import CORES
 
 logger = logging.getLogger("portrait")
 
-WORKERS = max(1, (os.cpu_count() or 1) // 2)  # a turn keeps a core busy; what is sent, asked for and logged needs the others
+WORKERS = max(1, CORES // 2)  # a turn keeps a core busy; what is sent, asked for and logged needs the others
 USERS_A_TURN = 32
 EVENTS_AT_ONCE = 2000
 LIVE = ("behaviour", "preference", "lifecycle")

@@ -5,7 +5,6 @@ Burges 2010), networks both. Their standardised sum ranks; the first, calibrated
 """
 
 import logging
-import os
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
@@ -26,14 +25,12 @@ from portrait_assets.kernels.ranking.neighbours import Neighbours, neighbours_of
 from portrait_assets.kernels.ranking.network import Network, fit_network, mean_scores
 from portrait_assets.kernels.ranking.rhythm import runs_of
 from portrait_assets.kernels.sequences import day_number
+from portrait_assets.settings import CORES
 
 GAINS = np.array([0.0, 1.0, 1.7])  # of the grades
 LAMBDARANK = {"objective": "lambdarank", "lambdarank_truncation_level": 20, "label_gain": GAINS.tolist()}
 NETWORK_WEIGHT = 1.0  # beside one for each booster
 NO_PAIRS = np.zeros(0, np.int64)
-CORES = (
-    len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-)  # a row's score is the same on any number
 
 logger = logging.getLogger("portrait")
 
@@ -79,7 +76,10 @@ class Ranker:
     shift: float
 
     def scores(self, x: np.ndarray, threads: int = CORES) -> tuple[np.ndarray, np.ndarray]:
-        """(N,) what to rank by, and (N,) the probability of buying within the horizon; `x` (N, F) as `pair_features` gives it."""
+        """(N,) what to rank by, and (N,) the probability of buying within the horizon; `x` (N, F) as `pair_features` gives it.
+
+        A row's score is the same on any number of threads.
+        """
         if not len(x):
             return np.zeros(0), np.zeros(0)
         raw = raw_of(self.chance, self.order, self.network, x, threads)

@@ -12,8 +12,9 @@ from scipy import sparse
 
 from portrait_assets.kernels.ranking.lines import GROUPS, Lines
 from portrait_assets.kernels.ranking.neighbours import Neighbours, damped, taste_mass, values_at
-from portrait_assets.kernels.ranking.ranker import CORES, Ranker, Read
+from portrait_assets.kernels.ranking.ranker import Ranker, Read
 from portrait_assets.kernels.sequences import day_number
+from portrait_assets.settings import CORES
 
 NAMED = 5  # events at most that a reason speaks of
 REGULAR = 3  # visits from which a rhythm is told

@@ -12,9 +12,10 @@ from portrait_assets.kernels.ranking.everyone import Everyone, everyone_at
 from portrait_assets.kernels.ranking.lines import Lines, without
 from portrait_assets.kernels.ranking.lists import Lists, Policy, make_lists
 from portrait_assets.kernels.ranking.neighbours import NO_ITEMS
-from portrait_assets.kernels.ranking.ranker import CORES, Ranker, Read, read_of
+from portrait_assets.kernels.ranking.ranker import Ranker, Read, read_of
 from portrait_assets.kernels.ranking.reasons import Names, middle_of, tell
 from portrait_assets.kernels.sequences import day_number
+from portrait_assets.settings import CORES
 
 DRAWN = "drawn to explore; "  # begins the reason of what the scores would not show
 MIDDLING_USERS = 200
