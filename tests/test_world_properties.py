@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 from portrait_assets import columns as c
-from portrait_assets.assets import daily
+from portrait_assets.assets import daily, derivation
 from portrait_assets.history import begin_history, history_start
 from portrait_assets.lineage import stale_days
 from portrait_assets.partitions import Window
@@ -276,6 +276,7 @@ def test_a_window_written_in_pieces_is_the_window(events: list[dict], told_again
         whole = result(world.build())
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(daily, "EVENTS_AT_ONCE", most)
+            patch.setattr(derivation, "INTEREST_DAYS_AT_ONCE", most)
             same(result(world.build()), whole)
 
 

@@ -15,6 +15,8 @@ from portrait_assets.resources.session import Session
 from portrait_assets.resources.sql import read_sql
 from portrait_assets.tables import Table
 
+INTEREST_DAYS_AT_ONCE = 10_000_000
+
 
 def parameters(home: Home, window: Window, history: date) -> dict[str, Any]:
     """The named values a `.sql` file may ask for: the pack's, where the kept history begins, what the calendar says of the window."""
@@ -47,7 +49,7 @@ def _stage_known_interests(session: Session, home: Home, days: list[date]) -> No
     for day in days:
         if day < history:
             as_if_it_began = parameters(home, Window(day, day), history=day)
-            made = read_sql("features/interests.sql")
+            made = _interests_of(session, Window(day, day), as_if_it_began)
             session.execute(f"insert into early_interests by name {made}", start=day, end=day, **as_if_it_began)
     session.execute(
         "create or replace temp view known_interests as from scoped_interests union all by name from early_interests"
@@ -81,6 +83,29 @@ def stage_tag_values(session: Session, home: Home, window: Window) -> None:
     session.execute(f"create or replace temp table tag_values as {tag_values(home.pack.tags)}")
 
 
+def _interests(session: Session, home: Home, window: Window) -> str:
+    return _interests_of(session, window, parameters(home, window, history_start(session, home)))
+
+
+def _interests_of(session: Session, window: Window, known: dict[str, Any]) -> str:
+    """Interests look at the whole past of whoever has a row: on a day of those active, on the first day of the history of
+    everybody. Where that is more than fits into memory, they are made for some of the users after the others."""
+    made = read_sql("features/interests.sql")
+    is_whole_past = len(window) > 1 or window.start == known["history_start"]
+    held = "select count(*) from scoped_interest_days where event_date <= $end"
+    parts = 1 + (session.scalar(held, end=window.end) // INTEREST_DAYS_AT_ONCE if is_whole_past else 0)
+    if parts == 1:
+        return made
+    session.execute("create or replace temp table made_interests as from features.interests limit 0")
+    for part in range(parts):
+        some_users = f"select * from temp.scoped_interest_days where hash(user_id) % {parts} = {part}"
+        session.execute(
+            f"insert into made_interests by name with scoped_interest_days as ({some_users}) from ({made}\n)",
+            start=window.start, end=window.end, **known,
+        )  # fmt: skip
+    return "from made_interests"
+
+
 def _snapshots(session: Session, home: Home, window: Window) -> str:
     if len(window) == 1 and follows_a_current_snapshot(session, home, window.start):
         stage_next_day(session, window.start)
@@ -105,6 +130,7 @@ def _audiences(session: Session, home: Home, window: Window) -> str:
 
 
 PREPARED: dict[str, Callable[[Session, Home, Window], str]] = {
+    c.FEATURES_INTERESTS.name: _interests,
     c.PORTRAITS_SNAPSHOTS.name: _snapshots,
     c.PORTRAITS_CHANGES.name: _changes,
     c.PORTRAITS_AUDIENCES.name: _audiences,
