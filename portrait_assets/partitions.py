@@ -34,6 +34,11 @@ class Window:
     def __str__(self) -> str:
         return str(self.start) if self.start == self.end else f"{self.start} to {self.end}"
 
+    def cut(self, days: int) -> list["Window"]:
+        """The window in order, in windows of `days` days; the last may be shorter."""
+        starts = [self.start + DAY * first for first in range(0, len(self), days)]
+        return [Window(start, min(start + DAY * (days - 1), self.end)) for start in starts]
+
     @classmethod
     def covering(cls, days: Iterable[date]) -> "Window | None":
         """The smallest window that holds all `days`; None where there are none."""

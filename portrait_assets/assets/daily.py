@@ -33,6 +33,7 @@ FEW_DAYS = 10
 # source do not fit into memory. Each piece goes on from the days before it.
 GROWING = (c.CLEAN_EVENTS, c.FEATURES_VISIT, c.FEATURES_USER_DAY, c.FEATURES_USER_DAY_INTEREST, c.FEATURES_USER_STATE)
 EVENTS_AT_ONCE = 20_000_000
+STATE_DAYS_AT_ONCE = 31  # each day of a user is joined with those before it in the window
 
 # One to one, as in clean/identities.sql: who is new since a batch.
 NEW_IDENTITIES = """
@@ -48,7 +49,11 @@ order by told.source, told.user_id
 def write_days(session: Session, home: Home, table: Table, window: Window, select: str | None = None) -> int:
     """Replace the window of `table` by what is derived now (or by `select`), and enter it in the ledger; returns its rows."""
     pieces = pieces_of(session, window, EVENTS_AT_ONCE) if table in GROWING else [window]
-    return sum(_write_piece(session, home, table, piece, select) for piece in pieces)
+    return sum(_write_piece(session, home, table, part, select) for piece in pieces for part in _cut(table, piece))
+
+
+def _cut(table: Table, window: Window) -> list[Window]:
+    return window.cut(STATE_DAYS_AT_ONCE) if table is c.FEATURES_USER_STATE else [window]
 
 
 def _write_piece(session: Session, home: Home, table: Table, window: Window, select: str | None) -> int:
@@ -84,7 +89,8 @@ def refresh_days(session: Session, home: Home, table: Table, window: Window) -> 
     landed since then touched are, from the first day they touched; of clean events, only the events told of.
     """
     due = Ledger(session, home).due(table, window)
-    rows = sum(_refresh_touched(session, home, table, run, due.since) for run in runs_of(due.touched))
+    parts = [part for run in runs_of(due.touched) for part in _cut(table, run)]
+    rows = sum(_refresh_touched(session, home, table, part, due.since) for part in parts)
     # A few new days of snapshots go on from the day before them, one by one; many are cheaper derived at once.
     one_by_one = table is c.PORTRAITS_SNAPSHOTS and len(due.whole) <= FEW_DAYS
     windows = [Window(day, day) for day in due.whole] if one_by_one else runs_of(due.whole)

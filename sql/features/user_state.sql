@@ -16,12 +16,20 @@ window_users as (
 ),
 
 -- Where each user's totals stood before the window: one more day, with all that was before in it.
-stood as (
-    select state.*
+last_days as (
+    select
+        state.user_id,
+        max(state.event_date) as event_date
     from scoped_user_state as state
     semi join window_users on state.user_id = window_users.user_id
     where state.event_date < $start
-    qualify row_number() over (partition by state.user_id order by state.event_date desc) = 1
+    group by state.user_id
+),
+
+stood as (
+    select state.*
+    from scoped_user_state as state
+    semi join last_days on state.user_id = last_days.user_id and state.event_date = last_days.event_date
 ),
 
 days as (
@@ -102,59 +110,65 @@ days as (
     from window_days
 ),
 
-gaps as (
+-- Days are joined with those before them and summed, not windowed: each function of a window takes DuckDB half a millisecond
+-- to begin, which the live service would pay at every turn. Long windows are written in parts, so pairs stay few.
+purchase_gaps as (
     select
-        * exclude (gap_days),
-        case
-            when event_date >= $start and last_purchase_date is not null
-                then event_date - max(last_purchase_date) over earlier
-            else gap_days
-        end as gap
+        days.user_id,
+        days.event_date,
+        days.event_date - max(earlier.last_purchase_date) as gap
     from days
-    window earlier as (partition by user_id order by event_date rows between unbounded preceding and 1 preceding)
+    inner join days as earlier on days.user_id = earlier.user_id and days.event_date > earlier.event_date
+    where days.event_date >= $start and days.last_purchase_date is not null
+    group by days.user_id, days.event_date
 ),
 
-running as (
+counted as (
     select
-        event_date,
-        user_id,
-        min(first_date) over so_far as first_date,
-        max(last_active_date) over so_far as last_active_date,
-        min(first_purchase_date) over so_far as first_purchase_date,
-        max(last_purchase_date) over so_far as last_purchase_date,
-        last_value(gap ignore nulls) over so_far as gap_days,
-        sum(gap_square_days + case when event_date >= $start then coalesce(gap * gap, 0) else 0 end) over so_far as gap_square_days,
-        sum(active_days) over so_far as active_days,
-        sum(visits) over so_far as visits,
-        sum(views) over so_far as views,
-        sum(searches) over so_far as searches,
-        sum(carts) over so_far as carts,
-        sum(purchases) over so_far as purchases,
-        sum(purchase_days) over so_far as purchase_days,
-        sum(returns) over so_far as returns,
-        sum(reviews) over so_far as reviews,
-        sum(coupons) over so_far as coupons,
-        sum(exposures) over so_far as exposures,
-        sum(item_days) over so_far as item_days,
-        sum(quantity_milli) over so_far as quantity_milli,
-        sum(spend_cents) over so_far as spend_cents,
-        sum(refund_cents) over so_far as refund_cents,
-        sum(discount_cents) over so_far as discount_cents,
-        sum(coupon_cents) over so_far as coupon_cents,
-        sum(discounted_purchases) over so_far as discounted_purchases,
-        sum(coupon_purchases) over so_far as coupon_purchases,
-        sum(night_visits) over so_far as night_visits,
-        sum(morning_visits) over so_far as morning_visits,
-        sum(afternoon_visits) over so_far as afternoon_visits,
-        sum(evening_visits) over so_far as evening_visits,
-        sum(weekend_visits) over so_far as weekend_visits,
-        sum(ratings) over so_far as ratings,
-        sum(rating_milli) over so_far as rating_milli,
-        sum(outliers) over so_far as outliers
-    from gaps
-    window so_far as (partition by user_id order by event_date)
+        days.* exclude (gap_days, gap_square_days),
+        case when days.event_date >= $start then purchase_gaps.gap else days.gap_days end as gap_days,
+        days.gap_square_days + coalesce(purchase_gaps.gap * purchase_gaps.gap, 0) as gap_square_days
+    from days
+    left join purchase_gaps on days.user_id = purchase_gaps.user_id and days.event_date = purchase_gaps.event_date
 )
 
-select *
-from running
-where event_date >= $start
+select
+    days.event_date,
+    days.user_id,
+    min(counted.first_date) as first_date,
+    max(counted.last_active_date) as last_active_date,
+    min(counted.first_purchase_date) as first_purchase_date,
+    max(counted.last_purchase_date) as last_purchase_date,
+    max_by(counted.gap_days, counted.event_date) filter (where counted.gap_days is not null) as gap_days,
+    sum(counted.gap_square_days) as gap_square_days,
+    sum(counted.active_days) as active_days,
+    sum(counted.visits) as visits,
+    sum(counted.views) as views,
+    sum(counted.searches) as searches,
+    sum(counted.carts) as carts,
+    sum(counted.purchases) as purchases,
+    sum(counted.purchase_days) as purchase_days,
+    sum(counted.returns) as returns,
+    sum(counted.reviews) as reviews,
+    sum(counted.coupons) as coupons,
+    sum(counted.exposures) as exposures,
+    sum(counted.item_days) as item_days,
+    sum(counted.quantity_milli) as quantity_milli,
+    sum(counted.spend_cents) as spend_cents,
+    sum(counted.refund_cents) as refund_cents,
+    sum(counted.discount_cents) as discount_cents,
+    sum(counted.coupon_cents) as coupon_cents,
+    sum(counted.discounted_purchases) as discounted_purchases,
+    sum(counted.coupon_purchases) as coupon_purchases,
+    sum(counted.night_visits) as night_visits,
+    sum(counted.morning_visits) as morning_visits,
+    sum(counted.afternoon_visits) as afternoon_visits,
+    sum(counted.evening_visits) as evening_visits,
+    sum(counted.weekend_visits) as weekend_visits,
+    sum(counted.ratings) as ratings,
+    sum(counted.rating_milli) as rating_milli,
+    sum(counted.outliers) as outliers
+from days
+inner join counted on days.user_id = counted.user_id and days.event_date >= counted.event_date
+where days.event_date >= $start
+group by days.event_date, days.user_id
