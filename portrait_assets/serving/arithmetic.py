@@ -80,7 +80,7 @@ class Arithmetic:
 
     def _run(self, statement: str, inputs: dict[str, pa.Table]) -> pa.Table:
         self._inputs |= inputs
-        return self._con.execute(f"execute {statement}").to_arrow_table()
+        return self._con.sql(f"execute {statement}").to_arrow_table()
 
     def _declare(self, name: str, types: str) -> pa.Schema:
         """Make the function `input_<name>`; returns the schema that its rows must have."""
