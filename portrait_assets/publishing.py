@@ -83,12 +83,12 @@ def write_export(session: Session, home: Home, day: date, folder: Path, state: d
 
 
 def _frames(session: Session, home: Home, day: date) -> dict[str, pl.DataFrame]:
-    session.execute(
-        "create or replace temp table snapshot_rows as select * from portraits.snapshots where event_date = $day", day=day
-    )
+    # Materialized, its rows go to all threads: a day of a stored table is too short to be shared out.
+    snapshot_rows = "snapshot_rows as materialized (select * from portraits.snapshots where event_date = $day)"
+    tags = f"with {snapshot_rows}, {tag_export(home.pack.tags).removeprefix('with')}"
     return {
         "portraits.parquet": session.frame(PORTRAITS, day=day),
-        "tags.parquet": session.frame(tag_export(home.pack.tags), day=day),
+        "tags.parquet": session.frame(tags, day=day),
         "embeddings.parquet": session.frame(EMBEDDINGS, day=day),
         "recommendations.parquet": session.frame(RECOMMENDATIONS, day=day),
         "lists.parquet": session.frame(LISTS, day=day),

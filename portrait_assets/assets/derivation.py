@@ -68,19 +68,16 @@ def stage_tag_values(session: Session, home: Home, window: Window) -> None:
     Where the snapshot of the day before is not stored up to date, it is derived, so that changes do not depend on which
     snapshots exist. On the first day of the kept history there is no day before.
     """
-    session.execute(
-        "create or replace temp table snapshot_rows as select * from scoped_snapshots where event_date between $start and $end",
-        start=window.start,
-        end=window.end,
-    )
-    before = window.start - DAY
+    rows, first, before = "select * from scoped_snapshots where event_date between $first and $end", window.start, window.start - DAY
     if follows_a_current_snapshot(session, home, window.start):
-        session.execute("insert into snapshot_rows from scoped_snapshots where event_date = $before", before=before)
+        first = before
     elif window.start > history_start(session, home):
         stage_features(session, home, [before])
         known = parameters(home, window, history_start(session, home))
-        session.execute(f"insert into snapshot_rows by name {read_sql('portraits/snapshots.sql')}", **known)
-    session.execute(f"create or replace temp table tag_values as {tag_values(home.pack.tags)}")
+        session.stage("snapshot_rows_before", "portraits/snapshots.sql", **known)
+        rows += " union all by name from snapshot_rows_before"
+    staged = f"create or replace temp table tag_values as with snapshot_rows as ({rows}) {tag_values(home.pack.tags)}"
+    session.execute(staged, first=first, end=window.end)
 
 
 def _interests(session: Session, home: Home, window: Window) -> str:

@@ -82,6 +82,13 @@ class Arithmetic:
         self._inputs |= inputs
         return self._con.sql(f"execute {statement}").to_arrow_table()
 
+    def _run_rows(self, statement: str, inputs: dict[str, pa.Table]) -> list[dict[str, Any]]:
+        """The same as rows for Python, which a relation would bind, keep and read once more to make."""
+        self._inputs |= inputs
+        rows = self._con.execute(f"execute {statement}")
+        names = [column[0] for column in rows.description]
+        return [dict(zip(names, row, strict=True)) for row in rows.fetchall()]
+
     def _declare(self, name: str, types: str) -> pa.Schema:
         """Make the function `input_<name>`; returns the schema that its rows must have."""
         rows = f"struct({types})[]"
@@ -154,13 +161,13 @@ class Portraying(Arithmetic):
         super().__init__()
         self._con.execute(f"prepare portraying as {_portraying(home.pack, _constants(home))}")
 
-    def portray(self, last_day: date, first_day: date, inputs: dict[str, pa.Table]) -> pa.Table:
+    def portray(self, last_day: date, first_day: date, inputs: dict[str, pa.Table]) -> list[dict[str, Any]]:
         """Portraits at the end of `last_day`: a snapshot's columns, and `tags`, a list of rows as in tags.parquet.
 
         `inputs` are the users' rows of events since `first_day`, of user_state, interest_days and interests before it (later ones
         are left out), of users, cut_points, predictions and tags.
         """
-        return self._run(f"portraying(last_day := date '{last_day}', first_day := date '{first_day}')", inputs)
+        return self._run_rows(f"portraying(last_day := date '{last_day}', first_day := date '{first_day}')", inputs)
 
 
 def _constants(home: Home) -> dict[str, str]:

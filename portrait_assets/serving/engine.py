@@ -194,7 +194,8 @@ class Engine:
                 "tags": self._known_tags(users, portraying.schemas["tags"]),
             },
         )
-        for row in rows.drop(["event_date"]).to_pylist():
+        for row in rows:
+            del row["event_date"]
             user_id = row["user_id"]
             tags = [{"user_id": user_id, **tag, "valid_from": tag["valid_from"] or day} for tag in row.pop("tags") or []]
             self.portraits[user_id] = LivePortrait(day, live[user_id].through, row, tags, cuts_of)
