@@ -68,11 +68,8 @@ def stage_tag_values(session: Session, home: Home, window: Window) -> None:
     Where the snapshot of the day before is not stored up to date, it is derived, so that changes do not depend on which
     snapshots exist. On the first day of the kept history there is no day before.
     """
-    rows, first, before = (
-        "select * from scoped_snapshots where event_date between $first and $end",
-        window.start,
-        window.start - DAY,
-    )
+    rows = "select * from scoped_snapshots where event_date between $first and $end"
+    first, before = window.start, window.start - DAY
     if follows_a_current_snapshot(session, home, window.start):
         first = before
     elif window.start > history_start(session, home):
