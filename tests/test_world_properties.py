@@ -163,17 +163,19 @@ def test_a_range_is_its_days_and_its_halves(events: list[dict]):
 def test_refreshing_ends_where_a_recomputation_ends(
     events: list[dict], late: list[dict], later: list[dict], described: list[str]
 ):
-    """Late events, corrections, retractions and new descriptions, each refreshed for the users they touch alone."""
+    """Late events, corrections, retractions and new descriptions, each refreshed for the users they touch alone, in parts."""
     items = [{"item": item, "department": "new", "category": "novelty"} for item in described]
     with made(events) as world:
-        world.refresh()
-        for file in (late, later):
-            if file:
-                world.land(*file)
-                world.refresh()
-        if items:
-            world.describe(*items)
-        world.refresh()
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(daily, "STATE_DAYS_AT_ONCE", 5)
+            world.refresh()
+            for file in (late, later):
+                if file:
+                    world.land(*file)
+                    world.refresh()
+            if items:
+                world.describe(*items)
+            world.refresh()
         refreshed = result(world)
         assert not any(stale_days(world.session, world.home, world.home.days)[table.name] for table in KNOWN)
         same(refreshed, result(world.build()))
