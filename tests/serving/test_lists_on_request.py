@@ -28,7 +28,7 @@ from portrait_assets.serving.service import Service
 from portrait_assets.state import SEGMENT_NAME
 from tests.kernels.conftest import THROUGH, as_ofs_back, make_attributes, make_features, make_items, make_visits
 from tests.kernels.ranking_shop import make_shop
-from tests.serving.shop import Client, Shop, live, serving, small_shop
+from tests.serving.shop import Client, Shop, live, place, serving, small_shop
 from tests.small_world import event
 
 LAST_DAY = date(2024, 3, 10)
@@ -193,7 +193,7 @@ def test_what_was_just_bought_is_in_the_list_and_after_a_refresh_the_published_l
     client.wait_for("since_generation", 2)
     engine = service.engine
     events = [engine.generation.events.of("u07"), engine.live_events("u07")]
-    service.log.close_segment()
+    client.wait_for("log", {"segment": place(receipt["position"])[0] + 1, "line": 0})  # closed by its own thread, and landed next
     generation = shop.refresh()
     client.wait_for_generation(generation.name)
     wait_until_ready(client)
