@@ -7,7 +7,7 @@ import duckdb
 import pytest
 
 from portrait_assets import columns as c
-from portrait_assets.assets.daily import refresh_days, write_days
+from portrait_assets.assets.daily import UNDATED, refresh_days, refresh_undated, write_days
 from portrait_assets.history import begin_history, history_start
 from portrait_assets.lineage import Ledger, knowledge, models_in_force, stale_days
 from portrait_assets.partitions import Window
@@ -198,13 +198,18 @@ def assert_a_refresh_makes_it_right(world: World) -> None:
 
 
 def test_a_state_that_went_on_from_a_stale_one_stays_due(world: World):
-    """The days before are due, their partials are not any more: the state of a later day alone is written on sand."""
+    """Everything that the state is made from is up to date, but not the state of the days before: a later day alone goes on from
+    totals that lack an event, and must not count as complete."""
     world.land(event(1, "ann", "2024-01-10 12:00"), event(2, "ann", "2024-01-20 12:00"), event(3, "ann", "2024-01-30 12:00"))
     world.build()
     world.land(event(4, "ann", "2024-01-10 13:00", amount=5))
-    for table in (c.CLEAN_EVENTS, c.FEATURES_VISIT, c.FEATURES_USER_DAY):
+    for table in UNDATED:
+        refresh_undated(world.session, table)
+    inputs = (c.CLEAN_EVENTS, c.FEATURES_VISIT, c.FEATURES_USER_DAY)
+    for table in inputs:
         refresh_days(world.session, world.home, table, world.home.days)
-    day = date(2024, 1, 20)
+    day, stale = date(2024, 1, 20), stale_days(world.session, world.home, world.home.days)
+    assert not any(stale[table.name] for table in inputs)  # only the state itself can be what is missing
     write_days(world.session, world.home, c.FEATURES_USER_STATE, Window(day, day))
     assert day in stale_days(world.session, world.home, world.home.days)["features.user_state"]
     assert_a_refresh_makes_it_right(world)

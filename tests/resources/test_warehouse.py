@@ -1,8 +1,9 @@
 """The warehouse: windows replaced whole or not at all, one process at a time, files of other layouts refused."""
 
+import logging
 import subprocess
 import sys
-import time
+import threading
 from datetime import date
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import pytest
 from portrait_assets import columns as c
 from portrait_assets.errors import PortraitError
 from portrait_assets.partitions import Window
-from portrait_assets.resources.lock import exclusive
+from portrait_assets.resources.lock import exclusive, is_held
 from portrait_assets.resources.sql import text_version, used_parameters
 from portrait_assets.resources.warehouse import TABLES, Warehouse
 
@@ -99,20 +100,36 @@ def test_a_file_that_is_no_warehouse_is_refused_in_one_line(warehouse: Warehouse
         pass
 
 
-def test_a_second_process_waits_its_turn_and_a_dead_ones_lock_is_free(tmp_path: Path):
-    lock = tmp_path / "warehouse.lock"
-    holder = "from portrait_assets.resources.lock import exclusive; import sys, time; from pathlib import Path\n"
-    holder += "with exclusive(Path(sys.argv[1]), 'hold'): print('held', flush=True); time.sleep(60)"
-    process = subprocess.Popen([sys.executable, "-c", holder, str(lock)], stdout=subprocess.PIPE, text=True)
+def test_a_second_process_waits_its_turn_and_a_dead_ones_lock_is_free(tmp_path: Path, caplog: pytest.LogCaptureFixture):
+    lock, waits, entered = tmp_path / "warehouse.lock", threading.Event(), threading.Event()
+    holder = "from portrait_assets.resources.lock import exclusive; import sys; from pathlib import Path\n"
+    holder += "with exclusive(Path(sys.argv[1]), 'hold'): print('held', flush=True); sys.stdin.read()"
+    command = [sys.executable, "-c", holder, str(lock)]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    class Listener(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            if f"wait waits for the warehouse, held by process {process.pid}: hold" in record.getMessage():
+                waits.set()
+
+    def enter() -> None:
+        with exclusive(lock, "wait"):
+            entered.set()
+
+    listener, waiter = Listener(), threading.Thread(target=enter, daemon=True)
     try:
         assert process.stdout is not None and process.stdout.readline() == "held\n"
-        assert "hold" in lock.read_text()
-        killer = subprocess.Popen(["sh", "-c", f"sleep 0.7; kill -9 {process.pid}"])
-        began = time.monotonic()
-        with exclusive(lock, "wait"):
-            assert time.monotonic() - began > 0.4
-        killer.wait()
+        assert is_held(lock)
+        caplog.set_level(logging.INFO, "portrait")
+        logging.getLogger("portrait").addHandler(listener)
+        waiter.start()
+        assert waits.wait(60) and not entered.is_set()
+        process.kill()
+        assert entered.wait(60)
+        waiter.join()
+        assert not is_held(lock)
     finally:
+        logging.getLogger("portrait").removeHandler(listener)
         process.kill()
         process.wait()
 
