@@ -8,7 +8,7 @@ from pathlib import Path
 
 import dagster as dg
 
-from portrait_assets.assets.common import DAILY, HOME, WEEKLY
+from portrait_assets.assets.common import HomeParam
 from portrait_assets.history import history_start
 from portrait_assets.home import Home, open_home
 from portrait_assets.lineage import (
@@ -53,29 +53,25 @@ land = dg.define_asset_job(
 ingest = dg.define_asset_job(
     "ingest",
     RAW_TO_FEATURES,
-    partitions_def=DAILY,
     description="Land what is new and bring clean tables and features up to it. The first of four: ingest, train, portraits, publish.",
 )
 train = dg.define_asset_job(
     "train",
     MODELS,
-    partitions_def=WEEKLY,
     description="Train the behaviour model of a week, on what happened before the week's end, and put it through the gate. Portraits "
     "of later days use it: one week is enough, and it need not be the latest.",
 )
 portraits = dg.define_asset_job(
-    "portraits", PORTRAITS, partitions_def=DAILY, description="Predictions, snapshots and tag history of a range of days."
+    "portraits", PORTRAITS, description="Predictions, snapshots and tag history of a range of days."
 )
 publish = dg.define_asset_job(
     "publish",
     PUBLISHED,
-    partitions_def=DAILY,
     description="Vectors, recommendations and the export of one day: what the explorer and `portrait show` read.",
 )
 refresh = dg.define_asset_job(
     "refresh",
     RAW_TO_FEATURES | PORTRAITS,
-    partitions_def=DAILY,
     description="From landed files to portraits, for the days they touch.",
 )
 evaluate = dg.define_asset_job(
@@ -106,22 +102,22 @@ SCHEDULES = [daily, weekly]
     description="Lands new files of the landing folder, then brings what they made stale up to date and publishes it. "
     "A file still being written (changed within the last two seconds, or hidden) is left for the next look.",
 )
-def landing_folder(context: dg.SensorEvaluationContext):
+def landing_folder(context: dg.SensorEvaluationContext, home: HomeParam):
     """One step a look: land, then all layers of the days touched, then the export, each only where the ledger says it is due."""
-    files = settled_files(HOME.settings.landing_dir)
+    files = settled_files(home.settings.landing_dir)
     seen = _fingerprint(files)
     if files and seen != context.cursor:
         context.update_cursor(seen)
         config = {"ops": {"landing": {"config": {"files": [str(file) for file in files]}}}}
         return dg.RunRequest(run_key=f"land {seen}", job_name=land.name, run_config=config)
-    home = open_home(HOME.settings)
-    if home.days.end > HOME.days.end:
+    now = open_home(home.settings)
+    if now.days.start < home.days.start or now.days.end > home.days.end:
         return dg.SkipReason(
-            f"the home now covers {home.days}: waiting for the definitions to be loaded again (`portrait ui` does it)"
+            f"the home now covers {now.days}: waiting for the definitions to be loaded again: `portrait ui` does it, in `dagster dev` press Reload definitions"
         )
-    if _run_under_way(context.instance) or is_held(HOME.settings.warehouse_file.with_suffix(".lock")):
+    if _run_under_way(context.instance) or is_held(home.settings.warehouse_file.with_suffix(".lock")):
         return dg.SkipReason("a run is under way; looking again when it is done")
-    return _due(home) or dg.SkipReason(f"nothing new in {HOME.settings.landing_dir}, and nothing is stale")
+    return _due(now) or dg.SkipReason(f"nothing new in {home.settings.landing_dir}, and nothing is stale")
 
 
 def _due(home: Home) -> dg.RunRequest | dg.SkipReason | None:
@@ -191,12 +187,12 @@ def settled_files(folder: Path) -> list[Path]:
     description="Asks for the training of the last whole week when a key feature has drifted, PSI above the limit, since the model in "
     "force was trained; once a week at most. The gate decides whether the new model serves.",
 )
-def drifted(context: dg.SensorEvaluationContext):
+def drifted(context: dg.SensorEvaluationContext, home: HomeParam):
     """A request for the `train` partition of the week, or why there is none."""
-    if _run_under_way(context.instance) or is_held(HOME.settings.warehouse_file.with_suffix(".lock")):
+    if _run_under_way(context.instance) or is_held(home.settings.warehouse_file.with_suffix(".lock")):
         return dg.SkipReason("a run is under way; looking again when it is done")
-    with warehouse_of(HOME.settings).open("look for drift") as session:
-        found = outdated(session, open_home(HOME.settings))
+    with warehouse_of(home.settings).open("look for drift") as session:
+        found = outdated(session, open_home(home.settings))
     if isinstance(found, str):
         return dg.SkipReason(found)
     tags = {"portrait/why": found.why[:400]}

@@ -6,7 +6,7 @@ blocking: when one fails, nothing downstream runs. What a tag may say is in the 
 
 import dagster as dg
 
-from portrait_assets.assets.common import HOME, PREVIEW_ROWS, markdown_table
+from portrait_assets.assets.common import PREVIEW_ROWS, HomeParam, markdown_table
 from portrait_assets.observability import foreign_tag_values
 from portrait_assets.resources.sql import read_sql
 from portrait_assets.resources.warehouse import Warehouse
@@ -63,9 +63,9 @@ CHECKS = [_audit(name) for name in audit_names()]
     description="A tag has a value that its catalogue entry allows: listed, or a name of the items, attributes or pattern it says.",
     blocking=True,
 )
-def values_in_their_domains(warehouse: Warehouse) -> dg.AssetCheckResult:
+def values_in_their_domains(warehouse: Warehouse, home: HomeParam) -> dg.AssetCheckResult:
     with warehouse.open("check portraits.changes.values_in_their_domains") as session:
-        offenders = foreign_tag_values(session, HOME.pack.tags)
+        offenders = foreign_tag_values(session, home.pack.tags)
     return dg.AssetCheckResult(
         passed=not offenders,
         description="; ".join(offenders[:PREVIEW_ROWS]) or None,

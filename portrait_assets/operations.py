@@ -179,11 +179,11 @@ def _model(home: Home, trained_through: date) -> list[str]:
             max((trained_through - first).days, 0), trained_through, LEAST_HISTORY.days,
         )  # fmt: skip
         return []
-    from portrait_assets.assets.common import WEEKLY
+    from portrait_assets.assets.common import weekly_of
 
     moment = datetime(trained_through.year, trained_through.month, trained_through.day, tzinfo=UTC)
     config = {"ops": {"models__behaviour": {"config": {"trained_through": str(trained_through)}}}}
-    return [execute(home, "train", WEEKLY.get_partition_key_for_timestamp(moment.timestamp()), config)]
+    return [execute(home, "train", weekly_of(home.planned().days).get_partition_key_for_timestamp(moment.timestamp()), config)]
 
 
 def _portraits(home: Home, day: date) -> list[str]:
@@ -212,17 +212,21 @@ def execute(home: Home, job: str, partitions: Window | str | None, config: dict[
 
     A job without partitions takes None.
     """
-    from portrait_assets.definitions import defs
+    from portrait_assets.definitions import build_definitions
 
     logger.info("[bold]%s[/bold] %s", job, partitions or "")
     quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
     with dagster_instance(home.settings) as instance:
-        result = defs.resolve_job_def(job).execute_in_process(
-            instance=instance,
-            run_config={**(config or {}), **quiet},
-            tags={**_partition_tags(partitions), PROCESS_TAG: str(os.getpid())},
-            partition_key=partitions if isinstance(partitions, str) else None,
-            raise_on_error=False,
+        result = (
+            build_definitions(home)
+            .resolve_job_def(job)
+            .execute_in_process(
+                instance=instance,
+                run_config={**(config or {}), **quiet},
+                tags={**_partition_tags(partitions), PROCESS_TAG: str(os.getpid())},
+                partition_key=partitions if isinstance(partitions, str) else None,
+                raise_on_error=False,
+            )
         )
         if not result.success:
             raise PortraitError(_failure(job, result))

@@ -8,7 +8,7 @@ from functools import partial
 
 import dagster as dg
 
-from portrait_assets.assets.common import HOME
+from portrait_assets.assets.common import HomeParam
 from portrait_assets.home import Home, open_home
 from portrait_assets.observability import (
     LARGE_PSI,
@@ -80,10 +80,10 @@ def tag_doubt(claim: str, session: Session, home: Home) -> Found:
 
 def _watch(asset: str, name: str, claim: str | None, look: Callable[[Session, Home], Found]) -> dg.AssetChecksDefinition:
     @dg.asset_check(asset=dg.AssetKey(asset.split("/")), name=name, description=claim)
-    def watch(warehouse: Warehouse) -> dg.AssetCheckResult:
-        home = open_home(HOME.settings)  # as it is now: HOME has the days of a replay before they are delivered
+    def watch(warehouse: Warehouse, home: HomeParam) -> dg.AssetCheckResult:
+        now = open_home(home.settings)  # without the days of a replay that are not delivered yet
         with warehouse.open(f"check {asset} {name}") as session:
-            found, numbers = look(session, home)
+            found, numbers = look(session, now)
         return dg.AssetCheckResult(
             passed=not found,
             severity=dg.AssetCheckSeverity.WARN,

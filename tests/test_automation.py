@@ -10,15 +10,19 @@ import dagster as dg
 import pytest
 
 from portrait_assets import automation
-from portrait_assets.assets.common import HOME, WEEKLY
+from portrait_assets.assets.common import weekly_of
 from portrait_assets.automation import drifted, landing_folder, settled_files
-from portrait_assets.definitions import defs
+from portrait_assets.definitions import build_definitions
 from portrait_assets.history import begin_history
+from portrait_assets.home import open_home
 from portrait_assets.lineage import PROCESS_TAG
 from portrait_assets.observability import measure_drift
 from portrait_assets.resources.lock import exclusive, is_held
 from portrait_assets.resources.warehouse import warehouse_of
 from tests.small_world import World, event
+
+HOME = open_home()
+defs = build_definitions(HOME)
 
 
 @pytest.fixture
@@ -48,7 +52,7 @@ def test_settled_files_are_data_files_nobody_writes_any_more(folder: Path):
 def test_the_sensor_lands_once_for_the_same_files_and_again_for_other_content():
     landing = HOME.settings.landing_dir
     with dg.DagsterInstance.ephemeral() as instance:
-        context = dg.build_sensor_context(instance=instance)
+        context = dg.build_sensor_context(instance=instance, resources={"home": HOME})
         assert isinstance(landing_folder(context), dg.SkipReason)
         file = put(landing, "events-sensor.ndjson")
         try:
@@ -109,12 +113,12 @@ def drifted_home():
 
 def test_drift_since_the_training_asks_for_the_partition_of_the_last_whole_week_once(drifted_home):
     with dg.DagsterInstance.ephemeral() as instance:
-        context = dg.build_sensor_context(instance=instance, repository_def=defs.get_repository_def())
+        context = dg.build_sensor_context(instance=instance, repository_def=defs.get_repository_def(), resources={"home": HOME})
         sensor = defs.resolve_sensor_def("drifted")
         [request] = sensor.evaluate_tick(context).run_requests
         [again] = sensor.evaluate_tick(context).run_requests
         assert (request.job_name or "train", request.partition_key) == ("train", "2024-01-22")
-        assert request.partition_key in WEEKLY.get_partition_keys()
+        assert request.partition_key in weekly_of(HOME.days).get_partition_keys()
         assert "recency_days: PSI" in request.tags["portrait/why"] and "against 2024-01-07" in request.tags["portrait/why"]
         assert request.run_key == again.run_key  # which Dagster asks for once
         instance.create_run_for_job(
@@ -128,7 +132,9 @@ def test_what_was_trained_since_is_not_asked_for(drifted_home):
     with warehouse_of(HOME.settings).open("test") as session:
         session.execute("update models.registry set trained_through = date '2024-01-29'")
     with dg.DagsterInstance.ephemeral() as instance:
-        found = drifted(dg.build_sensor_context(instance=instance, repository_def=defs.get_repository_def()))
+        found = drifted(
+            dg.build_sensor_context(instance=instance, repository_def=defs.get_repository_def(), resources={"home": HOME})
+        )
     assert isinstance(found, dg.SkipReason) and "PSI above 0.2" in found.skip_message
 
 

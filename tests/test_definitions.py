@@ -3,21 +3,28 @@
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 import dagster as dg
 import pytest
 
-from portrait_assets.assets.common import DAILY, HOME
-from portrait_assets.definitions import defs
+from portrait_assets.assets.common import daily_of
+from portrait_assets.definitions import build_definitions
+from portrait_assets.home import open_home
 from portrait_assets.lineage import DAILY_TABLES
+from portrait_assets.partitions import DAY, Window
 
 LOADING = """
 import sys
+from dataclasses import replace
 from portrait_assets.definitions import defs
-defs.resolve_job_def("ingest")
+defs().resolve_job_def("ingest")
 print(sorted({"torch", "mlflow", "lightgbm", "sklearn", "scipy", "transformers"} & set(sys.modules)))
 """
+HOME = open_home()
+defs = build_definitions(HOME)
 GRAPH = defs.resolve_asset_graph()
 ASSETS = sorted(GRAPH.get_all_asset_keys())
 
@@ -40,9 +47,9 @@ def test_every_asset_says_what_it_is(key: dg.AssetKey):
 
 
 def test_every_daily_table_is_an_asset_of_the_homes_days():
-    daily = {".".join(key.path) for key in ASSETS if GRAPH.get(key).partitions_def == DAILY}
+    daily = {".".join(key.path) for key in ASSETS if GRAPH.get(key).partitions_def == daily_of(HOME.days)}
     assert {entry.table.name for entry in DAILY_TABLES} <= daily
-    keys = DAILY.get_partition_keys(current_time=None)
+    keys = daily_of(HOME.days).get_partition_keys(current_time=None)
     assert (keys[0], keys[-1]) == (str(HOME.days.start), str(HOME.days.end))
     assert len(keys) == len(HOME.days)
 
@@ -98,3 +105,16 @@ def test_a_night_of_the_schedule_asks_for_the_day_that_ended():
         )
         requests = schedule.evaluate_tick(context).run_requests
     assert [request.partition_key for request in requests or []] == ["2024-01-15"]
+
+
+def test_definitions_are_of_the_home_as_it_is_when_they_are_built():
+    """A process that extends its home, as `refresh` does, goes on with the days it then covers."""
+    longer = replace(HOME, days=Window(HOME.days.start - DAY, HOME.days.end + DAY))
+    keys = build_definitions(longer).resolve_job_def("refresh").partitions_def.get_partition_keys()
+    assert (keys[0], keys[-1]) == (str(longer.days.start), str(longer.days.end))
+
+
+def test_nothing_opens_a_home_when_definitions_are_imported(tmp_path: Path):
+    environment = {**os.environ, "PORTRAIT_HOME": str(tmp_path / "home")}
+    subprocess.run([sys.executable, "-c", "import portrait_assets.definitions"], env=environment, check=True)
+    assert list(tmp_path.iterdir()) == []

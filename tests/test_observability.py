@@ -311,10 +311,9 @@ def odd(tmp_path: Path) -> World:
     return world
 
 
-def test_a_watch_warns_and_blocks_nothing(odd: World, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(watches, "HOME", odd.home)
+def test_a_watch_warns_and_blocks_nothing(odd: World):
     [volume] = [watch for watch in WATCHES for spec in watch.check_specs if spec.name == "volume"]
-    result = volume(warehouse=warehouse_of(odd.home.settings))
+    result = volume(warehouse=warehouse_of(odd.home.settings), home=odd.home)
     assert not result.passed and result.severity == dg.AssetCheckSeverity.WARN
     assert result.description == "2024-03-27: 0 events, expected about 40"
     specs = [spec for watch in WATCHES for spec in watch.check_specs]

@@ -3,7 +3,7 @@
 import dagster as dg
 
 from portrait_assets import columns as c
-from portrait_assets.assets.common import DAILY, HOME, OWNERS, definition_metadata, shown, window_of
+from portrait_assets.assets.common import DAILY, OWNERS, HomeParam, definition_metadata, shown, window_of
 from portrait_assets.resources.warehouse import Warehouse
 from portrait_assets.versions import record_versions
 
@@ -18,7 +18,7 @@ from portrait_assets.versions import record_versions
     kinds={"duckdb", "python"},
     metadata=definition_metadata(c.CATALOGUE_VERSIONS),
 )
-def versions(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.MaterializeResult:
+def versions(context: dg.AssetExecutionContext, warehouse: Warehouse, home: HomeParam) -> dg.MaterializeResult:
     """Every definition of a tag that a day was published with, so that the values of a former version stay readable."""
     with warehouse.open("catalogue/versions") as session:
-        return shown(session, c.CATALOGUE_VERSIONS, record_versions(session, HOME.pack.tags, window_of(context).end))
+        return shown(session, c.CATALOGUE_VERSIONS, record_versions(session, home.pack.tags, window_of(context).end))

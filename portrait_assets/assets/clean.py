@@ -3,7 +3,17 @@
 import dagster as dg
 
 from portrait_assets import columns as c
-from portrait_assets.assets.common import DAILY, OWNERS, SINGLE_RUN, definition_metadata, refreshes, shown, window_of, written
+from portrait_assets.assets.common import (
+    DAILY,
+    OWNERS,
+    SINGLE_RUN,
+    HomeParam,
+    definition_metadata,
+    refreshes,
+    shown,
+    window_of,
+    written,
+)
 from portrait_assets.assets.daily import rebuild_undated, refresh_undated
 from portrait_assets.resources.sql import sql_version
 from portrait_assets.resources.warehouse import Warehouse
@@ -56,11 +66,11 @@ users = _rebuilt(
     code_version=sql_version("clean/events.sql"),
     metadata=definition_metadata(c.CLEAN_EVENTS),
 )
-def clean_events(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.MaterializeResult:
+def clean_events(context: dg.AssetExecutionContext, warehouse: Warehouse, home: HomeParam) -> dg.MaterializeResult:
     """Distinct events: newest version of each key, UTC with the wall clock's hour and weekday, outliers flagged."""
     window = window_of(context)
     with warehouse.open("clean/events") as session:
-        rows = written(context, session, c.CLEAN_EVENTS)
+        rows = written(context, session, home, c.CLEAN_EVENTS)
         facts = session.frame(
             "select count(*) filter (where is_outlier) as outliers, count(*) filter (where not is_known_item) as unknown_items "
             "from clean.events where event_date between $start and $end",

@@ -10,7 +10,7 @@ import dagster as dg
 import polars as pl
 
 from portrait_assets.assets.daily import refresh_days, runs_of, write_days
-from portrait_assets.home import Home, open_home
+from portrait_assets.home import Home
 from portrait_assets.lineage import REFRESH_TAG, Ledger
 from portrait_assets.partitions import DAY, Window
 from portrait_assets.resources.session import Session
@@ -22,10 +22,33 @@ warnings.filterwarnings("ignore", category=dg.BetaWarning)
 OWNERS = ["team:portrait"]
 PREVIEW_ROWS = 8
 
-HOME: Home = open_home().planned()
-DAILY = dg.DailyPartitionsDefinition(start_date=str(HOME.days.start), end_date=str(HOME.days.end + DAY))
-WEEKLY = dg.WeeklyPartitionsDefinition(start_date=str(HOME.days.start), end_date=str(HOME.days.end + 8 * DAY), day_offset=1)
+# What an asset says of its partitions. Those of a home are known when its definitions are built (see `of_days`), not before.
+DAILY = dg.DailyPartitionsDefinition(start_date="1970-01-01")
+WEEKLY = dg.WeeklyPartitionsDefinition(start_date="1970-01-01", day_offset=1)
 SINGLE_RUN = dg.BackfillPolicy.single_run()
+
+HomeParam = dg.ResourceParam[Home]
+"""The home whose definitions a run was started from."""
+
+
+def daily_of(days: Window) -> dg.DailyPartitionsDefinition:
+    """One partition a day."""
+    return dg.DailyPartitionsDefinition(start_date=str(days.start), end_date=str(days.end + DAY))
+
+
+def weekly_of(days: Window) -> dg.WeeklyPartitionsDefinition:
+    """One partition a week that begins on one of the days, from Monday on."""
+    return dg.WeeklyPartitionsDefinition(start_date=str(days.start), end_date=str(days.end + 8 * DAY), day_offset=1)
+
+
+def of_days(assets: Iterable[dg.AssetsDefinition], days: Window) -> list[dg.AssetsDefinition]:
+    """The same assets with the partitions of these days."""
+    partitions: dict[dg.PartitionsDefinition, dg.PartitionsDefinition] = {DAILY: daily_of(days), WEEKLY: weekly_of(days)}
+
+    def with_days(spec: dg.AssetSpec) -> dg.AssetSpec:
+        return spec.replace_attributes(partitions_def=partitions[spec.partitions_def]) if spec.partitions_def else spec
+
+    return [each.map_asset_specs(with_days) for each in assets]
 
 
 def window_of(context: dg.AssetExecutionContext) -> Window:
@@ -34,14 +57,14 @@ def window_of(context: dg.AssetExecutionContext) -> Window:
     return Window(date.fromisoformat(keys.start), date.fromisoformat(keys.end))
 
 
-def written(context: dg.AssetExecutionContext, session: Session, table: Table) -> int:
+def written(context: dg.AssetExecutionContext, session: Session, home: Home, table: Table) -> int:
     """Write the step's window of a daily table, or in a run that refreshes, what is due of it; returns the rows written."""
-    return (refresh_days if refreshes(context) else write_days)(session, HOME, table, window_of(context))
+    return (refresh_days if refreshes(context) else write_days)(session, home, table, window_of(context))
 
 
-def windows_to_score(context: dg.AssetExecutionContext, session: Session, tables: Iterable[Table]) -> list[Window]:
+def windows_to_score(context: dg.AssetExecutionContext, session: Session, home: Home, tables: Iterable[Table]) -> list[Window]:
     """The step's window, or in a run that refreshes, the runs of days in it of which any of `tables` is due."""
-    window, ledger = window_of(context), Ledger(session, HOME)
+    window, ledger = window_of(context), Ledger(session, home)
     if not refreshes(context):
         return [window]
     return runs_of({day for table in tables for day in ledger.due(table, window).whole})

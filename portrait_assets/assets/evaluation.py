@@ -9,7 +9,7 @@ import dagster as dg
 import polars as pl
 
 from portrait_assets import columns as c
-from portrait_assets.assets.common import HOME, OWNERS, definition_metadata, markdown_table, shown
+from portrait_assets.assets.common import OWNERS, HomeParam, definition_metadata, markdown_table, shown
 from portrait_assets.assets.training import HORIZON, frames_at, machine_for, sampled, training_days
 from portrait_assets.errors import PortraitError
 from portrait_assets.home import Home
@@ -55,17 +55,19 @@ class Tables:
     description="The model trained as on past days and told of the fortnight after each, beside boosting, the network, windowed counts, "
     "LSA and the champion; the vector without each of its blocks; figures of some users alone; tests for leaks. On demand.",
 )
-def evaluation(context: dg.AssetExecutionContext, config: Evaluation, warehouse: Warehouse, tracking: Tracking):
+def evaluation(
+    context: dg.AssetExecutionContext, config: Evaluation, warehouse: Warehouse, home: HomeParam, tracking: Tracking
+):
     """Assess every cutoff, log one table and plot to MLflow, write the tables as Markdown into the home."""
-    chosen = cutoffs_of(config, HOME)
-    tables = assessed(HOME, warehouse, chosen)
+    chosen = cutoffs_of(config, home)
+    tables = assessed(home, warehouse, chosen)
     plot = metric_bars(tables.heads.filter(pl.col("cutoff") == chosen[-1]))
     with tracking.run(f"evaluation {', '.join(map(str, chosen))}", {"dagster_run_id": context.run_id}) as mlflow:
         for name in TITLES:
             mlflow.log_text(getattr(tables, name).write_csv(), f"tables/{name}.csv")
         for row in tables.heads.drop_nulls("auc").iter_rows(named=True):
             mlflow.log_metric(f"{row['cutoff']}/{row['head']}/{row['model'].replace(' ', '_')}/auc", row["auc"])
-        folder = write_markdown(HOME, tables)
+        folder = write_markdown(home, tables)
         mlflow.log_artifacts(str(folder), "markdown")
     told: dict[str, Any] = {name: dg.MetadataValue.md(markdown_table(getattr(tables, name))) for name in TITLES}
     with warehouse.open("record the evaluation") as session:

@@ -3,7 +3,7 @@
 import dagster as dg
 
 from portrait_assets import columns as c
-from portrait_assets.assets.common import DAILY, OWNERS, SINGLE_RUN, definition_metadata, shown, window_of, written
+from portrait_assets.assets.common import DAILY, OWNERS, SINGLE_RUN, HomeParam, definition_metadata, shown, window_of, written
 from portrait_assets.resources.sql import sql_version
 from portrait_assets.resources.warehouse import Warehouse
 from portrait_assets.tables import Table
@@ -25,9 +25,9 @@ def _daily(table: Table, deps: list[list[str]], description: str) -> dg.AssetsDe
         code_version=sql_version(sql_name),
         metadata=definition_metadata(table),
     )
-    def daily(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.MaterializeResult:
+    def daily(context: dg.AssetExecutionContext, warehouse: Warehouse, home: HomeParam) -> dg.MaterializeResult:
         with warehouse.open(table.name) as session:
-            rows = written(context, session, table)
+            rows = written(context, session, home, table)
             return shown(session, table, rows, window_of(context))
 
     return daily
@@ -69,8 +69,8 @@ interests = _daily(
     code_version=sql_version("features/cut_points.sql"),
     metadata=definition_metadata(c.FEATURES_CUT_POINTS),
 )
-def cut_points(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.MaterializeResult:
+def cut_points(context: dg.AssetExecutionContext, warehouse: Warehouse, home: HomeParam) -> dg.MaterializeResult:
     """Quintile cuts for value and segment, frozen on the first of each month from the state a fortnight before it."""
     with warehouse.open("features/cut_points") as session:
-        rows = written(context, session, c.FEATURES_CUT_POINTS)
+        rows = written(context, session, home, c.FEATURES_CUT_POINTS)
         return shown(session, c.FEATURES_CUT_POINTS, rows, window_of(context))

@@ -9,10 +9,10 @@ from portrait_assets import columns as c
 from portrait_assets import plots
 from portrait_assets.assets.common import (
     DAILY,
-    HOME,
     OWNERS,
     SINGLE_RUN,
     WEEKLY,
+    HomeParam,
     definition_metadata,
     markdown_table,
     picture,
@@ -101,21 +101,21 @@ def _spec(key: list[str], group: str, description: str, metadata: dict, kinds: s
         ),
     ],
 )
-def behaviour(context: dg.AssetExecutionContext, config: Training, warehouse: Warehouse, tracking: Tracking):
+def behaviour(context: dg.AssetExecutionContext, config: Training, warehouse: Warehouse, home: HomeParam, tracking: Tracking):
     """Train, judge, record. The warehouse is held to read and to record, never while training."""
-    week_end = min(context.partition_time_window.end.date(), as_of_of(HOME.days.end))
+    week_end = min(context.partition_time_window.end.date(), as_of_of(home.days.end))
     trained_through = date.fromisoformat(config.trained_through) if config.trained_through else week_end
     day = partition_of(trained_through)
     with warehouse.open("read for training") as session:
         champion = Champion.before(session, trained_through)
         knows_more = learnt_later(session, trained_through)
         if not knows_more:
-            frames = frames_for(session, HOME, trained_through)
+            frames = frames_for(session, home, trained_through)
     if knows_more:
         # What was learnt later would teach the model from its future: train on what was known then.
-        with recomputed(HOME, Window(HOME.days.start, day), known_at=trained_through) as session:
-            frames = frames_for(session, HOME, trained_through)
-    outcome = fit_and_judge(HOME, frames, trained_through, tracking, champion, dagster_run=context.run_id)
+        with recomputed(home, Window(home.days.start, day), known_at=trained_through) as session:
+            frames = frames_for(session, home, trained_through)
+    outcome = fit_and_judge(home, frames, trained_through, tracking, champion, dagster_run=context.run_id)
     with warehouse.open("record the model") as session:
         record(session, outcome)
         yield dg.MaterializeResult(
@@ -159,14 +159,14 @@ def _scores_spec(table: Table, description: str) -> dg.AssetSpec:
     ],
     backfill_policy=SINGLE_RUN,
 )
-def predictions(context: dg.AssetExecutionContext, warehouse: Warehouse):
+def predictions(context: dg.AssetExecutionContext, warehouse: Warehouse, home: HomeParam):
     """Score each day of the window with the model in force on it."""
     whole, predicted, clustered = window_of(context), 0, 0
     with warehouse.open("scores/predictions") as session:
-        for window in windows_to_score(context, session, SCORE_TABLES):
-            scored = scored_days(session, HOME, window)
-            predicted += write_scores(session, HOME, c.SCORES_PREDICTIONS, window, [portrait_rows(day) for day in scored])
-            clustered += write_scores(session, HOME, c.SCORES_SEGMENTS, window, [segment_rows(day) for day in scored])
+        for window in windows_to_score(context, session, home, SCORE_TABLES):
+            scored = scored_days(session, home, window)
+            predicted += write_scores(session, home, c.SCORES_PREDICTIONS, window, [portrait_rows(day) for day in scored])
+            clustered += write_scores(session, home, c.SCORES_SEGMENTS, window, [segment_rows(day) for day in scored])
         yield shown(session, c.SCORES_PREDICTIONS, predicted, whole)
         sizes, flows = (session.frame(read_sql(f"published/segment_{what}.sql"), day=whole.end) for what in ("sizes", "flows"))
         labelled = sizes.with_columns(label=pl.format("{} {}", pl.col("segment_id"), pl.col("segment")))
@@ -186,13 +186,13 @@ def predictions(context: dg.AssetExecutionContext, warehouse: Warehouse):
     ],
     backfill_policy=dg.BackfillPolicy.multi_run(1),
 )
-def published_scores(context: dg.AssetExecutionContext, warehouse: Warehouse):
+def published_scores(context: dg.AssetExecutionContext, warehouse: Warehouse, home: HomeParam):
     """Vectors and next purchases, for the days that are published."""
     window = window_of(context)
     with warehouse.open("scores/vectors") as session:
-        days = scored_days(session, HOME, window)
-        vectors = [vector_rows(day) for day in days] or [blocks_at(session, HOME, day) for day in window]
-        rows = write_scores(session, HOME, c.SCORES_VECTORS, window, vectors)
+        days = scored_days(session, home, window)
+        vectors = [vector_rows(day) for day in days] or [blocks_at(session, home, day) for day in window]
+        rows = write_scores(session, home, c.SCORES_VECTORS, window, vectors)
         yield shown(session, c.SCORES_VECTORS, rows, window)
-        rows = write_scores(session, HOME, c.SCORES_NEXT_PURCHASES, window, [purchase_rows(day) for day in days])
+        rows = write_scores(session, home, c.SCORES_NEXT_PURCHASES, window, [purchase_rows(day) for day in days])
         yield shown(session, c.SCORES_NEXT_PURCHASES, rows, window)

@@ -6,7 +6,7 @@ import dagster as dg
 
 from portrait_assets import columns as c
 from portrait_assets import plots
-from portrait_assets.assets.common import DAILY, HOME, OWNERS, definition_metadata, shown, window_of
+from portrait_assets.assets.common import DAILY, OWNERS, HomeParam, definition_metadata, shown, window_of
 from portrait_assets.assets.tag_quality import write_tag_quality
 from portrait_assets.observability import COMPARED_WITH, LARGE_PSI, drift, measure_drift, tag_quality_of
 from portrait_assets.partitions import Window
@@ -48,10 +48,10 @@ def feature_drift(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg
     code_version=sql_version("observability/tag_quality.sql"),
     metadata=definition_metadata(c.OBSERVABILITY_TAG_QUALITY),
 )
-def tag_quality(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.MaterializeResult:
+def tag_quality(context: dg.AssetExecutionContext, warehouse: Warehouse, home: HomeParam) -> dg.MaterializeResult:
     """What each tag of a published day covers, how old it is and how often it flips, how often it came true, what else says the same."""
     day = window_of(context).end
     with warehouse.open("observability/tag_quality") as session:
-        rows = write_tag_quality(session, HOME, day)
+        rows = write_tag_quality(session, home, day)
         plot = plots.tag_quality(tag_quality_of(session, day))
         return shown(session, c.OBSERVABILITY_TAG_QUALITY, rows, Window(day, day), plot=plot)

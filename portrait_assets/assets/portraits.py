@@ -6,9 +6,9 @@ from portrait_assets import columns as c
 from portrait_assets import plots
 from portrait_assets.assets.common import (
     DAILY,
-    HOME,
     OWNERS,
     SINGLE_RUN,
+    HomeParam,
     definition_metadata,
     shown,
     window_of,
@@ -16,6 +16,7 @@ from portrait_assets.assets.common import (
 )
 from portrait_assets.assets.recommending import write_recommendations
 from portrait_assets.history import begin_history, history_start
+from portrait_assets.packs import load_pack
 from portrait_assets.packs.tag_sql import tag_changes, tag_values
 from portrait_assets.resources.sql import sql_version, text_version
 from portrait_assets.resources.warehouse import Warehouse
@@ -39,11 +40,11 @@ from portrait_assets.tables import Table
     code_version=sql_version("portraits/snapshots.sql", "features/as_of.sql"),
     metadata=definition_metadata(c.PORTRAITS_SNAPSHOTS),
 )
-def snapshots(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.MaterializeResult:
+def snapshots(context: dg.AssetExecutionContext, warehouse: Warehouse, home: HomeParam) -> dg.MaterializeResult:
     """The whole portrait of each user at the end of each day: behaviour, preference, social attributes, value, risk."""
     window = window_of(context)
     with warehouse.open("portraits/snapshots") as session:
-        rows = written(context, session, c.PORTRAITS_SNAPSHOTS)
+        rows = written(context, session, home, c.PORTRAITS_SNAPSHOTS)
         lifecycle = session.frame(
             "select lifecycle, count(*) as users from portraits.snapshots where event_date = $end group by all order by all",
             end=window.end,
@@ -60,16 +61,16 @@ def snapshots(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.Mat
     group_name="portraits",
     owners=OWNERS,
     kinds={"duckdb", "sql"},
-    code_version=text_version(tag_values(HOME.pack.tags), tag_changes(HOME.pack.tags)),
+    code_version=text_version(tag_values(load_pack().tags), tag_changes(load_pack().tags)),
     metadata=definition_metadata(c.PORTRAITS_CHANGES),
 )
-def changes(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.MaterializeResult:
+def changes(context: dg.AssetExecutionContext, warehouse: Warehouse, home: HomeParam) -> dg.MaterializeResult:
     """What changed in whose tags on which day, and why. `portraits.tags` reads the intervals from it."""
     window = window_of(context)
     with warehouse.open("portraits/changes") as session:
-        if window.start < history_start(session, HOME):
+        if window.start < history_start(session, home):
             begin_history(session, window.start)
-        rows = written(context, session, c.PORTRAITS_CHANGES)
+        rows = written(context, session, home, c.PORTRAITS_CHANGES)
         busiest = session.frame(
             "select tag_id, count(*) as changes from portraits.changes where event_date between $start and $end "
             "group by tag_id order by changes desc, tag_id limit 12",
@@ -90,11 +91,11 @@ def changes(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.Mater
     kinds={"duckdb", "sql"},
     metadata=definition_metadata(c.PORTRAITS_AUDIENCES),
 )
-def audiences(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.MaterializeResult:
+def audiences(context: dg.AssetExecutionContext, warehouse: Warehouse, home: HomeParam) -> dg.MaterializeResult:
     """Who is in each saved audience (`portrait audience save`) at the end of each day, from the first kept day on."""
     window = window_of(context)
     with warehouse.open("portraits/audiences") as session:
-        rows = written(context, session, c.PORTRAITS_AUDIENCES)
+        rows = written(context, session, home, c.PORTRAITS_AUDIENCES)
         sizes = session.frame(
             "select audience, count(*) as users from portraits.audiences where event_date = $end group by all order by all",
             end=window.end,
@@ -127,10 +128,10 @@ def _recommended(table: Table, description: str) -> dg.AssetSpec:
     ],
     backfill_policy=dg.BackfillPolicy.multi_run(1),
 )
-def recommendations(context: dg.AssetExecutionContext, warehouse: Warehouse):
+def recommendations(context: dg.AssetExecutionContext, warehouse: Warehouse, home: HomeParam):
     """Rank what each user may want next, for the days that are published."""
     window = window_of(context)
     with warehouse.open("recommendations") as session:
-        rows = write_recommendations(session, HOME, window.end)
+        rows = write_recommendations(session, home, window.end)
         for table in (c.RECOMMENDATIONS_TOP, c.RECOMMENDATIONS_LISTS):
             yield shown(session, table, rows[table.name], window)

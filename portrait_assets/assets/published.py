@@ -4,7 +4,7 @@ import json
 
 import dagster as dg
 
-from portrait_assets.assets.common import DAILY, HOME, OWNERS, window_of
+from portrait_assets.assets.common import DAILY, OWNERS, HomeParam, window_of
 from portrait_assets.publishing import publish
 from portrait_assets.resources.warehouse import Warehouse
 
@@ -29,11 +29,11 @@ from portrait_assets.resources.warehouse import Warehouse
     owners=OWNERS,
     kinds={"parquet"},
 )
-def export(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.MaterializeResult:
+def export(context: dg.AssetExecutionContext, warehouse: Warehouse, home: HomeParam) -> dg.MaterializeResult:
     """One immutable folder of Parquet files with a manifest, swapped in whole: what notebooks, commands and services read."""
     day = window_of(context).end
     with warehouse.open("published/export") as session:
-        folder = publish(session, HOME, day)
+        folder = publish(session, home, day)
     manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
     return dg.MaterializeResult(
         metadata={

@@ -8,7 +8,7 @@ import dagster as dg
 import polars as pl
 
 from portrait_assets import columns as c
-from portrait_assets.assets.common import HOME, OWNERS, definition_metadata, markdown_table, shown
+from portrait_assets.assets.common import OWNERS, HomeParam, definition_metadata, markdown_table, shown
 from portrait_assets.assets.evaluation import Evaluation, cutoffs_of
 from portrait_assets.assets.training import DECLARED, HORIZON, ITEMS, lines_at
 from portrait_assets.home import Home
@@ -46,18 +46,18 @@ TITLES = {
     "same run, TIFU-KNN, neighbours, personal frequency and popularity. On demand.",
 )
 def ranking(
-    context: dg.AssetExecutionContext, config: Evaluation, warehouse: Warehouse, tracking: Tracking
+    context: dg.AssetExecutionContext, config: Evaluation, warehouse: Warehouse, home: HomeParam, tracking: Tracking
 ) -> dg.MaterializeResult:
     """Assess every cutoff, log the tables to MLflow, write them as Markdown into the home."""
-    chosen = cutoffs_of(config, HOME)
-    tables = assessed(HOME, warehouse, chosen)
+    chosen = cutoffs_of(config, home)
+    tables = assessed(home, warehouse, chosen)
     plot = bars(tables["rivals"].filter(pl.col("cutoff") == chosen[-1]), "rival", "window ndcg", f"NDCG at 10, {chosen[-1]}")
     with tracking.run(f"ranking {', '.join(map(str, chosen))}", {"dagster_run_id": context.run_id}) as mlflow:
         for name, frame in tables.items():
             mlflow.log_text(frame.write_csv(), f"tables/{name}.csv")
         for row in tables["ratio"].iter_rows(named=True):
             mlflow.log_metrics({f"{row['cutoff']}/{name}": row[name] for name in ("ratio", "low", "high")})
-        file = write_markdown(HOME, tables, plot)
+        file = write_markdown(home, tables, plot)
         for made in (file, file.with_suffix(".png")):
             mlflow.log_artifact(str(made), "markdown")
     told: dict[str, Any] = {name: dg.MetadataValue.md(markdown_table(tables[name])) for name in TITLES}

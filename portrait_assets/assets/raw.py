@@ -9,9 +9,9 @@ from portrait_assets import columns as c
 from portrait_assets import plots, sources
 from portrait_assets.assets.common import (
     DAILY,
-    HOME,
     OWNERS,
     SINGLE_RUN,
+    HomeParam,
     definition_metadata,
     shown,
     window_of,
@@ -48,18 +48,18 @@ def _spec(table: Table, description: str) -> dg.AssetSpec:
         _spec(c.RAW_QUARANTINE, "Rejected rows with their reason. Nothing is lost: rows in = accepted + duplicate + rejected."),
     ]
 )
-def landing(context: dg.AssetExecutionContext, config: Landing, warehouse: Warehouse):
+def landing(context: dg.AssetExecutionContext, config: Landing, warehouse: Warehouse, home: HomeParam):
     """Land what the source holds and the ledger does not know yet; one transaction per batch.
 
     Of named files, one that can not be landed fails the step when the others have landed.
     """
     now, refused = datetime.now(UTC).replace(tzinfo=None), sources.Refused()
     with warehouse.open("landing") as session:
-        source, files = (HOME.source, config.files) if config.files else (HOME.landed_whole, None)
+        source, files = (home.source, config.files) if config.files else (home.landed_whole, None)
         for batch in sources.land(session.connection, source, now, files, refused if files else None):
             context.log.info("%s %s", "landed" if batch.is_new else "known", batch)
         if config.files and (last := session.scalar("select max(last_date) from raw.batches")):
-            extend(open_home(HOME.settings), min(last, now.date()))
+            extend(open_home(home.settings), min(last, now.date()))
         reasons = session.frame(
             "select reason, count(*) as row_count from raw.quarantine group by reason order by row_count desc, reason limit 12"
         )
@@ -81,11 +81,11 @@ def landing(context: dg.AssetExecutionContext, config: Landing, warehouse: Wareh
     kinds={"duckdb"},
     metadata=definition_metadata(c.RAW_EVENTS),
 )
-def raw_events(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.MaterializeResult:
+def raw_events(context: dg.AssetExecutionContext, warehouse: Warehouse, home: HomeParam) -> dg.MaterializeResult:
     """Accepted events by UTC day of event time, appended by the landing: this opens a day for what reads it."""
     window = window_of(context)
     with warehouse.open("raw/events") as session:
-        decide_history(session, HOME, window.end)
+        decide_history(session, home, window.end)
         volume = session.frame(
             "select event_date, count(*) as events from raw.events where event_date between $start and $end "
             "group by event_date order by event_date",

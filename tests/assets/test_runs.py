@@ -7,14 +7,15 @@ import dagster as dg
 import pytest
 
 from portrait_assets import columns as c
-from portrait_assets.assets.common import HOME
 from portrait_assets.assets.daily import write_days
-from portrait_assets.definitions import defs
+from portrait_assets.definitions import build_definitions
+from portrait_assets.home import open_home
 from portrait_assets.partitions import Window
 from portrait_assets.resources.session import Session
 from portrait_assets.resources.warehouse import warehouse_of
 from tests.small_world import event, write_lines
 
+HOME = open_home()
 FEATURES = {"features/visit", "features/user_day", "features/user_day_interest", "features/user_state", "features/interests",
             "features/cut_points"}  # fmt: skip
 
@@ -39,14 +40,18 @@ def landing() -> Iterator[dict]:
 
 def run(job: str, window: Window, config: dict | None = None) -> dg.ExecuteInProcessResult:
     with dg.DagsterInstance.ephemeral() as instance:
-        return defs.resolve_job_def(job).execute_in_process(
-            instance=instance,
-            run_config=config or {},
-            tags={
-                "dagster/asset_partition_range_start": str(window.start),
-                "dagster/asset_partition_range_end": str(window.end),
-            },
-            raise_on_error=False,
+        return (
+            build_definitions(HOME)
+            .resolve_job_def(job)
+            .execute_in_process(
+                instance=instance,
+                run_config=config or {},
+                tags={
+                    "dagster/asset_partition_range_start": str(window.start),
+                    "dagster/asset_partition_range_end": str(window.end),
+                },
+                raise_on_error=False,
+            )
         )
 
 

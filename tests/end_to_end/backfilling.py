@@ -7,15 +7,16 @@ import json
 import sys
 
 from portrait_assets import operations
-from portrait_assets.assets.common import HOME
-from portrait_assets.definitions import defs
+from portrait_assets.definitions import build_definitions
+from portrait_assets.home import open_home
 
 
 def main(days: list[str]) -> None:
     """One JSON line a run: its day, and what failed."""
-    job = defs.resolve_job_def("refresh")
+    home = open_home()
+    job = build_definitions(home).resolve_job_def("refresh")
     quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
-    with operations.dagster_instance(HOME.settings) as instance:
+    with operations.dagster_instance(home.settings) as instance:
         for day in days:
             tags = {"dagster/asset_partition_range_start": day, "dagster/asset_partition_range_end": day}
             result = job.execute_in_process(instance=instance, run_config=quiet, tags=tags, raise_on_error=False)
