@@ -11,7 +11,7 @@ from portrait_assets.packs import Tag
 from portrait_assets.partitions import DAY
 from portrait_assets.reading.words import counted, day, money, printable
 
-CHANCES = ("churn_14d", "churn_28d", "churn_90d")
+CHANCES = ("churn", "churn_14d", "churn_28d", "churn_90d")
 AGES = (0, 14, 60, 100_000)  # days before the as-of: what was lately, some time ago, and before
 UNKNOWN = "unknown kind"
 

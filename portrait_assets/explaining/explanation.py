@@ -76,6 +76,7 @@ class Explanation:
 def explain(session: Session, home: Home, last_day: date, user_id: str, tag: Tag) -> Explanation:
     """Why `user_id` has `tag` at the end of `last_day`. PortraitError where that day's portrait is not stored, or lacks the tag."""
     row = _tag_row(session, home, last_day, user_id, tag)
+    horizon = session.scalar("select churn_horizon_days from snapshot_rows")
     rescorer = Rescorer.of(session, home, last_day, [user_id])
     is_inferred = row["kind"] == "model"
     target = target_of(tag, row["value"]) if is_inferred else None
@@ -100,7 +101,7 @@ def explain(session: Session, home: Home, last_day: date, user_id: str, tag: Tag
         said=fill(tag.explanation, evidence),
         evidence=evidence,
         model_version=rescorer.version if target else None,
-        claim=_claim_told(claim) if claim else None,
+        claim=_claim_told(claim, horizon) if claim else None,
         probability=probability if claim is None or claim.sign > 0 else 1 - (probability or 0.0),
         events=[units[place].told for place in found.named] if found else [],
         probability_without_events=_chance(found.without_named) if found and found.named else None,
@@ -226,10 +227,11 @@ def _counterfactuals(rescorer: Rescorer, user_id: str, tag: Tag, value: str, cla
     return found
 
 
-def _claim_told(claim: Claim) -> str:
+def _claim_told(claim: Claim, horizon_days: int | None) -> str:
+    """The claim for a person; `churn` is about the user's own horizon."""
     head, _, about = claim.target.partition("=")
     if head in CHANCES:
-        days = head.removeprefix("churn_").removesuffix("d")
+        days = horizon_days if head == "churn" else head.removeprefix("churn_").removesuffix("d")
         return f"{'no purchase' if claim.sign > 0 else 'a purchase'} in the next {days} days"
     return f"{head.replace('_', ' ')} {about}"
 

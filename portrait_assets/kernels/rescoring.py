@@ -44,7 +44,7 @@ def rescored(
         wanted = {}
     raw = read_parts(model.served, history, features, as_of, wanted, config, world)
     scores = blended(raw, model.blends)
-    told = {f"churn_{days}d": scores["user"][:, USER_TARGETS.index("churn")]}
+    told = dict.fromkeys(("churn", f"churn_{days}d"), scores["user"][:, USER_TARGETS.index("churn")])
     for level, of_level in wanted.items():
         told |= {f"{level}_{days}d={name}": scores[level][:, k] for k, name in enumerate(of_level)}
     if attributes:

@@ -84,6 +84,7 @@ def outlook_of(
     chances = {name: value for name, value in told.items() if model.outlook[name].what == "churn"}
     chances["alive_probability"] = lifetime.purchases.alive(summary)
     amounts = {name: value for name, value in told.items() if name not in chances}
+    amounts["churn_horizon_days"] = np.full(len(raw.users), float(config.horizon_days))
     near, far = (f"expected_spend_cents_{days}d" for days in (config.horizon_days, config.outlook_days[-1]))
     value = lifetime.spend(summary, VALUE_DAYS)
     if far in amounts:
@@ -117,7 +118,8 @@ def head_predictions(
 ) -> list[pl.DataFrame]:
     """user_id, target, probability of churn and of the served categories and items."""
     days = config.horizon_days
-    frames = [prediction_frame(ids, f"churn_{days}d", sigmoid(scores["user"][:, USER_TARGETS.index("churn")]))]
+    churn = sigmoid(scores["user"][:, USER_TARGETS.index("churn")])
+    frames = [prediction_frame(ids, target, churn) for target in ("churn", f"churn_{days}d")]
     for level in ("category", "item"):
         place = {name: i for i, name in enumerate(targets[level])}
         frames += [

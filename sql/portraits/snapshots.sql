@@ -20,6 +20,8 @@ predictions as (
         event_date,
         user_id,
         max(model_version) as model_version,
+        max(probability) filter (where target = 'churn') as churn,
+        (max("value") filter (where target = 'churn_horizon_days'))::bigint as churn_horizon_days,
         max(probability) filter (where target = 'churn_14d') as churn_14d,
         max(probability) filter (where target = 'churn_28d') as churn_28d,
         max(probability) filter (where target = 'churn_90d') as churn_90d,
@@ -48,6 +50,8 @@ scored as (
     select
         features.*,
         predictions.model_version,
+        predictions.churn,
+        predictions.churn_horizon_days,
         predictions.churn_14d,
         predictions.churn_28d,
         predictions.churn_90d,
@@ -365,6 +369,8 @@ select
     end as value_tier,
     lifecycle,
     -- risk, and what is to come
+    churn,
+    churn_horizon_days,
     churn_14d,
     churn_28d,
     churn_90d,

@@ -28,7 +28,7 @@ def stages(world: World, user: str) -> list[tuple[str, int]]:
 
 def predict(world: World, day: date, *said: tuple[str, str, str | None, float]) -> None:
     """(user, target, class, probability); a value where the target is an expectation."""
-    amounts = ("expected_", "next_", "lifetime_")
+    amounts = ("expected_", "next_", "lifetime_", "churn_horizon_")
     rows = [
         (day, user, target, cls, *((None, "m1", told) if target.startswith(amounts) else (told, "m1", None)))
         for user, target, cls, told in said
@@ -118,11 +118,13 @@ def test_declared_stays_declared_whatever_the_model_says(world: World):
     predict(
         world, LAST_DAY, ("ann", "age", "65+", 0.99), ("ann", "age", "35-44", 0.01), ("ann", "churn_14d", None, 0.25),
         ("ann", "alive_probability", None, 0.75), ("ann", "expected_spend_cents_90d", None, 1234.5),
+        ("ann", "churn", None, 0.125), ("ann", "churn_horizon_days", None, 35.0),
     )  # fmt: skip
     world.build()
     ann = portrait(world, "ann", LAST_DAY)
     assert (ann["age"], ann["age_origin"], ann["age_probability"]) == ("35-44", "declared", 1.0)
     assert (ann["churn_14d"], ann["model_version"]) == (0.25, "m1")
+    assert (ann["churn"], ann["churn_horizon_days"]) == (0.125, 35)
     assert (ann["alive_probability"], ann["expected_spend_cents_90d"], ann["churn_90d"]) == (0.75, 1234.5, None)
 
 
