@@ -519,7 +519,11 @@ PORTRAITS_SNAPSHOTS = Table(
             "double",
             "risk: probability of no purchase within churn_horizon_days; null before the first model, and where the source shows no rhythm",
         ),
-        Column("churn_horizon_days", "bigint", "risk: the days of `churn`, by the rhythm of the source and of the user; whole weeks"),
+        Column(
+            "churn_horizon_days",
+            "bigint",
+            "risk: the days of `churn`, by the rhythm of the source and of the user; whole weeks",
+        ),
         Column("churn_14d", "double", "risk: probability of no purchase in the next 14 days; null before the first model"),
         Column("churn_28d", "double", "risk: the same within 28 days; null where the history is too short to be judged on it"),
         Column("churn_90d", "double", "risk: the same within 90 days"),
