@@ -12,10 +12,9 @@ from uuid import uuid4
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from portrait_assets.columns import EVENT_TYPES
+from portrait_assets.columns import EVENT_TYPES, LARGEST
 
 CLOCK_GRACE = timedelta(seconds=60)  # a client's clock may be ahead of ours by as much
-LARGEST = 2**53 / 1000  # quantities are kept in thousandths, in whole numbers that a double holds
 
 
 def _instant(value: Any) -> datetime:
@@ -39,7 +38,9 @@ def _plain(value: str) -> str:
 
 Instant = Annotated[datetime, BeforeValidator(_instant)]
 Id = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_plain)]
-Number = Annotated[float, Field(gt=-LARGEST, lt=LARGEST, allow_inf_nan=False)]
+Quantity = Annotated[float, Field(ge=-LARGEST["quantity"], le=LARGEST["quantity"], allow_inf_nan=False)]
+Money = Annotated[float, Field(ge=-LARGEST["amount"], le=LARGEST["amount"], allow_inf_nan=False)]
+Rating = Annotated[float, Field(ge=-LARGEST["rating"], le=LARGEST["rating"], allow_inf_nan=False)]
 
 
 class Event(BaseModel):
@@ -55,11 +56,11 @@ class Event(BaseModel):
     )
     item_id: Id | None = Field(None, description="the item concerned")
     session_id: Id | None = Field(None, description="basket, order or visit that events share")
-    quantity: Number | None = Field(None, description="units; kept in thousandths")
-    amount: Number | None = Field(None, description="money paid, or paid back for a return")
-    discount: Number | None = Field(None, description="price reductions the shop gave")
-    coupon: Number | None = Field(None, description="reductions by coupon")
-    rating: Number | None = Field(None, description="stars or points of a review")
+    quantity: Quantity | None = Field(None, description="units; kept in thousandths")
+    amount: Money | None = Field(None, description="money paid, or paid back for a return")
+    discount: Money | None = Field(None, description="price reductions the shop gave")
+    coupon: Money | None = Field(None, description="reductions by coupon")
+    rating: Rating | None = Field(None, description="stars or points of a review")
     text: Annotated[str, Field(max_length=10_000), AfterValidator(_plain)] | None = Field(
         None, description="search words or review text"
     )

@@ -16,7 +16,7 @@ from portrait_assets.sources.expressions import literal, quoted
 from portrait_assets.sources.mapping import EventStream, Source, Stream
 from portrait_assets.sources.readers import PROBLEM, ROW
 from portrait_assets.sources.relation import TYPED, Relation, Staged, joined_text
-from portrait_assets.sources.values import SCALES, Marks, Value, canonical
+from portrait_assets.sources.values import SCALES, TIMES, Marks, Value, canonical
 
 AMOUNTS = {
     "quantity": "quantity_milli", "amount": "amount_cents", "discount": "discount_cents", "coupon": "coupon_cents",
@@ -127,7 +127,7 @@ def _events(source: Source, stream: EventStream, given: Mapping[str, str]) -> st
         if name in given:
             columns[stored] = f"case when event_type = 'return' then abs({quoted(name)}) else {quoted(name)} end"
     columns["event_time"] = _utc("event_time")
-    columns["local_time"] = f"event_time at time zone {literal(source.time_zone)}"
+    columns["local_time"] = f"try(event_time at time zone {literal(source.time_zone)})"  # fails for years that are rejected
     columns["declared_key"] = _key(stream)
     columns["event_version"] = "coalesce(version, 0)" if "version" in given else "0::bigint"
     columns["is_deletion"] = "coalesce(is_deletion, false)" if "is_deletion" in given else "false"
@@ -165,18 +165,24 @@ def _key(stream: EventStream) -> str:
 
 
 def _event_rules(stream: EventStream, given: Mapping[str, str]) -> list[str]:
-    shown = "'event_time ' || strftime(event_time at time zone 'UTC', '%Y-%m-%d %H:%M:%S')"
     unknown = f"'event_type \"' || left(event_type, 60) || '\" is unknown; expected one of {', '.join(EVENT_TYPES)}'"
-    rules = [
-        f"case when event_time < timestamptz '1970-01-01 00:00:00+00' then {shown} || ' is before 1970' end",
-        f"case when event_time > $latest::timestamp at time zone 'UTC' then {shown} || ' is an event from the future' end",
-        f"case when event_type not in ({', '.join(map(literal, EVENT_TYPES))}) then {unknown} end",
-    ]
+    rules = [rule for column in TIMES if column in given for rule in _time_rules(column)]
+    rules.append(f"case when event_type not in ({', '.join(map(literal, EVENT_TYPES))}) then {unknown} end")
     for name in AMOUNTS:
         if name in given:
             negative = f"'{name} ' || {quoted(name)} / {SCALES[name]}.0 || ' is negative; only a return may be'"
             rules.append(f"case when {quoted(name)} < 0 and event_type <> 'return' then {negative} end")
     return rules + _declared_rules(stream)
+
+
+def _time_rules(column: str) -> list[str]:
+    """SQL of what is wrong with an instant that nobody can have written down: each null where nothing is."""
+    shown = f"{literal(column + ' ')} || coalesce(try(strftime({column} at time zone 'UTC', '%Y-%m-%d %H:%M:%S')), '')"
+    future = " is an event from the future" if column == "event_time" else " is in the future"
+    return [
+        f"case when {column} < timestamptz '1970-01-01 00:00:00+00' then {shown} || ' is before 1970' end",
+        f"case when {column} > $latest::timestamp at time zone 'UTC' then {shown} || {literal(future)} end",
+    ]
 
 
 def _declared_rules(stream: Stream) -> list[str]:

@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass
 
+from portrait_assets.columns import LARGEST
 from portrait_assets.errors import PortraitError
 from portrait_assets.sources.expressions import literal
 
@@ -12,8 +13,8 @@ WALL_CLOCK = re.compile(r"DATE|TIMESTAMP(_S|_MS|_NS)?")
 OFFSET = r":\d{2}(\.\d+)?\s*(Z|z|UTC|GMT|[+-]\d{2}(:?\d{2})?)$"
 ISO = "iso"
 
-# Beyond this a double does not hold every whole number.
-LARGEST = 2**53
+# Up to this a double holds every whole number.
+EXACT = 2**53 - 1
 
 # How many of the stored whole numbers make one unit; a rating stays a fraction.
 SCALES: dict[str, int | None] = {"quantity": 1000, "amount": 100, "discount": 100, "coupon": 100, "version": 1, "rating": None}
@@ -112,13 +113,18 @@ def _instant(column: str, sql: str, type_: str, clock: str, place: str) -> Value
 def _number(column: str, sql: str, type_: str, marks: Marks, scale: int | None, place: str) -> Value:
     if not is_text(type_) and not NUMERIC.fullmatch(type_):
         raise PortraitError(f"{place}: {column} is {type_}, not a number; write an expression that gives one")
-    double = parsed_number(sql, marks) if is_text(type_) else f"cast({sql} as double)"
-    known = sql if is_text(type_) else f"case when not isnan({double}) then {sql} end"
-    scaled = f"({double}) * {scale or 1}"
-    fits = f"abs({scaled}) < {LARGEST}"
-    whole = f"cast(round({scaled}) as bigint)" if scale else double
-    value = f"case when {fits} then {whole} end"
-    return Value(value, _unless(f"{known} is null or coalesce({fits}, false)", column, sql, "a number" + _written(marks)))
+    if is_text(type_):
+        double = parsed_number(sql, marks)
+        unread = _unless(f"{sql} is null or ({double}) is not null", column, sql, "a number" + _written(marks))
+    else:
+        double = f"case when not isnan(cast({sql} as double)) then cast({sql} as double) end"
+        unread = "null"
+    largest = LARGEST.get(column, EXACT)
+    fits = f"abs({double}) <= {largest}"
+    beyond = _unless(f"coalesce({fits}, true)", column, sql, f"a number that can be kept; the largest is {largest:,}")
+    # Adding 0 makes of -0.0, which is equal to 0 and is written otherwise, the 0 that it is.
+    value = f"cast(round(({double}) * {scale}) as bigint)" if scale else f"({double}) + 0.0"
+    return Value(f"case when {fits} then {value} end", f"coalesce({unread}, {beyond})")
 
 
 def _written(marks: Marks) -> str:

@@ -4,6 +4,7 @@ from datetime import datetime
 
 import pytest
 
+from portrait_assets.columns import LARGEST
 from portrait_assets.errors import PortraitError
 from tests.sources.conftest import Home, counts
 
@@ -136,6 +137,89 @@ def test_what_is_not_quite_a_number_is_never_guessed(home: Home, written: str) -
     home.land(sales(reader='thousands = ","'))
     value = written.strip('"')
     assert home.reasons() == [f"qty '{value}' is not a number; expected digits such as 1,234.50"]
+
+
+NUMBERS = """
+[tables.log]
+files = "log.csv"
+[[events]]
+from = "log"
+event_time = "at"
+user_id = "who"
+event_type = "purchase"
+quantity = "quantity"
+amount = "amount"
+discount = "discount"
+coupon = "coupon"
+rating = "rating"
+"""
+SCALES = {"quantity": 1000, "amount": 100, "discount": 100, "coupon": 100, "rating": 1000}
+
+
+@pytest.mark.parametrize(
+    ("column", "stored", "largest", "kept"),
+    [
+        ("quantity", "quantity_milli", 100_000_000, 10**11),
+        ("amount", "amount_cents", 1_000_000_000, 10**11),
+        ("discount", "discount_cents", 1_000_000_000, 10**11),
+        ("coupon", "coupon_cents", 1_000_000_000, 10**11),
+        ("rating", "rating", 1_000_000, 1_000_000.0),
+    ],
+)
+def test_the_largest_number_is_kept_and_what_is_beyond_it_is_quarantined(
+    home: Home, column: str, stored: str, largest: int, kept: float
+) -> None:
+    beyond = [f"{largest}.01", f"{10 * largest}", "9e13", "1e400", "-1e400"]
+    header = "at,who," + ",".join(SCALES)
+    lines = [",".join(["2020-06-01", "ann", *("" if name != column else value for name in SCALES)])
+             for value in [str(largest), *beyond]]  # fmt: skip
+    home.write("log.csv", "\n".join([header, *lines]) + "\n")
+    [batch] = home.land(NUMBERS)
+    assert counts(batch) == (6, 1, 0, 5)
+    assert home.rows(stored) == [(kept,)]
+    expected = [f"{column} '{value}' is not a number that can be kept; the largest is {largest:,}" for value in beyond]
+    assert home.reasons() == expected
+
+
+def test_a_hundred_years_of_the_largest_events_add_up_in_64_bits() -> None:
+    """250 a day for a hundred years, an event's amount, discount and coupon added up before reductions, as prices are."""
+    events = 250 * 36_525
+    assert 3 * events * SCALES["amount"] * LARGEST["amount"] < 2**63
+    assert all(events * scale * LARGEST[column] < 2**63 for column, scale in SCALES.items())
+
+
+def test_a_number_that_is_missing_is_unknown_and_a_negative_zero_is_zero(home: Home) -> None:
+    home.con.execute(
+        "copy (select '2020-06-01' as at, 'ann' as who, 'nan'::double as quantity, -0.0 as amount, 'inf'::double as discount, "
+        f"null::double as coupon, -0.0::double as rating union all select '2020-06-01', 'ann', 'nan'::double, -0.0, 'nan'::double, null, 0.0) "
+        f"to '{home.folder / 'log.parquet'}' (format parquet)"
+    )
+    [batch] = home.land(NUMBERS.replace("log.csv", "log.parquet"))
+    assert counts(batch) == (2, 1, 0, 1)
+    assert home.reasons() == ["discount 'inf' is not a number that can be kept; the largest is 1,000,000,000"]
+    [(quantity, amount, rating)] = home.rows("quantity_milli, amount_cents, rating::varchar")
+    assert (quantity, amount, rating) == (None, 0, "0.0")
+
+
+MOMENTS = ("event_time", "ingested_at")
+
+
+@pytest.mark.parametrize("column", MOMENTS)
+@pytest.mark.parametrize("written", ["infinity", "-infinity", "290309-12-22 (BC)", "0044-03-15 (BC)", "9999-12-31"])
+def test_an_instant_at_the_edge_of_the_calendar_rejects_its_row_alone(home: Home, column: str, written: str) -> None:
+    happened, told = (f"timestamptz '{written}'" if name == column else "timestamptz '2020-06-01'" for name in MOMENTS)
+    home.con.execute(
+        f"copy (select * from (values (timestamptz '2020-06-01', timestamptz '2020-06-01', 'ann'), ({happened}, {told}, 'bob')) "
+        f"as log(happened, told, who)) to '{home.folder / 'log.parquet'}' (format parquet)"
+    )
+    [batch] = home.land(
+        'time_zone = "America/New_York"\n[tables.log]\nfiles = "log.parquet"\n[[events]]\nfrom = "log"\n'
+        'event_time = "happened"\nuser_id = "who"\nevent_type = "view"\ningested_at = "told"\n'
+    )
+    assert counts(batch) == (2, 1, 0, 1)
+    assert home.rows("user_id") == [("ann",)]
+    [reason] = home.reasons()
+    assert reason.startswith(column) and reason.endswith(("is before 1970", "future"))
 
 
 def test_null_texts_are_unknown_not_values(home: Home) -> None:
