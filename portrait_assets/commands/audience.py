@@ -20,7 +20,7 @@ from portrait_assets.errors import PortraitError
 from portrait_assets.home import open_home
 from portrait_assets.partitions import parse_date, partition_of
 from portrait_assets.reading import Export
-from portrait_assets.reading.words import percent, printable
+from portrait_assets.reading.words import counted, percent, printable
 from portrait_assets.settings import Settings
 
 app = typer.Typer(
@@ -214,7 +214,7 @@ def list_saved(
         return
     console.print(_source(after) + (f" Since {before.generation}, as of {before.as_of}." if first else ""))
     for each, m in moved.items():
-        console.print(_text(f"{each}: {m.after.size:,} users: {m.after.expression}"))
+        console.print(_text(f"{each}: {counted(m.after.size, 'user')}: {m.after.expression}"))
         if first:
             console.print(_text(f"  entered {len(m.entered):,}{_few(m.entered)}; left {len(m.left):,}{_few(m.left)}"))
             for condition, count in m.changed.items():
@@ -238,7 +238,7 @@ def history(
             export, name=name, expression=found.expression, members=found.members.to_dicts(), moves=found.moves.to_dicts()
         )
         return
-    console.print(_text(f"{name}: {len(found.members):,} users: {found.expression}\n{_source(export)}"))
+    console.print(_text(f"{name}: {counted(len(found.members), 'user')}: {found.expression}\n{_source(export)}"))
     table = _table("day", ">entered", ">left", "who")
     for day, entered, left in found.by_day():
         who = [f"+{user_id}" for user_id in entered] + [f"-{user_id}" for user_id in left]
@@ -282,7 +282,7 @@ def _source(export: Export) -> str:
 
 
 def _counted(found: Audience) -> Text:
-    size = f"{found.size:,} of {found.of:,} users" if found.size else f"Nobody of {found.of:,} users"
+    size = f"{found.size:,} of {counted(found.of, 'user')}" if found.size else f"Nobody of {counted(found.of, 'user')}"
     share = f" ({percent(found.size / found.of)})" if found.size else ""
     return _text(f"{size}{share}: {found.expression}\n{_source(found.export)}")
 

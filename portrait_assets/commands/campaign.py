@@ -13,7 +13,7 @@ from portrait_assets.commands.options import JsonOption, SourceOption, print_jso
 from portrait_assets.errors import PortraitError
 from portrait_assets.home import Home, open_home
 from portrait_assets.partitions import as_of_of, parse_date, partition_of
-from portrait_assets.reading.words import percent, printable
+from portrait_assets.reading.words import counted, percent, printable
 from portrait_assets.resources.session import Session
 from portrait_assets.resources.warehouse import warehouse_of
 
@@ -64,7 +64,9 @@ def campaign(
     console.print(_table(found))
     if found.frame.height > SHOWN:
         console.print(f"and {found.frame.height - SHOWN:,} more; --out writes all of them to a file")
-    console.print(f"Of these {found.frame.height:,} users {found.expected:,.0f} are expected to buy. {campaigns.PROPENSITY}")
+    console.print(
+        f"{found.expected:,.0f} of {'this' if found.frame.height == 1 else 'these'} {counted(found.frame.height, 'user')} are expected to buy. {campaigns.PROPENSITY}"
+    )
     if out is not None:
         console.print(f"Written to {out}.", markup=False)
 

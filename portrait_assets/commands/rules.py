@@ -11,6 +11,7 @@ from portrait_assets.home import Home, open_home
 from portrait_assets.packs.files import read_toml
 from portrait_assets.packs.pack import PACKS_DIR
 from portrait_assets.packs.recommending import Recommending, parse_recommending, place
+from portrait_assets.reading.words import counted
 from portrait_assets.resources.warehouse import warehouse_of
 from portrait_assets.words_near import nearest
 
@@ -45,7 +46,9 @@ def lint(
         more = f" ({len(wrong) - 1} more like it)" if len(wrong) > 1 else ""
         raise PortraitError(f"{wrong[0]}{more}")
     count = len(list(said.rules))
-    console.print(f"{path}: well formed; its {count} rules and {len(said.out_of_stock)} items out of stock all name something.")
+    console.print(
+        f"{path}: well formed; its {counted(count, 'rule')} and {counted(len(said.out_of_stock), 'item')} out of stock all name something."
+    )
 
 
 def unknown_names(home: Home, said: Recommending) -> list[tuple[str, str]]:

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from portrait_assets.errors import PortraitError
 from portrait_assets.home import open_home
-from portrait_assets.reading.words import printable
+from portrait_assets.reading.words import counted, printable
 
 app = typer.Typer()
 console = Console(highlight=False)
@@ -42,7 +42,9 @@ def _tell_flows(moved: pl.DataFrame) -> None:
     """Of each day compared with, how many stayed where they were, and the moves."""
     for (days,), since in moved.group_by("days_before", maintain_order=True):
         stayed = since.filter(pl.col("from_segment_id") == pl.col("to_segment_id"))["users"].sum()
-        console.print(f"Since {days} days before: {stayed:,} of {since['users'].sum():,} users stayed; the others moved")
+        console.print(
+            f"Since {days} days before: {stayed:,} of {counted(since['users'].sum(), 'user')} stayed; the others moved"
+        )
         others = since.filter(pl.col("from_segment_id").ne_missing(pl.col("to_segment_id")))
         console.print(_table(others.drop("days_before").sort("users", descending=True, maintain_order=True)))
 

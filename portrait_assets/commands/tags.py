@@ -19,6 +19,7 @@ from portrait_assets.packs.pack import Pack, load_pack
 from portrait_assets.reading import Export
 from portrait_assets.reading.catalogue_page import catalogue_page
 from portrait_assets.reading.tag_diff import TagChange, tag_diff
+from portrait_assets.reading.words import counted
 from portrait_assets.resources.warehouse import warehouse_of
 from portrait_assets.words_near import nearest
 
@@ -124,7 +125,7 @@ def compare(
 def lint(file: CatalogueFile) -> None:
     """Judge a catalogue file; what is wrong is one line with the file's line, the tag and the field, and exit 2."""
     tags = parse_catalogue(read_toml(file), file, file.read_text(encoding="utf-8"))
-    console.print(f"{file}: {len(tags)} tags, all well formed.")
+    console.print(f"{file}: {counted(len(tags), 'tag')}, all well formed.")
 
 
 @app.command()

@@ -17,7 +17,7 @@ from portrait_assets.home import Home
 from portrait_assets.packs import Tag
 from portrait_assets.packs.tag_sql import tag_export
 from portrait_assets.partitions import DAY, as_of_of
-from portrait_assets.reading.words import counted, day, fill, percent
+from portrait_assets.reading.words import counted, day, fill, labelled, percent
 from portrait_assets.resources.session import Session
 
 MOST_UNITS = 200  # the latest of them are tried
@@ -170,18 +170,15 @@ def _rule_reasons(
     for unit, (other, numbers) in zip(units, after, strict=True):
         weight = 1e9 * (other != value) + sum(_apart(evidence.get(name), numbers.get(name)) for name in evidence)
         if weight > 0:
-            told = [f"{name} {numbers.get(name)}" for name in evidence if numbers.get(name) != evidence[name]]
+            told = [labelled(name, numbers.get(name)) for name in evidence if numbers.get(name) != evidence[name]]
             would = f"{tag.name} would be {other or 'absent'}" if other != value else ", ".join(told)
             moving.append((weight, f"{unit.told} (without it: {would})"))
     if not moving:
         return []
     moving.sort(key=lambda pair: -pair[0])
-    return [
-        Reason(
-            f"{len(moving)} of {counted(len(units), 'visit')} bear on these numbers; most of all",
-            [t for _, t in moving[:NAMED]],
-        )
-    ]
+    bear = "bears" if len(moving) == 1 else "bear"
+    text = f"{len(moving)} of {counted(len(units), 'visit')} {bear} on these numbers; most of all"
+    return [Reason(text, [t for _, t in moving[:NAMED]])]
 
 
 def _tags_without(

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from portrait_assets.packs.catalogue import EXPORT_KINDS, Tag
 
 MOST_OF_AN_ESTIMATE = 0.999  # what was estimated is never certain; facts, and rules over facts, may be
+EVIDENCE_DECIMALS = 4
 
 
 def tag_values(tags: Iterable[Tag]) -> str:
@@ -155,7 +156,7 @@ def _present(tag: Tag) -> str:
     most = MOST_OF_AN_ESTIMATE if EXPORT_KINDS[tag.kind] in ("statistical", "model") else 1.0
     stale = f"coalesce(event_date - last_active_date > {tag.ttl_days}, false)" if tag.ttl_days else "false"
     evidence = ", ".join(
-        f"'{name}': round({_closed(sql)}::double, 4)" if name in tag.fractions else f"'{name}': {_closed(sql)}"
+        f"'{name}': {_short(_closed(sql)) if name in tag.fractions else _closed(sql)}"
         for name, sql in sorted(tag.evidence.items())
     )
     fields = {
@@ -169,6 +170,12 @@ def _present(tag: Tag) -> str:
     }
     listed = ", ".join(f"'{name}': {sql}" for name, sql in fields.items())
     return f"case when {_closed(tag.value)} is not null then {{{listed}}} end"
+
+
+def _short(sql: str) -> str:
+    """A fraction to four decimals, or as it is where that would make it whole: a chance of 0.00003 is not none."""
+    short = f"round({sql}::double, {EVIDENCE_DECIMALS})"
+    return f"case when {short} = trunc({short}) then {sql}::double else {short} end"
 
 
 def _closed(sql: str) -> str:

@@ -39,7 +39,7 @@ def _numbers(group: Audience) -> str:
     churn, recency = (members[name].drop_nulls().to_list() for name in ("churn_14d", "recency_days"))
     return tiles(
         [
-            (f"of {group.of:,} users", f"{group.size:,}"),
+            (f"of {counted(group.of, 'user')}", f"{group.size:,}"),
             ("of everybody", percent(group.size / group.of) if group.of else "–"),
             ("spent by them in 90 days", money(spent)),
             ("of everybody's 90 days", percent(spent / of_all) if of_all else "–"),

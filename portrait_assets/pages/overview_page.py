@@ -7,7 +7,7 @@ import polars as pl
 from portrait_assets.columns import ATTRIBUTES
 from portrait_assets.pages.html import axis, bars, box, columns, grid, tiles
 from portrait_assets.reading import Export
-from portrait_assets.reading.words import UNKNOWN, day, percent
+from portrait_assets.reading.words import UNKNOWN, counted, day, percent
 
 STAGES = ("prospect", "new", "active", "lapsing", "lapsed", "dormant")
 TIERS = ("high", "medium", "low")
@@ -66,7 +66,7 @@ def _histogram(portraits: pl.DataFrame) -> str:
     if churn.is_empty():
         return '<span class="pt-soft">No model had been trained by this day.</span>'
     sizes = [int(((churn >= step / 20) & ((churn < (step + 1) / 20) | (step == 19))).sum()) for step in range(20)]
-    labels = [f"{step * 5} to {step * 5 + 5} %: {size:,} users" for step, size in enumerate(sizes)]
+    labels = [f"{step * 5} to {step * 5 + 5} %: {counted(size, 'user')}" for step, size in enumerate(sizes)]
     return columns(sizes, width=300, height=130, labels=labels) + axis("0 %", "50 %", "100 %")
 
 
@@ -86,7 +86,7 @@ def _coverage(portraits: pl.DataFrame) -> str:
 def _movement(changes: pl.DataFrame) -> str:
     if changes.is_empty():
         return '<span class="pt-soft">Nothing changed.</span>'
-    labels = [f"{day(then)}: {size:,} changes" for then, size in changes.iter_rows()]
+    labels = [f"{day(then)}: {counted(size, 'change')}" for then, size in changes.iter_rows()]
     first, last = changes["event_date"][0], changes["event_date"][-1]
     return columns(changes["size"].to_list(), width=900, height=110, labels=labels) + axis(day(first), day(last))
 

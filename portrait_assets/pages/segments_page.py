@@ -6,7 +6,7 @@ import polars as pl
 
 from portrait_assets.pages.html import SHADES, axis, bar, box, grid, soft, table, text
 from portrait_assets.reading.segment_map import NOWHERE, SegmentMap
-from portrait_assets.reading.words import percent
+from portrait_assets.reading.words import counted, percent
 
 MOST_POINTS = 3000
 WIDTH, HEIGHT, GAP, NODE = 640, 360, 6, 12
@@ -58,7 +58,9 @@ def _moves(flows: pl.DataFrame) -> str:
         return soft("There is no history of segments yet.")
     top = moved["users"].max() or 1
     rows = "".join(bar(f"{begin} → {end}", users, float(top), f"{users:,}") for begin, end, users in moved.head(14).iter_rows())  # type: ignore[arg-type]
-    return rows + soft(f"{stayed:,} of {total:,} users are where they were ({percent(stayed / total)}).")
+    return rows + soft(
+        f"{stayed:,} of {counted(total, 'user')} {'is' if stayed == 1 else 'are'} where they were ({percent(stayed / total)})."
+    )
 
 
 def _sankey(flows: pl.DataFrame, shade: dict[str, str], days: int) -> str:
@@ -83,7 +85,7 @@ def _sankey(flows: pl.DataFrame, shade: dict[str, str], days: int) -> str:
         bands += (
             f'<path d="M{x0} {y0:.1f}C{middle} {y0:.1f} {middle} {y1:.1f} {x1} {y1:.1f}V{y1 + high:.1f}C{middle} {y1 + high:.1f} {middle} '
             f'{y0 + high:.1f} {x0} {y0 + high:.1f}Z" fill="{shade[begin]}" opacity="{0.22 if begin == end else 0.5}">'
-            f"<title>{text(begin)} → {text(end)}: {users:,} users</title></path>"
+            f"<title>{text(begin)} → {text(end)}: {counted(users, 'user')}</title></path>"
         )
     nodes = _nodes(0, left, sizes["from"], unit, shade, "start") + _nodes(WIDTH - NODE, right, sizes["to"], unit, shade, "end")
     return f'<svg class="sankey" viewBox="0 0 {WIDTH} {HEIGHT}" width="100%">{bands}{nodes}</svg>' + axis(

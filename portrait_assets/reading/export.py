@@ -12,6 +12,7 @@ import polars as pl
 
 from portrait_assets.errors import PortraitError
 from portrait_assets.partitions import parse_date
+from portrait_assets.reading.words import counted
 
 FILES = ("portraits", "tags", "embeddings", "recommendations", "lists", "predictions", "changes")
 CLOSE_ENOUGH_TO_COMPARE = 50_000  # above this many ids, near ones are looked for by length alone
@@ -86,7 +87,7 @@ class Export:
         )
         near = difflib.get_close_matches(user_id, candidates, n=5, cutoff=0.6) or ids[:5]
         return (
-            f"user '{user_id}' has no event before {self.as_of} (as-of); {len(ids):,} users have, for example "
+            f"user '{user_id}' has no event before {self.as_of} (as-of); {counted(len(ids), 'user')} {'has' if len(ids) == 1 else 'have'}, for example "
             f"{', '.join(near) or 'none'}; "
             f"all ids: select user_id from '{self.folder.name}/portraits.parquet'"
         )

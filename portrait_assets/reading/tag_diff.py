@@ -12,6 +12,7 @@ from portrait_assets.columns import PORTRAITS_SNAPSHOTS
 from portrait_assets.packs import Tag
 from portrait_assets.packs.tag_sql import tag_export
 from portrait_assets.reading.export import Export
+from portrait_assets.reading.words import counted
 
 ABSENT = "absent"
 
@@ -39,7 +40,7 @@ class Move:
 
     def headline(self) -> str:
         """`active -> lapsing: 12 users`."""
-        return f"{self.from_value or ABSENT} -> {self.to_value or ABSENT}: {len(self.users):,} users"
+        return f"{self.from_value or ABSENT} -> {self.to_value or ABSENT}: {counted(len(self.users), 'user')}"
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ class TagChange:
         )
         same = self.version_before == self.version_after
         warning = "; its definition differs under one version: raise it" if same else ""
-        return f"{self.tag_id}: {before} -> {after}, {self.users_before:,} -> {self.users_after:,} users{warning}"
+        return f"{self.tag_id}: {before} -> {after}, {self.users_before:,} -> {counted(self.users_after, 'user')}{warning}"
 
     def as_dict(self) -> dict[str, Any]:
         """JSON-ready."""

@@ -1,13 +1,21 @@
-"""How numbers are said to people: money from cents, shares, days, dates, and templates filled from evidence."""
+"""How numbers are said to people: money from cents, shares, days, dates, and templates filled from evidence.
 
+Every number is rounded here, by `rounded`, so that it reads the same on the card, in a tag, in the narrative and in an explanation.
+"""
+
+import math
 import re
 from collections.abc import Callable
 from datetime import date
+from decimal import ROUND_HALF_UP, Decimal
 from string import Formatter
 from typing import Any
 
+from portrait_assets.packs.tag_sql import EVIDENCE_DECIMALS
+
 UNKNOWN = "unknown"
 OPTIONAL = re.compile(r"\[([^\[\]]*)\]")
+WINDOW = re.compile(r"_(\d+)d\b")
 
 # The 1-2-5 ladder of unit prices, in currency units: step 0 to 12.
 PRICE_STEPS = (
@@ -21,23 +29,34 @@ def printable(text: str) -> str:
     return "".join(letter if letter.isprintable() else " " for letter in text)
 
 
+def rounded(value: float, places: int) -> Decimal:
+    """`value` to so many decimal places, halves away from zero.
+
+    It is rounded as evidence is before: 0.12499996 stands in evidence as 0.125, and has to read the same from both.
+    """
+    scale = 10**EVIDENCE_DECIMALS
+    short = value if isinstance(value, int) else math.copysign(math.floor(abs(value) * scale + 0.5) / scale, value)
+    return Decimal(repr(short)).quantize(Decimal(1).scaleb(-places), ROUND_HALF_UP) + 0  # + 0: no `-0`
+
+
 def money(cents: float) -> str:
     """Cents as currency units: 123450 -> `1,234.50`."""
-    return f"{cents / 100:,.2f}"
+    return f"{rounded(cents, 0) / 100:,.2f}"
 
 
 def percent(share: float) -> str:
     """A share of 1 as whole percent; never `0 %` or `100 %` for what is neither."""
-    if 0 < share < 0.005:
+    whole = int(rounded(share, 2) * 100)
+    if whole == 0 and share > 0:
         return "<1 %"
-    if 0.995 <= share < 1:
+    if whole == 100 and share < 1:
         return ">99 %"
-    return f"{share * 100:.0f} %"
+    return f"{whole} %"
 
 
 def number(value: float) -> str:
     """A whole number as it is, others with one decimal, thousands separated."""
-    return f"{value:,.0f}" if value == int(value) else f"{value:,.1f}"
+    return f"{value:,.0f}" if value == int(value) else f"{rounded(value, 1):,}"
 
 
 def day(value: date | str) -> str:
@@ -52,6 +71,11 @@ def counted(amount: float, noun: str) -> str:
     return f"{number(amount)} {singular if amount == 1 else plural or singular + 's'}"
 
 
+def ago(days: float) -> str:
+    """`today`, `1 day ago`: counted from the last day of the portrait."""
+    return "today" if days == 0 else f"{counted(days, 'day')} ago"
+
+
 def article(phrase: str) -> str:
     """`An active`, `A new`."""
     return f"{'An' if phrase[0] in 'aeiou' else 'A'} {phrase}"
@@ -64,8 +88,8 @@ def price_step(step: int | str) -> str:
 
 
 def said(name: str, value: Any, noun: str = "") -> str:
-    """One evidence value in words; its unit is in its name (`_cents`, `_share`, `_date`, `probability`)."""
-    if value is None:
+    """One evidence value in words; its unit is in its name (`_cents`, `_share`, `_date`, `probability`). The noun `ago` is said as `ago`."""
+    if value is None or value != value:
         return UNKNOWN
     if name.endswith("_date"):
         return day(value)
@@ -75,7 +99,15 @@ def said(name: str, value: Any, noun: str = "") -> str:
         return money(value)
     if name in ("share", "probability") or name.endswith(("_share", "_probability")):
         return percent(value)
+    if noun == "ago":
+        return ago(value)
     return counted(value, noun) if noun else number(value)
+
+
+def labelled(name: str, value: Any) -> str:
+    """An evidence value under its name: `mean_gap_days` 5 is `mean gap days 5`, `spend_90d_cents` 500 is `spend in 90 days 5.00`."""
+    label = WINDOW.sub(r" in \1 days", name.removesuffix("_cents")).replace("_", " ")
+    return f"{label} {said(name, value)}"
 
 
 class _Slots(Formatter):

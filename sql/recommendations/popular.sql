@@ -20,7 +20,10 @@ select
     item_id,
     'popular' as list,
     user_count::double / 1e9 as score,
-    'popular with everyone: ' || user_count || ' users in the last 28 days' as reason
+    case
+        when user_count = 1 then '1 user took to it in the last 28 days'
+        else 'popular with everyone: ' || user_count || ' users in the last 28 days'
+    end as reason
 from users
 order by user_count desc, item_id
 limit 100

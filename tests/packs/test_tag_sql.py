@@ -150,6 +150,13 @@ def test_export_gives_value_confidence_kind_evidence_and_since(three_users):
     ]  # fmt: skip
 
 
+def test_evidence_has_four_decimals_but_is_whole_only_where_it_is_whole(small_warehouse):
+    for user_id, churn in (("almost none", 0.00003), ("some", 0.123456), ("almost sure", 0.99998), ("sure", 1.0)):
+        small_warehouse.snapshot(user_id, START, churn_14d=churn)
+    found = {row["user_id"]: json.loads(row["evidence"])["probability"] for row in small_warehouse.export(SOME)}
+    assert found == {"almost none": 0.00003, "some": 0.1235, "almost sure": 0.99998, "sure": 1.0}
+
+
 def test_export_shows_where_history_and_snapshot_disagree(three_users):
     """Here no change was stored at all."""
     assert {row["valid_from"] for row in three_users.export(SOME)} == {None}

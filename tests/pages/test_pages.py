@@ -85,7 +85,7 @@ def test_segments_are_the_published_ones_where_there_are_some(export: Export):
     found = segment_map(export)
     assert dict(found.users.select("user_id", "segment").iter_rows()) == {"101": "big", "102": "small", "103": "in none"}
     assert found.flow_days == 28 and found.flows.rows() == [("in none", "small", 1), ("small", "big", 1)]
-    assert "small → big: 1 users" in segments_page(found)
+    assert "small → big: 1 user<" in segments_page(found)
 
 
 def test_a_model_card_is_read_back_and_its_curves_drawn(export: Export):

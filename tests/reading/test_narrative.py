@@ -3,6 +3,7 @@
 import random
 import re
 from datetime import date, timedelta
+from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,11 @@ def made_up(seed: int) -> dict[str, Any]:
     return values
 
 
+def half_up(value: float, places: int) -> Decimal:
+    """Rounded to four decimals, as evidence is, then halves up."""
+    return Decimal(f"{value:.4f}").quantize(Decimal(1).scaleb(-places), ROUND_HALF_UP)
+
+
 def numbers_of(portrait: dict[str, Any]) -> set[str]:
     """Every way a number of this portrait may be written: by its unit, said again here on purpose."""
     found = set()
@@ -51,11 +57,11 @@ def numbers_of(portrait: dict[str, Any]) -> set[str]:
         if window := re.search(r"_(\d+)d$", name):
             found.add(window[1])
         if "cents" in name:
-            found.add(f"{value / 100:,.2f}")
+            found.add(f"{half_up(value, 0) / 100:,.2f}")
         elif name.endswith("_share") or name == "churn_14d":
-            found.add("1" if 0 < value < 0.005 else "99" if 0.995 <= value < 1 else f"{100 * value:.0f}")
+            found.add("1" if 0 < value < 0.00495 else "99" if 0.99495 <= value < 1 else f"{100 * half_up(value, 2):.0f}")
         else:
-            found.add(f"{value:,.0f}" if value == int(value) else f"{value:,.1f}")
+            found.add(f"{value:,.0f}" if value == int(value) else f"{half_up(value, 1):,}")
     return found
 
 

@@ -5,7 +5,20 @@ from datetime import date
 import pytest
 
 from portrait_assets.reading.charts import bar, dots, sparkline
-from portrait_assets.reading.words import article, counted, day, fill, money, number, percent, price_step, printable
+from portrait_assets.reading.words import (
+    ago,
+    article,
+    counted,
+    day,
+    fill,
+    labelled,
+    money,
+    number,
+    percent,
+    price_step,
+    printable,
+    said,
+)
 
 
 @pytest.mark.parametrize(
@@ -16,10 +29,22 @@ def test_money_comes_from_cents(cents: float, text: str):
 
 
 @pytest.mark.parametrize(
-    ("share", "text"), [(0, "0 %"), (0.001, "<1 %"), (0.125, "12 %"), (0.62, "62 %"), (0.999, ">99 %"), (1.0, "100 %")]
+    ("share", "text"), [(0, "0 %"), (0.001, "<1 %"), (0.125, "13 %"), (0.62, "62 %"), (0.999, ">99 %"), (1.0, "100 %")]
 )
 def test_percent_is_never_none_or_all_for_what_is_neither(share: float, text: str):
     assert percent(share) == text
+
+
+def test_a_number_reads_the_same_from_a_portrait_and_from_evidence():
+    """4,578.31 over 33 days: cents as the portrait has them, and with the four decimals of evidence; a share just below a half."""
+    assert money(457_831 / 33) == money(13_873.6667) == "138.74"
+    assert percent(0.12499996) == percent(0.125) == "13 %"
+    assert number(7.24999996) == number(7.25) == "7.3"
+    assert (money(-0.4), money(2**60)) == ("0.00", "11,529,215,046,068,469.76")
+
+
+def test_what_is_not_a_number_is_unknown():
+    assert (said("share", float("nan")), said("spend_cents", None)) == ("unknown", "unknown")
 
 
 def test_numbers_days_and_nouns():
@@ -29,6 +54,14 @@ def test_numbers_days_and_nouns():
     )  # fmt: skip
     assert day(date(2017, 9, 3)) == day("2017-09-03") == "3 Sep 2017"
     assert (article("active"), article("new")) == ("An active", "A new")
+    assert (ago(0), ago(1), ago(7)) == ("today", "1 day ago", "7 days ago")
+    assert fill("Last active {recency_days:ago}.", {"recency_days": 0}) == "Last active today."
+
+
+def test_evidence_has_its_name_and_its_unit():
+    assert [labelled(name, value) for name, value in (
+        ("mean_gap_days", None), ("mean_gap_days", 1), ("spend_90d_cents", 500), ("purchases_90d", 2), ("saved_share", 0.2),
+    )] == ["mean gap days unknown", "mean gap days 1", "spend in 90 days 5.00", "purchases in 90 days 2", "saved share 20 %"]  # fmt: skip
 
 
 def test_price_ladder_has_words_for_all_its_steps():

@@ -80,7 +80,7 @@ def test_popular_is_of_the_last_twenty_eight_days(world: World):
         event(2, "bob", "2024-02-17 00:00", item="soap"),
         event(3, "cat", "2024-03-01 00:00", "exposure", item=None),
     )
-    assert top(world, "cat") == [(1, "soap", "popular with everyone: 1 users in the last 28 days")]
+    assert top(world, "cat") == [(1, "soap", "1 user took to it in the last 28 days")]
 
 
 def test_what_was_returned_or_sent_is_no_habit(world: World):

@@ -17,7 +17,8 @@ from portrait_assets.kernels.sequences import day_number
 from portrait_assets.settings import CORES
 
 NAMED = 5  # events at most that a reason speaks of
-REGULAR = 3  # visits from which a rhythm is told
+REGULAR = 4  # visits from which a rhythm is told: three gaps
+POPULAR = 2  # buyers of 28 days from which anything is called popular
 ROWS_AT_ONCE = 500
 GROUPED = tuple(f"{group}_" for group in GROUPS)
 
@@ -136,7 +137,7 @@ def _habit(facts: Facts) -> str:
     last = ago(facts.number("pair_since_days"))
     if times >= REGULAR:
         return f"bought about every {days(facts.number('pair_gap_days'))}, {times:.0f} times so far; last {last}"
-    return f"bought {'once' if times == 1 else 'twice'} so far; last {last}"
+    return f"bought {('once', 'twice', '3 times')[int(times) - 1]} so far; last {last}"
 
 
 def _kind(facts: Facts) -> str | None:
@@ -145,13 +146,16 @@ def _kind(facts: Facts) -> str | None:
         return None
     last = ago(facts.number("item_type_since_days"))
     if facts.number("pair_visits") >= 1:
-        return f"{kind} is bought often: on {times:.0f} visits, last {last}"
-    return f"new, of a kind bought on {times:.0f} {'visit' if times == 1 else 'visits'}: {kind}, last {last}"
+        return f"{kind} was bought on {visits(times)}, last {last}"
+    return f"new, of a kind bought on {visits(times)}: {kind}, last {last}"
 
 
 def _alike(facts: Facts) -> str | None:
     count = peers_with(facts.read.near, facts.user, facts.item)
-    return f"bought by {count} of the {peers_of(facts.read.near, facts.user)} users most alike" if count else None
+    if not count:
+        return None
+    peers = peers_of(facts.read.near, facts.user)
+    return f"bought by {count} of the {peers} users most alike" if peers > 1 else "bought by the user most alike"
 
 
 def _goes_with(facts: Facts) -> str | None:
@@ -163,6 +167,8 @@ def _goes_with(facts: Facts) -> str | None:
 
 def _everyone(facts: Facts) -> str:
     buyers = round(float(np.expm1(facts.number("item_buyers_28d"))))
+    if buyers < POPULAR:
+        return f"bought by {('nobody', '1 user')[buyers]} in the last 28 days, and before"
     return f"popular with everyone: {buyers} users in the last 28 days"
 
 
@@ -218,6 +224,10 @@ def ago(number: float) -> str:
 def days(number: float) -> str:
     whole = max(round(number), 1) if number > 0 else 0
     return f"{whole} day" if whole == 1 else f"{whole} days"
+
+
+def visits(number: float) -> str:
+    return "1 visit" if number == 1 else f"{number:.0f} visits"
 
 
 def row_of(matrix: sparse.csr_matrix, row: int) -> tuple[np.ndarray, np.ndarray]:
