@@ -43,7 +43,7 @@ def _tell_flows(moved: pl.DataFrame) -> None:
     for (days,), since in moved.group_by("days_before", maintain_order=True):
         stayed = since.filter(pl.col("from_segment_id") == pl.col("to_segment_id"))["users"].sum()
         console.print(
-            f"Since {days} days before: {stayed:,} of {counted(since['users'].sum(), 'user')} stayed; the others moved"
+            f"Since {days} days before: {stayed:,} of {counted(int(since['users'].sum()), 'user')} stayed; the others moved"
         )
         others = since.filter(pl.col("from_segment_id").ne_missing(pl.col("to_segment_id")))
         console.print(_table(others.drop("days_before").sort("users", descending=True, maintain_order=True)))
