@@ -50,7 +50,7 @@ def test_a_name_that_no_item_has_is_told_with_its_line_and_what_is_near(rules: P
     ):
         lint(str(rules))
     rules.write_text(RULES.replace('"diary", days', '"dairy", days'))
-    assert "its 4 rules and 1 items out of stock all name something" in lint(str(rules))
+    assert "its 4 rules and 1 item out of stock all name something" in lint(str(rules))
     rules.write_text(RULES.replace("soap", "sope"))
     with pytest.raises(PortraitError, match=r"line 8.*\(1 more like it\)"):
         lint(str(rules))
