@@ -311,8 +311,8 @@ def kernel_version() -> str:
 @cache
 def audiences_version(audiences: tuple[tuple[str, str], ...]) -> str:
     """Hash of the saved audiences and of the Python that reads them."""
-    folder = Path(__file__).parent / "audiences"
-    code = (folder / f"{name}.py" for name in ("language", "membership_sql"))
+    package = Path(__file__).parent
+    code = (package / f"{name}.py" for name in ("audiences/language", "audiences/membership_sql", "packs/tag_sql"))
     return _digest(*(file.read_text(encoding="utf-8") for file in code), *(f"{name}\t{text}" for name, text in audiences))
 
 

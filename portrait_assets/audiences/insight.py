@@ -45,10 +45,10 @@ class Overlap:
 
 
 def insight(group: Audience) -> list[IndexLine]:
-    """Every value of every tag that anyone has, the most different first; empty for an audience of nobody."""
+    """Every value of every tag that anyone has and that is not stale, the most different first; empty for an audience of nobody."""
     if group.size == 0:
         return []
-    tags = group.export.scan("tags").select("user_id", "tag_id", "value").collect()
+    tags = group.export.scan("tags").filter(~pl.col("is_stale")).select("user_id", "tag_id", "value").collect()
     counts = (
         tags.join(group.facts.select("user_id", "is_member"), on="user_id")
         .group_by("tag_id", "value")

@@ -4,6 +4,7 @@ expression = all ("or" all)*          all = one ("and" one)*          one = "not
 condition  = name ("=" | "!=" | "<" | "<=" | ">" | ">=") value | name ["not"] "in" "(" value ("," value)* ")"
            | name "has" value | name "is" ["not"] "known"
 name       = a tag, a column of the portrait, or chance("target") of the predictions
+             A tag is one that is not stale; any(tag) is it stale or not, stale(tag) only where it is stale.
 value      = one word, "quoted text", or a number, also as a percentage: 20 %
 """
 
@@ -17,6 +18,8 @@ TOKEN = re.compile(r"""\s*(?:(?P<quoted>"[^"]*"|'[^']*')|(?P<op><=|>=|!=|=|<|>)|
 RESERVED = ("and", "or", "not", "in", "has", "is")
 ORDERED = ("<", "<=", ">", ">=")
 DEEPEST = 50
+AGES = ("any", "stale")  # of a tag, instead of a fresh one
+OF_AGE = re.compile(r"(any|stale)\((.*)\)")
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,18 @@ class Condition:
     def target(self) -> str | None:
         """The prediction meant by `chance("target")`."""
         return self.name[len('chance("') : -2] if self.name.startswith('chance("') else None
+
+    @property
+    def age(self) -> str:
+        """Of a tag: `fresh`, or as `any(tag)` and `stale(tag)` say."""
+        found = OF_AGE.fullmatch(self.name)
+        return found[1] if found else "fresh"
+
+    @property
+    def subject(self) -> str:
+        """The tag or column that the name means: `churn_risk` of `any(churn_risk)`."""
+        found = OF_AGE.fullmatch(self.name)
+        return found[2] if found else self.name
 
     def __str__(self) -> str:
         if self.op == "known":
@@ -178,6 +193,10 @@ class _Parser:
 
     def name(self) -> str:
         name = self.token("word", "a name")
+        if name in AGES and self.took("("):
+            name = f"{name}({self.token('word', 'a tag')})"
+            self.need(")")
+            return name
         if name != "chance":
             return name
         self.need("(")

@@ -10,6 +10,7 @@ from portrait_assets.audiences.language import Condition, Expression, Not, condi
 from portrait_assets.audiences.vocabulary import Vocabulary, parsed
 from portrait_assets.errors import PortraitError
 from portrait_assets.reading.export import Export
+from portrait_assets.reading.words import counted
 
 COMPARE: dict[str, Callable] = {
     "=": pl.Expr.eq, "!=": pl.Expr.ne, "<": pl.Expr.lt, "<=": pl.Expr.le, ">": pl.Expr.gt, ">=": pl.Expr.ge,
@@ -18,11 +19,16 @@ COMPARE: dict[str, Callable] = {
 
 @dataclass(frozen=True)
 class Audience:
-    """An expression over one export: `facts` has a row a user with the columns it reads, and `is_member`."""
+    """An expression over one export: `facts` has a row a user with the columns it reads, and `is_member`.
+
+    Tags count where they are fresh, unless the expression asks for any( ) or stale( ) ones.
+    """
 
     vocabulary: Vocabulary
     expression: Expression
     facts: pl.DataFrame
+    size_with_stale: int
+    """How many it would be if a stale tag counted like a fresh one."""
 
     @property
     def export(self) -> Export:
@@ -52,8 +58,9 @@ def audience(export: Export, text: str, values: bool = True) -> Audience:
     """
     expression, vocabulary = parse(text), Vocabulary.of(export)
     vocabulary.check(expression, values)
-    facts = _facts(vocabulary, expression)
-    return Audience(vocabulary, expression, facts.with_columns(holds(expression, vocabulary).alias("is_member")))
+    is_member = holds(expression, vocabulary).alias("is_member")
+    facts, with_stale = (_facts(vocabulary, expression, is_any_age).with_columns(is_member) for is_any_age in (False, True))
+    return Audience(vocabulary, expression, facts, int(with_stale["is_member"].sum()))
 
 
 def holds(expression: Expression, vocabulary: Vocabulary) -> pl.Expr:
@@ -78,8 +85,18 @@ def _condition(condition: Condition, kind: str) -> pl.Expr:
     return COMPARE[condition.op](column, pl.lit(value))
 
 
-def _facts(vocabulary: Vocabulary, expression: Expression) -> pl.DataFrame:
-    """user_id and one column a name that the expression reads; lists by their values, predictions by their target."""
+def stale_note(found: Audience) -> str:
+    """What stale tags would make of it; empty where they make no difference."""
+    if found.size_with_stale == found.size:
+        return ""
+    return f"Stale tags are not counted: with them it would be {counted(found.size_with_stale, 'user')}; any(TAG) counts a tag stale or not."
+
+
+def _facts(vocabulary: Vocabulary, expression: Expression, is_any_age: bool) -> pl.DataFrame:
+    """user_id and one column a name that the expression reads; lists by their values, predictions by their target.
+
+    A tag that is not as old as its condition asks for is not known; with `is_any_age` its age does not matter.
+    """
     export, named = vocabulary.export, {condition.name: condition for condition in conditions(expression)}
     kinds = {name: vocabulary.kind(condition) for name, condition in named.items()}
     columns = [
@@ -90,7 +107,10 @@ def _facts(vocabulary: Vocabulary, expression: Expression) -> pl.DataFrame:
     facts = export.scan("portraits").select("user_id", *columns)
     for name, condition in named.items():
         if kinds[name] == "tag":
-            held = export.scan("tags").filter(pl.col("tag_id") == name).select("user_id", pl.col("value").alias(name))
+            held = export.scan("tags").filter(pl.col("tag_id") == condition.subject)
+            if condition.age == "stale" or (condition.age == "fresh" and not is_any_age):
+                held = held.filter(pl.col("is_stale") == (condition.age == "stale"))
+            held = held.select("user_id", pl.col("value").alias(name))
             facts = facts.join(held, on="user_id", how="left")
         elif condition.target is not None:
             held = export.scan("predictions").filter(pl.col("target") == condition.target)

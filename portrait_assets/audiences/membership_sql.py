@@ -1,10 +1,11 @@
 """An audience as SQL over stored snapshots: the same members as over the export of a day, for every day at once."""
 
 from portrait_assets.audiences.language import Condition, Expression, Not, conditions, parse
-from portrait_assets.audiences.vocabulary import KEYS, OPS, nearest, parsed
+from portrait_assets.audiences.vocabulary import KEYS, OPS, check_age, nearest, parsed
 from portrait_assets.columns import PORTRAITS_SNAPSHOTS
 from portrait_assets.errors import PortraitError
 from portrait_assets.packs import Pack
+from portrait_assets.packs.tag_sql import stale
 
 KINDS = {"varchar": "text", "date": "date", "bigint": "number", "double": "number", "utinyint": "number"}
 COLUMNS = {
@@ -47,18 +48,19 @@ def _members(name: str, expression: Expression, pack: Pack) -> str:
 def _kind(condition: Condition, pack: Pack) -> str:
     if condition.target is not None:
         return "number"
-    if pack.tag(condition.name):
+    if pack.tag(condition.subject):
         return "tag"
-    if condition.name not in COLUMNS:
+    if condition.subject not in COLUMNS:
         known = [*(tag.id for tag in pack.tags), *COLUMNS]
-        raise PortraitError(f"there is no tag or number '{condition.name}'; {nearest(condition.name, known)}")
-    return COLUMNS[condition.name]
+        raise PortraitError(f"there is no tag or number '{condition.subject}'; {nearest(condition.subject, known)}")
+    check_age(condition, COLUMNS[condition.subject])
+    return COLUMNS[condition.subject]
 
 
 def _judge(condition: Condition, pack: Pack) -> None:
     kind = _kind(condition, pack)
     if condition.op not in OPS[kind]:
-        raise PortraitError(f"'{condition}': {condition.name} is a {kind} and takes only {', '.join(OPS[kind])}")
+        raise PortraitError(f"'{condition}': {condition.subject} is a {kind} and takes only {', '.join(OPS[kind])}")
     if condition.target is not None and condition.target.startswith(PUBLISHED_DAYS_ONLY):
         raise PortraitError(
             f"'{condition}': chances of single categories and items are known on published days alone; a saved audience has "
@@ -93,8 +95,12 @@ def _value(condition: Condition, pack: Pack) -> str:
             "(select told.probability from scores.predictions as told where told.event_date = snapshot.event_date "
             f"and told.user_id = snapshot.user_id and told.target || coalesce('=' || told.class, '') = {_text(condition.target)})"
         )
-    tag = pack.tag(condition.name)
-    return f"({tag.value}\n)::varchar" if tag else f'snapshot."{condition.name}"'
+    tag = pack.tag(condition.subject)
+    if tag is None:
+        return f'snapshot."{condition.subject}"'
+    value = f"({tag.value}\n)::varchar"
+    counts = {"any": "true", "stale": stale(tag), "fresh": f"not {stale(tag)}"}[condition.age]
+    return f"case when {counts} then {value} end"
 
 
 def _literal(kind: str, condition: Condition) -> str:

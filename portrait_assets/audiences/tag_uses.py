@@ -23,7 +23,7 @@ def tag_quality(export: Export) -> pl.DataFrame:
 
 def with_audiences(quality: pl.DataFrame, file: Path) -> pl.DataFrame:
     """`used_by` with `audience.<name>` added, of the audiences saved in `file`."""
-    names = {name: {one.name for one in conditions(parse(text))} for name, text in load(file).items()}
+    names = {name: {one.subject for one in conditions(parse(text))} for name, text in load(file).items()}
     used = [
         [*row["used_by"], *(f"audience.{name}" for name, held in sorted(names.items()) if row["tag_id"] in held)]
         for row in quality.iter_rows(named=True)

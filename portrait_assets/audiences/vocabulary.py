@@ -45,11 +45,13 @@ class Vocabulary:
         """What the condition's name holds; PortraitError with the nearest names if there is no such name."""
         if condition.target is not None:
             return "number"
-        if condition.name not in self.kinds:
+        if condition.subject not in self.kinds:
             raise PortraitError(
-                f"there is no tag or number '{condition.name}' in generation {self.export.generation}; {nearest(condition.name, self.kinds)}"
+                f"there is no tag or number '{condition.subject}' in generation {self.export.generation}; {nearest(condition.subject, self.kinds)}"
             )
-        return self.kinds[condition.name]
+        kind = self.kinds[condition.subject]
+        check_age(condition, kind)
+        return kind
 
     def check(self, expression: Expression, values: bool = True) -> None:
         """PortraitError at the first condition that no user could be judged by. `values` false: only names and types.
@@ -60,7 +62,7 @@ class Vocabulary:
         for condition in conditions(expression):
             kind = self.kind(condition)
             if condition.op not in OPS[kind]:
-                raise PortraitError(f"'{condition}': {condition.name} is a {kind} and takes only {', '.join(OPS[kind])}")
+                raise PortraitError(f"'{condition}': {condition.subject} is a {kind} and takes only {', '.join(OPS[kind])}")
             if kind in ("number", "date"):
                 for value in condition.values:
                     parsed(kind, value, condition)
@@ -68,10 +70,10 @@ class Vocabulary:
                 self._in_domain(condition, kind)
 
     def _in_domain(self, condition: Condition, kind: str) -> None:
-        domain = self.domain(condition.name, kind, condition.target is not None)
+        domain = self.domain(condition.subject, kind, condition.target is not None)
         for value in (condition.target,) if condition.target is not None else condition.values:
             if value not in domain:
-                what = "prediction" if condition.target is not None else f"value of {condition.name}"
+                what = "prediction" if condition.target is not None else f"value of {condition.subject}"
                 raise PortraitError(
                     f"'{value}' is no {what} in generation {self.export.generation}; {nearest(str(value), domain)}"
                 )
@@ -89,6 +91,14 @@ class Vocabulary:
         else:
             rows = self.export.scan("portraits").select(pl.col(name).alias("value"))
         return rows.drop_nulls().unique().sort("value").collect()["value"].to_list()
+
+
+def check_age(condition: Condition, kind: str) -> None:
+    """PortraitError where any( ) or stale( ) is asked of what never goes stale."""
+    if condition.age != "fresh" and kind != "tag":
+        raise PortraitError(
+            f"'{condition}': {condition.subject} is a {kind}, and only a tag can be stale; write {condition.subject} alone"
+        )
 
 
 def parsed(kind: str, value: str, condition: Condition) -> float | date:

@@ -47,9 +47,12 @@ def _reason(group: Audience, row: pl.DataFrame, condition: Condition, depth: int
     kind = group.vocabulary.kind(condition)
     found = row[condition.name].to_list()[0]
     has = "unknown" if found is None else ", ".join(found) or "nothing" if isinstance(found, list) else _said(found)
-    if kind == "tag" and found is not None:
-        has = f"{has}: {_evidence(group, row['user_id'][0], condition.name)}"
-    return Reason(depth, str(condition), is_met, has, "" if is_met == wanted else _off(kind, condition, found))
+    off = "" if is_met == wanted else _off(kind, condition, found)
+    if kind == "tag" and (tag := _tag(group, row["user_id"][0], condition.subject)):
+        has = f"{tag['value']}{', stale' if tag['is_stale'] else ''}: {_explained(group, condition.subject, tag)}"
+        if off and found is None:
+            off = _wrong_age(condition)
+    return Reason(depth, str(condition), is_met, has, off)
 
 
 def _off(kind: str, condition: Condition, found: Any) -> str:
@@ -69,10 +72,21 @@ def _off(kind: str, condition: Condition, found: Any) -> str:
     return f"{found} is excluded" if listed else f"{found}, not {' or '.join(condition.values)}"
 
 
-def _evidence(group: Audience, user_id: str, tag_id: str) -> str:
-    tag = group.vocabulary.pack.tag(tag_id)
-    rows = group.export.scan("tags").filter(pl.col("user_id") == user_id, pl.col("tag_id") == tag_id)
-    evidence = json.loads(rows.select("evidence").collect()["evidence"][0] or "{}")
+def _wrong_age(condition: Condition) -> str:
+    """Why a tag that is there does not count."""
+    if condition.age == "stale":
+        return "it is not stale"
+    return f"it is stale, so not known any more; any({condition.subject}) counts it"
+
+
+def _tag(group: Audience, user_id: str, tag_id: str) -> dict[str, Any] | None:
+    """The user's tag as exported, stale or not."""
+    rows = group.export.scan("tags").filter(pl.col("user_id") == user_id, pl.col("tag_id") == tag_id).collect()
+    return rows.to_dicts()[0] if len(rows) else None
+
+
+def _explained(group: Audience, tag_id: str, row: dict[str, Any]) -> str:
+    tag, evidence = group.vocabulary.pack.tag(tag_id), json.loads(row["evidence"] or "{}")
     return fill(tag.explanation, evidence) if tag else json.dumps(evidence)
 
 

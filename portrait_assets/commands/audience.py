@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from portrait_assets.audiences import Audience, audience, insight, lookalike, saved
-from portrait_assets.audiences.members import write
+from portrait_assets.audiences.members import stale_note, write
 from portrait_assets.audiences.why import why
 from portrait_assets.commands.options import JsonOption
 from portrait_assets.errors import PortraitError
@@ -43,7 +43,14 @@ def size(group: Group, as_of: AsOf = None, as_json: JsonOption = False) -> None:
     found = _audience(group, as_of)
     users = found.members["user_id"].to_list()
     if as_json:
-        _print_json(found.export, expression=str(found.expression), size=found.size, of=found.of, user_ids=users)
+        _print_json(
+            found.export,
+            expression=str(found.expression),
+            size=found.size,
+            size_with_stale=found.size_with_stale,
+            of=found.of,
+            user_ids=users,
+        )
         return
     console.print(_counted(found))
     if users:
@@ -204,6 +211,7 @@ def list_saved(
                 "name": each,
                 "expression": str(m.after.expression),
                 "size": m.after.size,
+                "size_with_stale": m.after.size_with_stale,
                 "entered": m.entered,
                 "left": m.left,
                 "changed": m.changed,
@@ -215,6 +223,8 @@ def list_saved(
     console.print(_source(after) + (f" Since {before.generation}, as of {before.as_of}." if first else ""))
     for each, m in moved.items():
         console.print(_text(f"{each}: {counted(m.after.size, 'user')}: {m.after.expression}"))
+        if note := stale_note(m.after):
+            console.print(_text(f"  {note}"))
         if first:
             console.print(_text(f"  entered {len(m.entered):,}{_few(m.entered)}; left {len(m.left):,}{_few(m.left)}"))
             for condition, count in m.changed.items():
@@ -284,7 +294,8 @@ def _source(export: Export) -> str:
 def _counted(found: Audience) -> Text:
     size = f"{found.size:,} of {counted(found.of, 'user')}" if found.size else f"Nobody of {counted(found.of, 'user')}"
     share = f" ({percent(found.size / found.of)})" if found.size else ""
-    return _text(f"{size}{share}: {found.expression}\n{_source(found.export)}")
+    stale = f"{stale_note(found)}\n" if stale_note(found) else ""
+    return _text(f"{size}{share}: {found.expression}\n{stale}{_source(found.export)}")
 
 
 def _listed(users: list[str]) -> Text:

@@ -154,7 +154,6 @@ def _present(tag: Tag) -> str:
         else f"'{EXPORT_KINDS[tag.kind]}'"
     )
     most = MOST_OF_AN_ESTIMATE if EXPORT_KINDS[tag.kind] in ("statistical", "model") else 1.0
-    stale = f"coalesce(event_date - last_active_date > {tag.ttl_days}, false)" if tag.ttl_days else "false"
     evidence = ", ".join(
         f"'{name}': {_short(_closed(sql)) if name in tag.fractions else _closed(sql)}"
         for name, sql in sorted(tag.evidence.items())
@@ -166,10 +165,15 @@ def _present(tag: Tag) -> str:
         "most": f"{most}::double",
         "kind": kind,
         "evidence": f"to_json({{{evidence}}})::varchar",
-        "is_stale": stale,
+        "is_stale": stale(tag),
     }
     listed = ", ".join(f"'{name}': {sql}" for name, sql in fields.items())
     return f"case when {_closed(tag.value)} is not null then {{{listed}}} end"
+
+
+def stale(tag: Tag) -> str:
+    """Whether the tag of a snapshot row is older than it is to be believed."""
+    return f"coalesce(event_date - last_active_date > {tag.ttl_days}, false)" if tag.ttl_days else "false"
 
 
 def _short(sql: str) -> str:

@@ -5,7 +5,7 @@ from statistics import fmean, median
 
 from portrait_assets.audiences.insight import IndexLine, Overlap
 from portrait_assets.audiences.lookalike import expand, quality
-from portrait_assets.audiences.members import Audience
+from portrait_assets.audiences.members import Audience, stale_note
 from portrait_assets.audiences.why import Reason
 from portrait_assets.errors import PortraitError
 from portrait_assets.pages.html import ACCENT, box, chip, grid, soft, table, text, tiles, user_link
@@ -19,7 +19,8 @@ ALIKE = "Users like them, who are not among them"
 
 def audience_page(group: Audience) -> str:
     """How many, what they spend, and the first of them."""
-    size = grid(_numbers(group), kind="audience")
+    note = stale_note(group)
+    size = grid(_numbers(group), *([soft(note)] if note else []), kind="audience")
     if group.size == 0:
         return size + grid(
             box(

@@ -27,6 +27,26 @@ def test_index_is_the_share_in_the_audience_over_the_share_in_all(export: Export
     assert (active.index, active.low) == (0, 0) and 0 < active.high < 100
 
 
+def test_index_counts_fresh_tags(export: Export):
+    """Of u31 to u39 five have a high churn risk, two of them a fresh one; of u31 to u36 the same two."""
+    [high] = [
+        line
+        for line in insight(audience(export, "visits > 30 and visits <= 36"))
+        if line.value == "high" and line.tag_id == "churn_risk"
+    ]
+    assert (high.members, high.all, high.share, high.share_of_all) == (2, 2, 2 / 6, 2 / 40)
+
+
+def test_why_says_that_a_tag_is_stale(export: Export):
+    [out] = why(audience(export, "churn_risk = high"), "u35")
+    assert not out.is_met and out.has.startswith("high, stale: 35 % chance of no purchase")
+    assert out.off == "it is stale, so not known any more; any(churn_risk) counts it"
+    [inside] = why(audience(export, "any(churn_risk) = high"), "u35")
+    assert inside.is_met and inside.has.startswith("high, stale: ") and inside.off == ""
+    [fresh] = why(audience(export, "stale(churn_risk) = high"), "u31")
+    assert not fresh.is_met and fresh.has.startswith("high: 31 % chance") and fresh.off == "it is not stale"
+
+
 def test_nobody_and_everybody(export: Export):
     assert insight(audience(export, "visits > 99")) == []
     everybody = insight(audience(export, "visits > 0"))

@@ -32,6 +32,14 @@ def numbers(export: Export, text: str) -> list[int]:
         ("not churn_14d < 0.39", [39, 40]),
         ("first_date < 2017-01-01", []),
         ('chance("category_14d=CHEESE") > 50 % and visits < 22', [21]),
+        # u31 and u33 are fresh and high, u35, u37 and u39 stale and high; u32 and u34 fresh and low, u36 and u38 stale and low.
+        ("churn_risk = high", [31, 33]),
+        ("any(churn_risk) = high", [31, 33, 35, 37, 39]),
+        ("stale(churn_risk) = high", [35, 37, 39]),
+        ("churn_risk != high", [32, 34]),
+        ("churn_risk is known", [31, 32, 33, 34]),
+        ("stale(churn_risk) is known and not any(churn_risk) in (low)", [35, 37, 39]),
+        ("not churn_risk = high and visits > 36", [37, 38, 39, 40]),
     ],
 )
 def test_members_are_those_the_words_say(export: Export, text: str, members: list[int]):
@@ -57,6 +65,10 @@ def test_members_are_those_the_words_say(export: Export, text: str, members: lis
         ('lifecycle = "lapsing', "character 13: .* quotation mark"),
         ("lifecycle = and", "expected a value"),
         ("(" * 60, "nests deeper"),
+        ("stale(visits) > 3", r"'stale\(visits\) > 3': visits is a number, and only a tag can be stale; write visits alone"),
+        ("any(lifecyle) = lapsing", "no tag or number 'lifecyle' .*; nearest: lifecycle"),
+        ("any(lifecycle = lapsing", r"character 15: expected '\)', found '='"),
+        ("any = 3", "no tag or number 'any'"),
         ("__import__('os')", "expected a comparison"),
     ],
 )
@@ -66,13 +78,25 @@ def test_a_slip_is_one_line_that_names_it(export: Export, text: str, said: str):
     assert "\n" not in str(error.value)
 
 
+def test_how_many_stale_tags_would_bring_is_counted_beside(export: Export):
+    found = audience(export, "churn_risk = high or visits = 1")
+    assert (found.size, found.size_with_stale) == (3, 6)
+    assert audience(export, "stale(churn_risk) = high").size_with_stale == 3  # what is asked for by its age stays so
+    assert audience(export, "lifecycle = lapsing").size_with_stale == 10
+
+
 def test_a_value_absent_today_is_nobody_for_an_audience_judged_before(export: Export):
     assert audience(export, "categories has BREAD", values=False).size == 0
 
 
 values = st.text(st.characters(codec="utf-8", exclude_characters="\"'"), max_size=8)
 leaves = st.one_of(
-    st.builds(Condition, st.sampled_from(["a", 'chance("x y")']), st.sampled_from(["=", "<=", "has"]), st.tuples(values)),
+    st.builds(
+        Condition,
+        st.sampled_from(["a", 'chance("x y")', "any(a)", "stale(b)"]),
+        st.sampled_from(["=", "<=", "has"]),
+        st.tuples(values),
+    ),
     st.builds(Condition, st.just("b"), st.just("in"), st.lists(values, min_size=1, max_size=3).map(tuple)),
     st.builds(Condition, st.just("c"), st.just("known"), st.just(())),
 )

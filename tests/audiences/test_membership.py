@@ -1,6 +1,7 @@
 """A saved audience has the same members by SQL over stored snapshots as by the language over that day's export."""
 
 import json
+from datetime import date
 from pathlib import Path
 
 import polars as pl
@@ -30,12 +31,15 @@ EXPRESSIONS = (
     "age = 35-44 or income is known",
     "churn_14d is known or saved_share >= 10 %",
     'chance("churn_14d") >= 0.5',
+    "returns_often = yes",
+    "any(returns_often) = yes",
+    "stale(returns_often) is known or not any(returns_often) is known and lifecycle = new",
 )
 
 
 @pytest.fixture
 def world(tmp_path: Path):
-    with World(tmp_path).open() as world:
+    with World(tmp_path, date(2023, 12, 25)).open() as world:
         text = "\n".join(f"[a{n}]\nexpression = {json.dumps(said)}" for n, said in enumerate(EXPRESSIONS))
         (world.home.settings.home_dir / "audiences.toml").write_text(text + "\n")
         world.land(
@@ -43,6 +47,8 @@ def world(tmp_path: Path):
             event(4, "bob", "2024-01-10 12:00", item="bread", discount=0.5), event(5, "cat", "2024-03-30 12:00", kind="view"),
             event(6, "dan", "2024-02-01 12:00", item="cheese"), event(7, "dan", "2024-02-02 12:00", item="cheese"),
             event(8, "eve", "2024-03-31 12:00", item="ufo"),
+            *(event(f"{user}-{n}", user, f"{day} 12:00", kind="return" if n else "purchase")
+              for user, day in (("fay", "2023-12-26"), ("gus", "2024-03-30")) for n in range(4)),
         )  # fmt: skip
         yield world
 
@@ -74,6 +80,10 @@ def test_members_by_sql_are_members_by_the_language(world: World, tmp_path: Path
         assert members == audience(export, text, values=False).ids(), text
         sizes.add(len(members))
     assert len(sizes) > 3  # nobody, somebody and everybody are among them
+    # Fay was last active 96 days before the last day; that somebody returns often is believed for 90.
+    members = {name: set(of["user_id"]) for (name,), of in by_sql.partition_by("audience", as_dict=True).items()}
+    returning = [members[f"a{EXPRESSIONS.index(f'{name} = yes')}"] for name in ("returns_often", "any(returns_often)")]
+    assert returning == [{"gus"}, {"gus", "fay"}]
 
 
 def test_a_saved_audience_makes_its_own_days_due_and_nothing_else(world: World):
@@ -85,7 +95,7 @@ def test_a_saved_audience_makes_its_own_days_due_and_nothing_else(world: World):
     world.refresh()
     assert world.rows(
         "select distinct user_id from portraits.audiences where event_date = $day order by all", day=LAST_DAY
-    ) == [{"user_id": user} for user in ("ann", "cat", "eve")]
+    ) == [{"user_id": user} for user in ("ann", "cat", "eve", "gus")]
 
 
 def test_moves_turn_one_day_into_the_next_and_since_is_where_the_stay_began(world: World, tmp_path: Path):
@@ -118,6 +128,7 @@ def test_moves_turn_one_day_into_the_next_and_since_is_where_the_stay_began(worl
         ("lifecycle > 3", "saved audience 'x': 'lifecycle > 3': lifecycle is a tag and takes only"),
         ('chance("category_14d=MILK") > 0.5', "known on published days alone"),
         ("purchases > many", "'many' is not a number"),
+        ("stale(purchases) > 3", "purchases is a number, and only a tag can be stale"),
     ],
 )
 def test_what_no_snapshot_has_is_told_in_a_line(text: str, said: str):

@@ -50,6 +50,14 @@ def test_count_list_and_file_agree_and_name_their_generation(home: Path, tmp_pat
     assert rows["categories"].to_list() == (["CHEESE"] * 2 if ending == "csv" else [["CHEESE"]] * 2)
 
 
+def test_size_says_what_stale_tags_would_bring(home: Path):
+    found = told("size", "churn_risk = high")
+    assert (found["size"], found["size_with_stale"], found["user_ids"]) == (2, 5, ["u31", "u33"])
+    said = " ".join(asked("size", "churn_risk = high").stdout.split())
+    assert "2 of 40 users (5 %)" in said and "with them it would be 5 users; any(TAG) counts a tag stale or not" in said
+    assert "Stale" not in asked("size", "lifecycle = lapsing").stdout
+
+
 def test_nobody_is_said_and_written(home: Path, tmp_path: Path):
     assert "Nobody of 40 users" in asked("size", "visits > 99").stdout
     assert told("insight", "visits > 99")["index"] == []
