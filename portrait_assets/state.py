@@ -15,13 +15,13 @@ from portrait_assets.home import Home
 from portrait_assets.lineage import Ledger, stale_days
 from portrait_assets.partitions import DAY, Window
 from portrait_assets.resources.session import Session
+from portrait_assets.sources.planning import LIVE_FILE
 from portrait_assets.tables import Table
 
 STATE_FOLDER = "state"
 STATE_FORMAT = 2  # of what the manifest says and the files hold: the service serves no other
 SINGLE_DAYS = 31  # files of a day each, for the days that new events are mostly of; older ones lie in files of a month
 SEGMENT_NAME = "live-{number:012d}.ndjson"
-SEGMENT_PATTERN = r"live-(\d{12})\.ndjson"
 DESCRIBED = ("department", "category", "brand")  # of an event's item: the table of items says them once
 EVENT_COLUMNS = (
     "event_date", "event_time", "local_hour", "local_weekday", "user_id", "event_type", "item_id", *DESCRIBED, "price_band", "visit_id", "quantity_milli", "amount_cents", "discount_cents", "coupon_cents", "is_outlier",
@@ -138,7 +138,7 @@ def _included_segments(session: Session, home: Home, days: Window) -> list[int]:
     landed = session.rows(
         "select regexp_extract(files, $pattern, 1)::bigint, first_date, last_date from raw.batches "
         "where regexp_full_match(files, $pattern) order by all",
-        pattern=SEGMENT_PATTERN,
+        pattern=LIVE_FILE.pattern,
     )
     return sorted(
         {

@@ -20,7 +20,7 @@ from portrait_assets.tables import Table
 
 logger = logging.getLogger("portrait")
 
-LAYOUT_VERSION = 5
+LAYOUT_VERSION = 6
 CHECKPOINT_THRESHOLD = "1GB"  # of log: closing makes the one checkpoint of a session, a full log only in between
 TABLES: tuple[Table, ...] = tuple(value for value in vars(columns).values() if isinstance(value, Table))
 
@@ -83,7 +83,8 @@ def _prepare(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
     if version is not None and version != LAYOUT_VERSION:
         raise PortraitError(
             f"{path} has layout {version}, this version of Portrait reads layout {LAYOUT_VERSION}; "
-            "set PORTRAIT_HOME to a new folder and run again: everything is recomputed from the source"
+            f"set PORTRAIT_HOME to a new folder, copy landing and live from {path.parent} into it, and run again: everything is recomputed "
+            "from the source and those files"
         )
     if version is not None and connection.execute("select 1 from meta.layout where hashes_as != hash('portrait')").fetchall():
         raise PortraitError(

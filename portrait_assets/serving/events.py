@@ -13,6 +13,7 @@ from uuid import uuid4
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from portrait_assets.columns import EVENT_TYPES, LARGEST
+from portrait_assets.sources.compiling import LIVE_STREAM, key_of
 
 CLOCK_GRACE = timedelta(seconds=60)  # a client's clock may be ahead of ours by as much
 
@@ -68,7 +69,7 @@ class Event(BaseModel):
     campaign_id: Id | None = Field(None, description="campaign of a coupon or an exposure")
 
 
-LINE_COLUMNS = ("key", *(name for name in Event.model_fields if name != "event_id"), "ingested_at")
+LINE_COLUMNS = (*Event.model_fields, "ingested_at")
 
 
 @dataclass(frozen=True)
@@ -125,11 +126,14 @@ def _reason(error: ValidationError) -> str:
 
 
 def _line(event: Event, now: datetime) -> Line:
-    key = f"{event.event_id or uuid4().hex}|{event.user_id}"
-    said = event.model_dump(exclude_none=True, exclude={"event_id"})
     times = {"event_time": _text(event.event_time), "ingested_at": _text(now)}
-    text = json.dumps({"key": key, **said, **times}, ensure_ascii=False, separators=(",", ":"))
-    return Line(event.user_id, event.event_time.date(), key, text)
+    return _as_line({"event_id": event.event_id or uuid4().hex, **event.model_dump(exclude_none=True), **times})
+
+
+def _as_line(said: dict[str, Any]) -> Line:
+    key = key_of(LIVE_STREAM, said["event_id"], said["user_id"])
+    text = json.dumps(said, ensure_ascii=False, separators=(",", ":"))
+    return Line(said["user_id"], date.fromisoformat(said["event_time"][:10]), key, text)
 
 
 def _text(moment: datetime) -> str:
@@ -137,6 +141,8 @@ def _text(moment: datetime) -> str:
 
 
 def parse(text: str) -> Line:
-    """A line of the log read back."""
+    """A line of the log read back; one of before version 6 of the layout as it would be written now."""
     said = json.loads(text)
-    return Line(said["user_id"], date.fromisoformat(said["event_time"][:10]), said["key"], text)
+    if (key := said.pop("key", None)) is not None:
+        said = {"event_id": key.removesuffix(f"|{said['user_id']}"), **said}
+    return _as_line(said)

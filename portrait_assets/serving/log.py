@@ -6,12 +6,12 @@
 
 import json
 import os
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from portrait_assets.state import SEGMENT_NAME, SEGMENT_PATTERN
+from portrait_assets.sources.planning import LIVE_FILE
+from portrait_assets.state import SEGMENT_NAME
 
 Position = tuple[int, int]
 
@@ -77,7 +77,7 @@ class Log:
     def segments(self) -> Iterator[Segment]:
         """The closed segments, oldest first."""
         for path in sorted(self.landing_dir.iterdir()):
-            if found := re.fullmatch(SEGMENT_PATTERN, path.name):
+            if found := LIVE_FILE.fullmatch(path.name):
                 yield Segment(int(found[1]), path)
 
     def _recover(self) -> None:

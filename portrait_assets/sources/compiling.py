@@ -23,6 +23,7 @@ AMOUNTS = {
 }  # fmt: skip
 REQUIRED = ("event_time", "user_id", "event_type")
 CANONICAL_STREAM = "canonical"
+LIVE_STREAM = "live"  # the live service's events, in keys
 CANNOT_FAIL = re.compile(r"""\w+(\.\w+)*|"[^"]+"|'[^']*'""")
 
 
@@ -156,12 +157,23 @@ def _utc(column: str) -> str:
     return f"make_timestamp(epoch_us({column}))"
 
 
+def key_of(stream: str, *parts: str) -> str:
+    """The key of an event of `stream`: the list of the stream and what identifies the event in it, as one text. Different lists are
+    different texts, whatever they hold, because a `|` or a backslash in them is escaped."""
+    return "|".join(part.replace("\\", "\\\\").replace("|", "\\|") for part in (stream, *parts))
+
+
 def _key(stream: EventStream) -> str:
-    """SQL of the declared key: its stream and its parts, so that no two streams mean one event by chance."""
-    parts = [f"replace({quoted(f'key {n}')}, '|', '\\|')" for n in range(1, len(stream.key) + 1)]
-    if stream.stream == CANONICAL_STREAM:
-        return quoted("key 1") if parts else "null::varchar"
-    return " || '|' || ".join([literal(stream.corrects or stream.stream), *parts]) if parts else "null::varchar"
+    """SQL of the declared key, as `key_of` makes it. A canonical file gives the stored key itself, or names an event of another stream.
+
+    It is never one of a row without a declared key, which has no `|` (see keyed.sql)."""
+    if not stream.key:
+        return "null::varchar"
+    parts = [quoted(f"key {n}") for n in range(1, len(stream.key) + 1)]
+    if stream.stream == CANONICAL_STREAM and not stream.corrects:
+        return parts[0]
+    escaped = [f"replace(replace({part}, '\\', '\\\\'), '|', '\\|')" for part in parts]
+    return " || '|' || ".join([literal(key_of(stream.corrects or stream.stream)), *escaped])
 
 
 def _event_rules(stream: EventStream, given: Mapping[str, str]) -> list[str]:

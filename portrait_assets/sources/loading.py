@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from portrait_assets.errors import PortraitError
+from portrait_assets.sources.compiling import CANONICAL_STREAM, LIVE_STREAM
 from portrait_assets.sources.mapping import (
     CouponStream,
     EventStream,
@@ -72,11 +73,16 @@ def _root(path: Path, root: Any) -> Path:
 def _named_streams(source: Source) -> Source:
     """The source with every stream named, once its names and tables are known to fit."""
     renamed: dict[str, list[Stream]] = {}
-    seen: set[str] = {"canonical"}
+    reserved = {CANONICAL_STREAM: "files of canonical columns", LIVE_STREAM: "the live service's events"}
+    seen: set[str] = set()
     for section in ("items", "users", "events"):
         for stream in getattr(source, section):
             where = _judged_tables(source, section, stream)
             name = stream.stream or (stream.table if section == "events" else section)
+            if name in reserved:
+                raise PortraitError(
+                    f"{where}: the stream's name '{name}' is that of {reserved[name]}; give it another: stream = \"…\""
+                )
             if name in seen:
                 raise PortraitError(f"{where}: a second stream named '{name}'; give it a name of its own: stream = \"…\"")
             seen.add(name)

@@ -1,15 +1,18 @@
 """What there is to read: which stream reads which files, whether of the source's own folder or given by the user."""
 
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import duckdb
 
 from portrait_assets.columns import RAW_EVENTS
 from portrait_assets.errors import PortraitError
 from portrait_assets.sources.compiling import CANONICAL_STREAM as CANONICAL
+from portrait_assets.sources.compiling import LIVE_STREAM
 from portrait_assets.sources.files import files_of, table_of
 from portrait_assets.sources.mapping import EventStream, Source, SourceTable, Stream
 from portrait_assets.sources.readers import stage
@@ -23,6 +26,9 @@ STORED_AS = {
     "discount_cents": ("discount", "discount_cents / 100"),
     "coupon_cents": ("coupon", "coupon_cents / 100"),
 }
+LIVE_FILE = re.compile(r"live-(\d{12})\.ndjson")  # a closed segment of the live service's log
+# Until version 6 of the layout a live event's key was its event_id, a bar and its user_id.
+EVENT_ID_OF_KEY = 'left("key", length("key") - length(user_id) - 1)'
 WORKED_OUT = {"source", "local_time", "event_date", "batch_id", "row_number"}
 
 
@@ -102,7 +108,7 @@ def _refuse_unread(source: Source, table: str, paths: list[Path], streams: list[
 
 def _canonical(con: duckdb.DuckDBPyConnection, source: Source, path: Path) -> Work:
     """A file whose columns already are canonical names, as a stream of its own; its times without an offset are UTC."""
-    known = {*EventStream.canonical(), "key", *STORED_AS, *WORKED_OUT, *RAW_EVENTS.column_names}
+    known = {*EventStream.canonical(), "key", "event_id", *STORED_AS, *WORKED_OUT, *RAW_EVENTS.column_names}
     table = SourceTable(files=(path.name,))
     try:
         columns = [column.lower() for column in stage(con, table, path, "staged")]
@@ -116,9 +122,21 @@ def _canonical(con: duckdb.DuckDBPyConnection, source: Source, path: Path) -> Wo
             f"({'unknown' if strange[0] in columns else 'missing'}: {strange[0]}); rename it, or add it to `files` of its table"
         )
     expressions = {column: column for column in columns if column in EventStream.canonical()}
-    key = [column for column in ("key", "event_key") if column in columns][:1]
     expressions |= {name: sql for column, (name, sql) in STORED_AS.items() if column in columns and name != "key"}
-    stream = EventStream.model_validate({"stream": CANONICAL, "from": CANONICAL, "key": key, "times": "utc", **expressions})
+    identity = _canonical_identity(path, columns)
+    stream = EventStream.model_validate({"stream": CANONICAL, "from": CANONICAL, "times": "utc", **identity, **expressions})
     numbers = tuple(column for column in STORED_AS if column in columns and "/" in STORED_AS[column][1])
     readable = source.model_copy(update={"tables": {CANONICAL: table.model_copy(update={"numbers": numbers})}})
     return Work(readable, stream, [path], {})
+
+
+def _canonical_identity(path: Path, columns: list[str]) -> dict[str, Any]:
+    """What names the events of a canonical file: a live event's id and its user, or the stored key, or nothing but their whole row."""
+    stored = [column for column in ("key", "event_key") if column in columns]
+    if "event_id" in columns:
+        if stored:
+            raise PortraitError(f"{path}: names its events by {stored[0]} and by event_id; leave out one of them")
+        return {"key": ["event_id", "user_id"], "corrects": LIVE_STREAM}
+    if stored and LIVE_FILE.fullmatch(path.name):
+        return {"key": [EVENT_ID_OF_KEY, "user_id"], "corrects": LIVE_STREAM}
+    return {"key": stored[:1]}

@@ -45,9 +45,17 @@ def test_the_rest_of_a_batch_is_taken_and_a_line_reads_back():
     [line] = lines
     assert parse(line.text) == line
     assert json.loads(line.text) == {
-        "key": "2|ann", "event_time": "2024-03-12T11:00:30.000000Z", "user_id": "ann", "event_type": "purchase", "item_id": "milk",
+        "event_id": "2", "event_time": "2024-03-12T11:00:30.000000Z", "user_id": "ann", "event_type": "purchase", "item_id": "milk",
         "quantity": 1.0, "amount": 2.0, "text": "a\nb", "ingested_at": "2024-03-12T12:00:00.000000Z",
     }  # fmt: skip
+
+
+def test_a_line_of_an_older_version_reads_as_todays():
+    before = '{"key":"x|y|c","event_time":"2024-03-12T11:00:30.000000Z","user_id":"c","event_type":"view","ingested_at":"2024-03-12T12:00:00.000000Z"}'
+    row = {"event_id": "x|y", "user_id": "c", "event_time": "2024-03-12T11:00:30Z", "event_type": "view"}
+    [line], _ = judge([row], NOW)
+    assert parse(before) == line
+    assert line.key == "live|x\\|y|c"
 
 
 def test_without_an_event_id_every_event_is_one_of_its_own():

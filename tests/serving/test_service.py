@@ -104,7 +104,7 @@ def test_a_repeated_event_is_counted_once_before_and_after_a_restart_and_a_refre
             assert client.post(event)["duplicates"] == 1
             assert client.card("ann")["portrait"]["purchases"] == purchases
         shop.refresh()
-    assert shop.raw_keys() == ["1|ann", "1|bob"]
+    assert shop.raw_keys() == ["live|1|ann", "live|1|bob"]
 
 
 def test_bad_rows_are_told_one_by_one_and_the_rest_is_taken(client: Client):
@@ -203,4 +203,4 @@ def test_killed_at_random_moments_nothing_acknowledged_is_lost_and_nothing_doubl
     assert counts == {user: sum(event["user_id"] == user for event in sent) for user in users}
     process.stop()
     shop.refresh()
-    assert shop.raw_keys() == sorted([*(f"{event['event_id']}|{event['user_id']}" for event in sent), "last|ann"])
+    assert shop.raw_keys() == sorted([*(f"live|{event['event_id']}|{event['user_id']}" for event in sent), "live|last|ann"])
