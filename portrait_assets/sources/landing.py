@@ -96,7 +96,7 @@ def _land_file(
     identity = _identity(work, path)
     if batch := _ledger(con, identity["batch_id"], is_new=False):
         return batch
-    _refuse_changed_declaration(con, work, identity["declaration"])
+    _refuse_changed_declaration(con, work, identity)
     plan = stage_and_compile(con, work, path, lookups)
     refuse_changed(seen)
     return write(con, work, plan, identity, now, is_historical)
@@ -210,7 +210,9 @@ def _map(con: duckdb.DuckDBPyConnection, work: Work, plan: Compiled, now: dateti
     )
     try:
         with row_wise(con):
-            con.execute(f"create or replace temp table mapped as {keyed}", _used(plan.mapped, latest(now)))
+            con.execute(
+                f"create or replace temp table mapped as {keyed}", _used(keyed, {**latest(now), "stream": work.stream.stream})
+            )
     except duckdb.Error as error:
         raise PortraitError(f"{work.place}: {first_line(error)}; `portrait sources check` shows each expression") from None
 
@@ -314,14 +316,19 @@ def _ledger(con: duckdb.DuckDBPyConnection, batch_id: str, is_new: bool) -> Batc
     return Batch(**dict(zip(names, rows[0], strict=True)), is_new=is_new) if rows else None
 
 
-def _refuse_changed_declaration(con: duckdb.DuckDBPyConnection, work: Work, declaration: str) -> None:
-    """Another key, or without one any other reading, would tell every event again as a new one."""
-    [(others,)] = con.execute(
-        "select count(*) from raw.batches where source = $source and stream = $stream and declaration <> $declaration",
-        {"source": work.source.name, "stream": work.stream.stream, "declaration": declaration},
+def _refuse_changed_declaration(con: duckdb.DuckDBPyConnection, work: Work, identity: dict[str, Any]) -> None:
+    """Another key or stream, or without a key any other reading, would tell every event again as a new one."""
+    advice = "put the mapping back, rename the source, or start a fresh home (PORTRAIT_HOME)"
+    ledger = con.execute(
+        "select stream, declaration <> $declaration, sha256 = $sha256 from raw.batches where source = $source and declaration <> ''",
+        {"source": work.source.name, "declaration": identity["declaration"], "sha256": identity["sha256"]},
     ).fetchall()
-    if others:
+    if any(stream == work.stream.stream and is_other for stream, is_other, _ in ledger):
+        raise PortraitError(f"{work.place}: landed before by another declaration, so its events would be told twice; {advice}")
+    known = {stream.stream: stream for stream in work.source.events}
+    gone = [stream for stream, _, is_same_file in ledger if is_same_file and stream not in known]
+    if gone and work.stream.stream in known and not known[work.stream.stream].corrects:
         raise PortraitError(
-            f"{work.place}: landed before by another declaration, so its events would be told twice; put the mapping back, "
-            "rename the source, or start a fresh home (PORTRAIT_HOME)"
+            f"{work.place}: {identity['files']} was landed before as stream '{gone[0]}', which the mapping no longer has, so its "
+            f"events would be told twice; {advice}"
         )

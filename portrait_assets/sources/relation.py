@@ -14,7 +14,7 @@ from portrait_assets.errors import PortraitError
 from portrait_assets.sources.expressions import ROW_WISE, first_line, literal, named, quoted, references
 from portrait_assets.sources.mapping import Lookup, SourceTable, Stream
 from portrait_assets.sources.readers import LINE, OWN, PROBLEM, ROW
-from portrait_assets.sources.values import Marks, Value, is_text, typed
+from portrait_assets.sources.values import Marks, Value, as_text, is_text, rounded, typed
 from portrait_assets.words_near import nearest
 
 TYPED = "__typed"  # what is wrong with the typed columns that the stream uses
@@ -60,6 +60,11 @@ class Staged:
         listed = "".join(f", {value.sql} as {quoted(column)}" for column, value in values.items())
         problems = joined_text(values[column].problem for column in self.types if column in used)
         return f"select {ROW}, {PROBLEM}, {LINE}, {problems} as {TYPED}{listed} from {self.relation}"
+
+
+def _joined_by(name: str, sql: str, type_: str) -> Value:
+    """What rows are joined by, of either side: text as it is, and a number as the text that it is in any other type."""
+    return Value(f"cast({sql} as varchar)" if is_text(type_) else as_text(sql, type_), rounded(name, sql, type_))
 
 
 def joined_text(problems: object) -> str:
@@ -187,12 +192,16 @@ class Relation:
         keys = [self._column(staged, column, place) for column in lookup.pairs.values()]
         relation = self._looked_up(name, lookup, staged, keys, place)
         self._refuse_many(place, relation, keys, lookup)
-        here = [self.resolved(sql) for sql in lookup.pairs]
-        same = " and ".join(f"cast(({sql}\n) as varchar) = __found.__key{n}" for n, sql in enumerate(here))
-        for sql in here:
-            self.type_of(f"lookups.{name}.on", sql)
-        struct = f"__found.__row as {quoted(name)}"
-        self.sql = f"select {quoted(self.base.name)}.*, {struct} from {self.rows} left join ({relation}) as __found on {same}"
+        here = {written: self.resolved(written) for written in lookup.pairs}
+        types = {written: self.type_of(f"lookups.{name}.on", sql) for written, sql in here.items()}
+        joined = [_joined_by(written, f"({sql}\n)", types[written]) for written, sql in here.items()]
+        same = " and ".join(f"{value.sql} = __found.__key{n}" for n, value in enumerate(joined))
+        typed_here = joined_text([f"{quoted(self.base.name)}.{TYPED}", *(value.problem for value in joined)])
+        found = f"__found.__row as {quoted(name)}"
+        self.sql = (
+            f"select {quoted(self.base.name)}.* replace ({typed_here} as {TYPED}), {found} from {self.rows} "
+            f"left join ({relation}) as __found on {same}"
+        )
 
     def _looked_up(self, name: str, lookup: Lookup, staged: Staged, keys: list[str], place: str) -> str:
         """SQL of a lookup's rows: its keys as text, and a struct `__row` of what the stream uses of it."""
@@ -207,7 +216,8 @@ class Relation:
             rows.type_of(column, sql)
         fields = "".join(f", {quoted(column)} := ({sql}\n)" for column, sql in sorted(wanted.items()))
         problem = f"min({TYPED})" if lookup.summary else TYPED
-        listed = ", ".join(f"cast({quoted(key)} as varchar) as __key{n}" for n, key in enumerate(keys))
+        ids = [_joined_by(key, quoted(key), rows.type_of(key, quoted(key))) for key in keys]
+        listed = ", ".join(f"{value.sql} as __key{n}" for n, value in enumerate(ids))
         grouped = f"group by {', '.join(f'__key{n}' for n in range(len(keys)))}" if lookup.summary else ""
         return (
             f"select {listed}, struct_pack({TYPED} := {problem}{fields}) as __row from {rows.rows} "

@@ -13,12 +13,20 @@ WALL_CLOCK = re.compile(r"DATE|TIMESTAMP(_S|_MS|_NS)?")
 OFFSET = r":\d{2}(\.\d+)?\s*(Z|z|UTC|GMT|[+-]\d{2}(:?\d{2})?)$"
 ISO = "iso"
 
-# Up to this a double holds every whole number.
+# Up to this a double holds every whole number, and no other becomes one of them.
 EXACT = 2**53 - 1
+EXACT_TO = {"DOUBLE": EXACT, "FLOAT": 2**24 - 1}
 
 # How many of the stored whole numbers make one unit; a rating stays a fraction.
 SCALES: dict[str, int | None] = {"quantity": 1000, "amount": 100, "discount": 100, "coupon": 100, "version": 1, "rating": None}
 TIMES = ("event_time", "ingested_at")
+IDS = ("user_id", "item_id", "session_id", "place_id", "campaign_id", "coupon_id")
+
+# White space that DuckDB's `trim` leaves: with the spaces that it takes, what the live service strips.
+OTHER_SPACES = "\\t-\\r\\x85\\x{2028}\\x{2029}"
+SPACES = "".join(
+    map(chr, [*range(9, 14), 32, 0x85, 0xA0, 0x1680, *range(0x2000, 0x200B), 0x2028, 0x2029, 0x202F, 0x205F, 0x3000])
+)
 
 
 @dataclass(frozen=True)
@@ -53,8 +61,41 @@ def canonical(column: str, sql: str, type_: str, marks: Marks, clock: str, place
     if column == "is_deletion":
         flag = f"try_cast({sql} as boolean)"
         return Value(flag, _unless(f"{sql} is null or {flag} is not null", column, sql, "true or false"))
+    return identifier(column, sql, type_) if column in IDS or column.startswith("key ") else Value(as_text(sql, type_))
+
+
+def identifier(column: str, sql: str, type_: str) -> Value:
+    """What names something, as text: a whole number is one name whatever type it comes in, and NaN is none.
+
+    A number that has a fraction, or that its type may have rounded, names nothing for certain.
+    """
+    if not NUMERIC.fullmatch(type_) or WHOLE.fullmatch(type_):
+        return Value(as_text(sql, type_))
+    fraction = _unless(f"not isfinite(cast({sql} as double)) or {sql} = trunc({sql})", column, sql, "an id: it has a fraction")
+    problem = f"coalesce({fraction}, {rounded(column, sql, type_)})"
+    return Value(f"case when {problem} is null then {as_text(sql, type_)} end", problem)
+
+
+def rounded(column: str, sql: str, type_: str) -> str:
+    """SQL of why a number may not be the whole number that was meant: its type may have rounded it. Null where that can't be."""
+    if type_ not in EXACT_TO:
+        return "null"
+    exact = EXACT_TO[type_]
+    advice = f"exact: {type_} rounds whole numbers beyond {exact:,}; write ids as BIGINT or as text"
+    return _unless(f"not isfinite({sql}) or abs({sql}) <= {exact}", column, sql, advice)
+
+
+def as_text(sql: str, type_: str) -> str:
+    """SQL of a value as text, null where it is empty. A whole number has no decimal point, whatever its type."""
     text = f"cast({sql} as varchar)"
-    return Value(text if WHOLE.fullmatch(type_) else f"nullif(trim({text}), '')")
+    if WHOLE.fullmatch(type_):
+        return text
+    if NUMERIC.fullmatch(type_):
+        whole = f"case when {sql} = trunc({sql}) then try_cast({sql} as hugeint)::varchar end"
+        return f"case when isfinite(cast({sql} as double)) then coalesce({whole}, {text}) end"
+    trimmed = f"trim({text})"
+    has_others = f"regexp_matches({trimmed}, '^[{OTHER_SPACES}]|[{OTHER_SPACES}]$')"
+    return f"nullif(case when {has_others} then trim({text}, {literal(SPACES)}) else {trimmed} end, '')"
 
 
 def typed(column: str, sql: str, type_: str, formats: tuple[str, ...] | None, marks: Marks, clock: str) -> Value:

@@ -1,8 +1,9 @@
 -- mapped, of a stream of events: what it may tell, each row with its key.
 -- Grain:    one row of the batch, rejected ones too.
 -- Inputs:   stream_rows (the stream's rows in canonical columns).
--- Promise:  a declared key stands; without one the canonical row is the key. `key_hash` finds keys without reading them: equal
---           keys have equal hashes, and rows that share one are compared.
+-- Promise:  a declared key stands; without one the canonical row is the key, its stream ($stream) included: equal rows of two
+--           streams are two events. `key_hash` finds keys without reading them: equal keys have equal hashes, and rows that share
+--           one are compared.
 with
 
 named as (
@@ -13,7 +14,7 @@ named as (
             md5(
                 to_json(
                     [
-                        event_time::varchar, user_id, event_type, item_id, session_id, quantity_milli::varchar,
+                        $stream, event_time::varchar, user_id, event_type, item_id, session_id, quantity_milli::varchar,
                         amount_cents::varchar, discount_cents::varchar, coupon_cents::varchar, rating::varchar,
                         text, place_id, campaign_id
                     ]

@@ -129,6 +129,22 @@ def test_two_streams_do_not_share_keys_unless_one_corrects_the_other(home: Home)
     assert home.rows("event_key, is_deletion")[-1] == ("log|1", True)
 
 
+def test_equal_rows_of_two_streams_without_a_key_are_two_events(home: Home) -> None:
+    home.write("log.csv", HEADER + ANN)
+    second = KEYLESS.split("[[events]]")[1]
+    assert [batch.rows_accepted for batch in home.land(KEYLESS + f'[[events]]{second}stream = "again"\n')] == [1, 1]
+    assert len({key for (key,) in home.rows("event_key")}) == 2
+
+
+@pytest.mark.parametrize("mapping", [KEYED, KEYLESS])
+def test_a_stream_that_is_called_otherwise_is_not_told_twice(home: Home, mapping: str) -> None:
+    home.write("log.csv", HEADER + ANN)
+    home.land(mapping)
+    with pytest.raises(PortraitError, match="log.csv was landed before as stream 'log', which the mapping no longer has"):
+        home.land(mapping + 'stream = "visits"\n')
+    assert len(home.rows("*")) == 1
+
+
 def test_key_parts_cannot_run_into_each_other(home: Home) -> None:
     home.write("log.csv", "a,b,at,who\nx|y,z,2020-06-01,ann\nx,y|z,2020-06-01,ann\n")
     home.land(KEYLESS.replace('item_id = "what"', 'key = ["a", "b"]'))
