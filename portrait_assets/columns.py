@@ -533,7 +533,7 @@ PORTRAITS_SNAPSHOTS = Table(
         Column("churn_14d", "double", "risk: probability of no purchase in the next 14 days; null before the first model"),
         Column("churn_28d", "double", "risk: the same within 28 days; null where the history is too short to be judged on it"),
         Column("churn_90d", "double", "risk: the same within 90 days"),
-        Column("alive_probability", "double", "risk: probability of not having left for good (BG/NBD); null before a purchase"),
+        Column("alive_probability", "double", "risk: probability of not having left for good; null before a purchase"),
         Column(
             "next_purchase_days", "double", "value: median days to the next purchase; null beyond 28 or before the first model"
         ),
@@ -543,7 +543,7 @@ PORTRAITS_SNAPSHOTS = Table(
         Column(
             "lifetime_value_cents_365d",
             "double",
-            "value: spend to expect of a year, cents: that of 90 days, gone on with as BG/NBD and Gamma-Gamma go on",
+            "value: spend to expect of a year, cents: that of 90 days, gone on with as the lifetime models go on",
         ),
         Column("segment", "varchar", "segment: named cell of recency, frequency and monetary fifths"),
         Column("model_version", "varchar", "the model behind the model fields; null before the first model"),

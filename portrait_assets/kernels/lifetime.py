@@ -1,19 +1,22 @@
 """Customer lifetime without a contract: how often and how much a customer will still buy, and whether they are still there.
 
-BG/NBD (Fader, Hardie and Lee, Marketing Science 2005): purchases come at a rate of the customer's own until, after any of them,
-the customer drops out unseen; rates are gamma(r, alpha) and drop-out chances beta(a, b) distributed over customers.
+Pareto/NBD (Schmittlein, Morrison and Colombo, Management Science 1987; the notation is Fader and Hardie's): purchases come at a rate of
+the customer's own until the customer leaves unseen, at any moment, the first purchase's included; rates of buying are gamma(r, alpha) and
+rates of leaving gamma(s, beta) distributed over customers.
 Gamma-Gamma (Fader and Hardie 2013): amounts vary about a mean of the customer's own, gamma(p, nu), nu being gamma(q, gamma).
 Both are fitted by maximum likelihood. Time may be in any unit, as long as it is one.
 """
 
 from collections.abc import Callable
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, replace
 
 import numpy as np
 from scipy.optimize import minimize
-from scipy.special import betaln, gammaln
+from scipy.special import gammaln, logsumexp
 
-NODES = 24
+NODES, WEIGHTS = (np.polynomial.legendre.leggauss(32) * np.array([[0.5], [0.5]])) + np.array([[0.5], [0.0]])  # of means over [0, 1]
+NEGLIGIBLE = 40.0  # nats: what an integrand has fallen by where it counts no more
+LEAST_REPEATERS = 10  # customers with a repeat purchase that a fit needs
 ABOVE_ONE = np.array([0.0, 1.0, 0.0])  # q, the second amount parameter
 LOG_BOUND = 12.0  # of log parameters: data without repeat purchases would push them to infinity
 
@@ -29,6 +32,10 @@ class Summary:
 
     def of(self, rows: np.ndarray) -> "Summary":
         return Summary(self.repeats[rows], self.last[rows], self.age[rows], self.amount[rows])
+
+    def later(self, ahead: float) -> "Summary":
+        """The same customers after `ahead` more units of time without a purchase."""
+        return replace(self, age=self.age + ahead)
 
 
 def summarise(user: np.ndarray, day: np.ndarray, amount: np.ndarray, users: int, end: int) -> Summary:
@@ -47,44 +54,63 @@ def summarise(user: np.ndarray, day: np.ndarray, amount: np.ndarray, users: int,
 
 @dataclass(frozen=True)
 class PurchaseModel:
-    """BG/NBD. `alpha` has the unit of time."""
+    """Pareto/NBD. `alpha` and `beta` have the unit of time."""
 
     r: float
     alpha: float
-    a: float
-    b: float
+    s: float
+    beta: float
 
-    def log_likelihood(self, s: Summary) -> np.ndarray:
+    def log_likelihood(self, c: Summary) -> np.ndarray:
         """(N,) of each customer's purchase times."""
-        r, alpha, a, b = astuple(self)
-        x = s.repeats
-        start = gammaln(r + x) - gammaln(r) + r * np.log(alpha) + betaln(a, b + x) - betaln(a, b)
-        stayed = -(r + x) * np.log(alpha + s.age)
-        left = np.log(a / np.maximum(b + x - 1, 1e-300)) - (r + x) * np.log(alpha + s.last)
-        return start + np.where(x > 0, np.logaddexp(stayed, left), stayed)
+        start = gammaln(self.r + c.repeats) - gammaln(self.r) + self.r * np.log(self.alpha)
+        return start + np.logaddexp(self._stayed(c), self._left(c))
 
-    def alive(self, s: Summary) -> np.ndarray:
-        """(N,) probability of not having dropped out by the last day observed; 1 before a first repeat."""
-        r, alpha, a, b = astuple(self)
-        x = s.repeats
-        odds = np.log(a / np.maximum(b + x - 1, 1e-300)) + (r + x) * (np.log(alpha + s.age) - np.log(alpha + s.last))
-        return np.where(x > 0, 1 / (1 + np.exp(np.minimum(odds, 700))), np.where(np.isnan(x), np.nan, 1.0))
+    def alive(self, c: Summary) -> np.ndarray:
+        """(N,) probability of not having left by the last day observed."""
+        return 1 / (1 + np.exp(np.minimum(self._left(c) - self._stayed(c), 700)))
 
-    def purchases(self, s: Summary, ahead: float) -> np.ndarray:
-        """(N,) expected purchases in the next `ahead` units of time.
+    def purchases(self, c: Summary, ahead: float) -> np.ndarray:
+        """(N,) expected purchases in the next `ahead` units of time: of who is there, at their rate for as long as they stay."""
+        shape, ratio = self.s - 1, np.log1p(ahead / (self.beta + c.age))
+        # the limit is the logarithm where s is 1
+        stay = -np.expm1(-shape * ratio) / shape if abs(shape) > 1e-9 else ratio
+        return (self.r + c.repeats) * (self.beta + c.age) / (self.alpha + c.age) * stay * self.alive(c)
 
-        One who is there, buys at a rate l and leaves after a purchase with chance p makes (1 - exp(-l p ahead)) / p of them; the mean
-        over l is closed, that over p is taken at NODES points. The published closed form in hypergeometric functions is the
-        same number, but overflows for some customers of hundreds of purchases.
+    def silent(self, c: Summary, ahead: float) -> np.ndarray:
+        """(N,) probability of no purchase in the next `ahead` units of time: how much less likely the same purchases are by then."""
+        return np.exp(self.log_likelihood(c.later(ahead)) - self.log_likelihood(c))
+
+    def left_if_silent(self, c: Summary, ahead: float) -> np.ndarray:
+        """(N,) probability of having left by the last day observed, were it known that no purchase comes in the next `ahead`.
+
+        Whoever has left makes none, so that `alive` is 1 less `silent` times this, however far ahead.
         """
-        r, alpha, a, b = astuple(self)
-        known = np.where(np.isnan(s.repeats), 0.0, s.repeats)
-        kinds, kind = np.unique(known, return_inverse=True)
-        points, weights = beta_points(a, b + kinds)
-        p, weight = points[kind], weights[kind]  # (N, NODES)
-        shape, scale = (r + known)[:, None], (alpha + s.age)[:, None]
-        made = -np.expm1(-shape * np.log1p(p * ahead / scale)) / p
-        return (made * weight).sum(1) * self.alive(s)
+        later = c.later(ahead)
+        return np.exp(self._left(c) - np.logaddexp(self._stayed(later), self._left(later)))
+
+    def _stayed(self, c: Summary) -> np.ndarray:
+        """(N,) log of the part of the likelihood in which the customer is still there."""
+        return -self.s * np.log1p(c.age / self.beta) - (self.r + c.repeats) * np.log(self.alpha + c.age)
+
+    def _left(self, c: Summary) -> np.ndarray:
+        """(N,) log of the part in which the customer left at some time u since the last purchase: the integral of
+        s / beta (1 + u / beta)^-(s + 1) (alpha + u)^-(r + x) over u from c.last to c.age.
+
+        By Gauss-Legendre on log(u + the smaller of alpha and beta), as far as it counts. The published closed form, a hypergeometric
+        function, is the same number but overflows for customers of hundreds of purchases.
+        """
+        shape, least = self.r + c.repeats, min(self.alpha, self.beta)
+        # by then, one of the two factors has fallen by so much
+        bought = (self.alpha + c.last) * np.exp(np.minimum(NEGLIGIBLE / shape, 600)) - self.alpha
+        stayed = (self.beta + c.last) * np.exp(min(NEGLIGIBLE / (self.s + 1), 600)) - self.beta
+        end = np.minimum(np.minimum(bought, stayed), c.age)
+        low, high = np.log(least + c.last), np.log(least + end)
+        place = low[:, None] + (high - low)[:, None] * NODES  # (N, nodes)
+        u = np.maximum(np.exp(place) - least, 0.0)
+        value = place - (self.s + 1) * np.log1p(u / self.beta) - shape[:, None] * np.log(self.alpha + u)
+        with np.errstate(divide="ignore"):  # nobody left in no time
+            return np.log(self.s / self.beta) + logsumexp(value, axis=1, b=WEIGHTS) + np.log(high - low)
 
 
 @dataclass(frozen=True)
@@ -95,78 +121,91 @@ class AmountModel:
     q: float
     gamma: float
 
-    def log_likelihood(self, s: Summary) -> np.ndarray:
+    def log_likelihood(self, c: Summary) -> np.ndarray:
         """(N,) of each customer's mean amount; every row must have a repeat and a positive amount."""
         p, q, gamma = astuple(self)
-        x, mean = s.repeats, s.amount
+        x, mean = c.repeats, c.amount
         start = gammaln(p * x + q) - gammaln(p * x) - gammaln(q) + q * np.log(gamma)
         return start + (p * x - 1) * np.log(mean) + p * x * np.log(x) - (p * x + q) * np.log(gamma + x * mean)
 
-    def amounts(self, s: Summary) -> np.ndarray:
+    def amounts(self, c: Summary) -> np.ndarray:
         """(N,) expected amount of a purchase day: between the customer's own mean and that of all."""
         p, q, gamma = astuple(self)
-        x = np.where(s.amount > 0, s.repeats, np.where(np.isnan(s.repeats), np.nan, 0.0))
-        return p * (gamma + x * np.where(s.amount > 0, s.amount, 0.0)) / (p * x + q - 1)
+        x = np.where(c.amount > 0, c.repeats, np.where(np.isnan(c.repeats), np.nan, 0.0))
+        return p * (gamma + x * np.where(c.amount > 0, c.amount, 0.0)) / (p * x + q - 1)
 
 
 @dataclass(frozen=True)
 class Lifetime:
-    """Both models, of one set of customers; `spend` assumes that how often and how much are independent."""
+    """Both models, of one set of customers; None of what too few customers show: then nothing is known of anybody, NaN."""
 
-    purchases: PurchaseModel
-    amounts: AmountModel
+    purchases: PurchaseModel | None
+    amounts: AmountModel | None
 
-    def spend(self, s: Summary, ahead: float) -> np.ndarray:
-        """(N,) expected amount in the next `ahead` units of time."""
-        return self.purchases.purchases(s, ahead) * self.amounts.amounts(s)
+    def alive(self, c: Summary) -> np.ndarray:
+        """(N,) probability of not having left."""
+        return self.purchases.alive(c) if self.purchases else unknown(c)
 
+    def silent(self, c: Summary, ahead: float) -> np.ndarray:
+        """(N,) probability of no purchase in the next `ahead` units of time."""
+        return self.purchases.silent(c, ahead) if self.purchases else unknown(c)
 
-def beta_points(a: float, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(K, NODES) points and weights that take means over beta(a, b[k]) distributions: Gauss-Jacobi quadrature (Golub and Welsch)."""
-    left, right, k = a - 1, (b - 1)[:, None], np.arange(1, NODES)
-    both = 2 * k + left + right  # (K, NODES - 1)
-    centre = np.concatenate([(left - right) / (left + right + 2), (left**2 - right**2) / (both * (both + 2))], axis=1)
-    first = 4 * (1 + left) * (1 + right) / ((2 + left + right) ** 2 * (3 + left + right))
-    k, both = k[1:], both[:, 1:]
-    rest = 4 * k * (k + left) * (k + right) * (k + left + right) / (both**2 * (both**2 - 1))
-    beside = np.sqrt(np.concatenate([first, rest], axis=1))
-    matrix = np.zeros((len(b), NODES, NODES))
-    place = np.arange(NODES)
-    matrix[:, place, place] = centre
-    matrix[:, place[1:], place[:-1]] = beside
-    value, vector = np.linalg.eigh(matrix)  # reads the lower triangle
-    return np.maximum((1 + value) / 2, 1e-12), vector[:, 0, :] ** 2
+    def left_if_silent(self, c: Summary, ahead: float) -> np.ndarray:
+        """(N,) probability of having left by now, were no purchase to come in the next `ahead` units of time."""
+        return self.purchases.left_if_silent(c, ahead) if self.purchases else unknown(c)
 
+    def bought(self, c: Summary, ahead: float) -> np.ndarray:
+        """(N,) expected purchases in the next `ahead` units of time."""
+        return self.purchases.purchases(c, ahead) if self.purchases else unknown(c)
 
-def fit_purchases(s: Summary) -> PurchaseModel:
-    """Maximum likelihood over customers with a first purchase; without any, ones: nobody is told by them."""
-    s = s.of(~np.isnan(s.repeats))
-    if not len(s.repeats):
-        return PurchaseModel(1.0, 1.0, 1.0, 1.0)
-    unit = max(float(s.age.mean()), 1e-9)  # so that the search does not depend on the unit of time
-    scaled = Summary(s.repeats, s.last / unit, s.age / unit, s.amount)
-    r, alpha, a, b = search(lambda log: PurchaseModel(*np.exp(log)).log_likelihood(scaled), np.zeros(4))
-    return PurchaseModel(r, alpha * unit, a, b)
+    def amount(self, c: Summary) -> np.ndarray:
+        """(N,) expected amount of a purchase day."""
+        return self.amounts.amounts(c) if self.amounts else unknown(c)
+
+    def spend(self, c: Summary, ahead: float) -> np.ndarray:
+        """(N,) expected amount in the next `ahead` units of time: how often and how much are taken as independent."""
+        return self.bought(c, ahead) * self.amount(c)
 
 
-def fit_amounts(s: Summary) -> AmountModel:
-    """Maximum likelihood over customers with a repeat of positive amount; without any, an amount of nothing."""
-    s = s.of((s.repeats > 0) & (s.amount > 0))
-    if not len(s.repeats):
-        return AmountModel(1.0, 2.0, 0.0)
-    unit = float(s.amount.mean())
-    scaled = Summary(s.repeats, s.last, s.age, s.amount / unit)
-    p, q, gamma = search(lambda log: AmountModel(*(np.exp(log) + ABOVE_ONE)).log_likelihood(scaled), np.array([1.0, 1.0, 1.0]))
+def unknown(c: Summary) -> np.ndarray:
+    """(N,) NaN."""
+    return np.full(len(c.repeats), np.nan)
+
+
+def fit_purchases(c: Summary) -> PurchaseModel | None:
+    """Maximum likelihood over customers with a first purchase; None with fewer than LEAST_REPEATERS that have a second."""
+    c = c.of(~np.isnan(c.repeats))
+    if np.count_nonzero(c.repeats > 0) < LEAST_REPEATERS:
+        return None
+    unit = max(float(c.age.mean()), 1e-9)  # so that the search does not depend on the unit of time
+    rows, count = np.unique(np.stack([c.repeats, c.last / unit, c.age / unit], axis=1), axis=0, return_counts=True)
+    alike = Summary(*rows.T, np.full(len(rows), np.nan))  # customers alike are asked once
+    r, alpha, s, beta = search(lambda log: PurchaseModel(*np.exp(log)).log_likelihood(alike), np.zeros(4), count)
+    return PurchaseModel(r, alpha * unit, s, beta * unit)
+
+
+def fit_amounts(c: Summary) -> AmountModel | None:
+    """Maximum likelihood over customers with a repeat of positive amount; None with fewer than LEAST_REPEATERS of them."""
+    c = c.of((c.repeats > 0) & (c.amount > 0))
+    if len(c.repeats) < LEAST_REPEATERS:
+        return None
+    unit = float(c.amount.mean())
+    scaled = Summary(c.repeats, c.last, c.age, c.amount / unit)
+    p, q, gamma = search(
+        lambda log: AmountModel(*(np.exp(log) + ABOVE_ONE)).log_likelihood(scaled), np.ones(3), np.ones(len(c.repeats))
+    )
     return AmountModel(p, q + 1, gamma * unit)
 
 
-def fit(s: Summary) -> Lifetime:
+def fit(c: Summary) -> Lifetime:
     """Both models."""
-    return Lifetime(fit_purchases(s), fit_amounts(s))
+    return Lifetime(fit_purchases(c), fit_amounts(c))
 
 
-def search(log_likelihood: Callable[[np.ndarray], np.ndarray], start: np.ndarray) -> list[float]:
-    """The parameters (not their logs) of greatest mean log likelihood."""
+def search(log_likelihood: Callable[[np.ndarray], np.ndarray], start: np.ndarray, count: np.ndarray) -> list[float]:
+    """The parameters (not their logs) of greatest mean log likelihood over rows (N,) that each stand for `count` (N,) customers."""
     bounds = [(-LOG_BOUND, LOG_BOUND)] * len(start)
-    found = minimize(lambda log: -float(log_likelihood(log).mean()), start, method="L-BFGS-B", bounds=bounds, tol=1e-12)
+    found = minimize(
+        lambda log: -float(np.average(log_likelihood(log), weights=count)), start, method="L-BFGS-B", bounds=bounds, tol=1e-12
+    )
     return [float(value) for value in np.exp(found.x)]

@@ -103,7 +103,7 @@ def seen_ahead(history: History, users: np.ndarray, as_of: date, what: str, days
 def tell(head: Head, lifetime: Lifetime, view: View, threads: int) -> np.ndarray:
     """(N,) the head's word; NaN where it has none: a lifetime before a first purchase, a wait longer than its window."""
     if head.served_by == "lifetime":
-        ahead = lifetime.purchases.purchases if head.what == "purchases" else lifetime.spend
+        ahead = lifetime.bought if head.what == "purchases" else lifetime.spend
         return ahead(view.summary, head.days)
     if head.served_by == "network":
         return head.scale * amount_of(view.log_spend)
@@ -148,7 +148,7 @@ def fit_outlook(
             continue
         view = view_at(history, features, over[-1], selection, lifetime, config, rehearsed)
         truth = seen_ahead(history, view.users, over[-1], what, days)
-        rivals = rivals_of(Head(what, days, "boosting", booster, Blend(), 1.0), view, truth, config)
+        rivals = rivals_of(Head(what, days, "boosting", booster, Blend(), 1.0), view, truth, lifetime, config)
         said = {by: tell(head, lifetime, view, config.threads) for by, head in rivals.items()}
         final = fit_head(history, features, over, what, days, selection, lifetime, config)
         tried[name] = Tried(what, days, {by: replace(head, booster=final) for by, head in rivals.items()}, said, truth)
@@ -179,13 +179,13 @@ def served_by(group: dict[str, Tried]) -> dict[str, str]:
     return dict.fromkeys(group, best)
 
 
-def rivals_of(head: Head, view: View, truth: np.ndarray, config: BehaviourConfig) -> dict[str, Head]:
-    """Who could serve a head: boosting for all, the lifetime model for amounts, the blended network for the near spend."""
+def rivals_of(head: Head, view: View, truth: np.ndarray, lifetime: Lifetime, config: BehaviourConfig) -> dict[str, Head]:
+    """Who could serve a head: boosting for all, the lifetime model for amounts if it has any, the blended network for the near spend."""
     if head.what == "churn":
         score = raw_scores(head.booster, view.inputs, config.threads)
         return {"boosting": replace(head, blend=fit_blend(score, score, truth, True))}
     rivals = {"boosting": head}
-    if head.what in AMOUNTS:
+    if head.what in AMOUNTS and lifetime.purchases and (lifetime.amounts or head.what == "purchases"):
         rivals["lifetime"] = replace(head, served_by="lifetime")
     if head.what == "spend" and np.isfinite(view.log_spend).all():
         scale = float(truth.sum() / max(amount_of(view.log_spend).sum(), 1e-9))

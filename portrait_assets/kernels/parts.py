@@ -67,7 +67,7 @@ def boosted_inputs(
     activity = habits.user_activity(history, as_of, config.half_lives_days)[users]
     rhythm = habits.visit_rhythm(history, as_of, config.horizon_days)[users]
     s = purchase_summary(history, as_of).of(users)
-    outlook = [lifetime.purchases.alive(s), lifetime.purchases.purchases(s, config.horizon_days), lifetime.amounts.amounts(s)]
+    outlook = [lifetime.alive(s), lifetime.bought(s, config.horizon_days), lifetime.amount(s)]
     return np.concatenate([features, activity, rhythm, np.stack(outlook, axis=1)], axis=1)
 
 

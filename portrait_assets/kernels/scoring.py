@@ -82,7 +82,7 @@ def outlook_of(
     view = View(raw.users, raw.inputs, summary, log_spend)
     told = {name: tell(head, lifetime, view, config.threads) for name, head in model.outlook.items()}
     chances = {name: value for name, value in told.items() if model.outlook[name].what == "churn"}
-    chances["alive_probability"] = lifetime.purchases.alive(summary)
+    chances["alive_probability"] = lifetime.alive(summary)
     amounts = {name: value for name, value in told.items() if name not in chances}
     amounts["churn_horizon_days"] = np.full(len(raw.users), float(config.horizon_days))
     near, far = (f"expected_spend_cents_{days}d" for days in (config.horizon_days, config.outlook_days[-1]))

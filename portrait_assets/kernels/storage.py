@@ -34,7 +34,8 @@ from portrait_assets.kernels.ranking.ranker import Ranker, RankerConfig
 from portrait_assets.kernels.selection import OUTCOME_SCHEMA, Selection
 from portrait_assets.kernels.trained import TrainedModel
 
-FORMAT = "portrait-behaviour-model/7"
+FORMAT = "portrait-behaviour-model/8"
+LIFETIME = {"purchases": PurchaseModel, "amounts": AmountModel}
 TENSORS = "tensors.safetensors"
 STAGES = ("served", "rehearsal")
 BOOSTER = re.compile(r"boosters/\w+(\.\w+)+\.txt")
@@ -145,7 +146,7 @@ def disassemble_parts(parts: Parts, stage: str, tensors: dict[str, np.ndarray], 
             files[f"boosters/{stage}.{name}.txt"] = text.encode()
     return {
         "columns": list(parts.selection.columns),
-        "lifetime": {"purchases": vars(parts.lifetime.purchases), "amounts": vars(parts.lifetime.amounts)},
+        "lifetime": {name: None if part is None else vars(part) for name, part in vars(parts.lifetime).items()},
         "outcome": parts.selection.outcome.rows(),
         "vocabulary": parts.vocabulary,
         "targets": parts.targets,
@@ -218,7 +219,7 @@ def assemble_parts(
 
     return Parts(
         selection,
-        Lifetime(PurchaseModel(**told["lifetime"]["purchases"]), AmountModel(**told["lifetime"]["amounts"])),
+        Lifetime(**{name: told["lifetime"][name] and kind(**told["lifetime"][name]) for name, kind in LIFETIME.items()}),
         boosters(told["user_boosters"]),
         boosters(told["pair_boosters"]),
         network.eval(),

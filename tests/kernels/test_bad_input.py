@@ -31,7 +31,7 @@ def test_a_user_of_one_event_and_one_of_a_million(trained, shop):
     alive = dict(
         of(scores.predictions.filter(pl.col("target") == "alive_probability"), "one").select("user_id", "probability").rows()
     )
-    assert alive == {"one": 1.0}  # nobody is said to have left before a first repeat
+    assert 0 < alive["one"] < 1  # one may leave before a first repeat
     often = of(scores.amounts.filter(pl.col("target") == "expected_spend_cents_14d"), "million")["value"].item()
     assert often > of(scores.amounts.filter(pl.col("target") == "expected_spend_cents_14d"), "one")["value"].item()
 

@@ -48,12 +48,12 @@ def view(log_spend: list[float]) -> View:
 def test_the_rival_of_least_error_serves():
     seen = np.array([0.0, 1000.0, 4000.0])
     some = view(np.log1p(seen / 200).tolist())  # the network knows all but the scale
-    rivals = rivals_of(Head("spend", 14, "boosting", None, Blend(), 1.0), some, seen, CONFIG)
+    lifetime = Lifetime(PurchaseModel(1, 10, 1, 60), AmountModel(2, 3, 500))
+    rivals = rivals_of(Head("spend", 14, "boosting", None, Blend(), 1.0), some, seen, lifetime, CONFIG)
     assert set(rivals) == {"boosting", "lifetime", "network"}
-    lifetime = Lifetime(PurchaseModel(1, 10, 1, 2), AmountModel(2, 3, 500))
     said = {by: tell(head, lifetime, some, 1) for by, head in rivals.items()}
     assert said["network"] == pytest.approx(seen) and min(said, key=lambda by: squared_error(said[by], seen)) == "network"
-    assert "network" not in rivals_of(Head("spend", 90, "boosting", None, Blend(), 1.0), view([np.nan]), seen, CONFIG)
+    assert "network" not in rivals_of(Head("spend", 90, "boosting", None, Blend(), 1.0), view([np.nan]), seen, lifetime, CONFIG)
 
 
 def test_one_model_serves_purchases_and_spend_of_one_distance():
