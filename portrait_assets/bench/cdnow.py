@@ -98,7 +98,9 @@ def main() -> None:
         console.print("  ".join(f"{name} {value:.4g}" for name, value in vars(part).items()))
     console.print("| " + " | ".join(COLUMNS) + " |\n|" + "---|" * len(COLUMNS))
     for name, what, *figures in holdout(bought).iter_rows():
-        console.print(f"| {name} | {what} | " + " | ".join("" if f is None else f"{f:.3f}" for f in figures) + " |", soft_wrap=True)
+        console.print(
+            f"| {name} | {what} | " + " | ".join("" if f is None else f"{f:.3f}" for f in figures) + " |", soft_wrap=True
+        )
 
 
 if __name__ == "__main__":

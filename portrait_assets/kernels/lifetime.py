@@ -14,7 +14,9 @@ import numpy as np
 from scipy.optimize import minimize
 from scipy.special import gammaln, logsumexp
 
-NODES, WEIGHTS = (np.polynomial.legendre.leggauss(32) * np.array([[0.5], [0.5]])) + np.array([[0.5], [0.0]])  # of means over [0, 1]
+NODES, WEIGHTS = (np.polynomial.legendre.leggauss(32) * np.array([[0.5], [0.5]])) + np.array(
+    [[0.5], [0.0]]
+)  # of means over [0, 1]
 NEGLIGIBLE = 40.0  # nats: what an integrand has fallen by where it counts no more
 LEAST_REPEATERS = 10  # customers with a repeat purchase that a fit needs
 ABOVE_ONE = np.array([0.0, 1.0, 0.0])  # q, the second amount parameter

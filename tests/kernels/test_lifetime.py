@@ -141,7 +141,13 @@ def test_what_holds_for_any_customer(r, alpha, s, beta, repeats, share, age, uni
     ],
 )
 def test_numbers_at_the_edge_stay_numbers(model, c):
-    told = [model.log_likelihood(c), model.alive(c), model.purchases(c, 365.0), model.silent(c, 365.0), model.left_if_silent(c, 9.0)]
+    told = [
+        model.log_likelihood(c),
+        model.alive(c),
+        model.purchases(c, 365.0),
+        model.silent(c, 365.0),
+        model.left_if_silent(c, 9.0),
+    ]
     assert np.isfinite(told).all() and 0 <= told[1][0] <= 1 and 0 <= told[3][0] <= 1
 
 
