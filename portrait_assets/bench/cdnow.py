@@ -1,4 +1,4 @@
-"""Customer lifetime on real sales: CDNOW, 23,570 customers, fitted on 39 weeks and told the 39 weeks after.
+"""Customer lifetime on real sales: CDNOW, 23,570 customers, fitted on 39 weeks and judged on the 39 weeks after.
 
     .venv/bin/python -m portrait_assets.bench.cdnow
 
@@ -20,8 +20,8 @@ from portrait_assets.kernels.sequences import day_number
 FIRST, MIDDLE, LAST = date(1997, 1, 1), date(1997, 10, 1), date(1998, 7, 1)
 WEEKS = 39.0
 COLUMNS = [
-    "model", "told", "total told / seen", "mean absolute error", "root mean squared error", "correlation", "one purchase: there",
-    "one purchase: told", "one purchase: seen",
+    "model", "of", "total predicted / observed", "mean absolute error", "root mean squared error", "correlation", "one purchase: alive",
+    "one purchase: predicted", "one purchase: observed",
 ]  # fmt: skip
 
 
@@ -56,13 +56,13 @@ def rival(name: str, before: lifetime.Summary) -> tuple[np.ndarray, np.ndarray]:
     fitter = {"BG/NBD": lifetimes.BetaGeoFitter, "MBG/NBD": lifetimes.ModifiedBetaGeoFitter}[name](penalizer_coef=0.0)
     known = (before.repeats, before.last, before.age)
     fitter.fit(*known)
-    told = fitter.conditional_expected_number_of_purchases_up_to_time(WEEKS, *known)
-    return np.asarray(told), np.asarray(fitter.conditional_probability_alive(*known))
+    often = fitter.conditional_expected_number_of_purchases_up_to_time(WEEKS, *known)
+    return np.asarray(often), np.asarray(fitter.conditional_probability_alive(*known))
 
 
 def holdout(bought: pl.DataFrame) -> pl.DataFrame:
-    """model x what is told: total told over total seen, errors and correlation over customers; and of customers who bought once the share
-    said to be there, the purchases told and those seen.
+    """model x quantity: total predicted over total observed, errors and correlation over customers; and of customers who bought once the
+    mean probability of being still there, and what was predicted and observed.
     """
     before = summary(bought, MIDDLE)
     later = bought.filter(pl.col("day").is_between(day_number(MIDDLE), day_number(LAST) - 1)).group_by("user").agg(
@@ -72,20 +72,24 @@ def holdout(bought: pl.DataFrame) -> pl.DataFrame:
     model = lifetime.fit(before)
     pace, mean = before.repeats / np.maximum(before.age, 1.0) * WEEKS, np.nanmean(before.amount)
     pareto = (model.bought(before, WEEKS), model.spend(before, WEEKS))
-    told = {"Pareto/NBD and Gamma-Gamma": (*pareto, model.alive(before))}
+    predicted: dict[str, tuple[np.ndarray, np.ndarray, np.ndarray | None]] = {
+        "Pareto/NBD and Gamma-Gamma": (*pareto, model.alive(before))
+    }
     for name in ("BG/NBD", "MBG/NBD"):
         often, alive = rival(name, before)
-        told[name] = (often, often * model.amount(before), alive)
-    told["each as before"] = (pace, pace * np.where(before.repeats > 0, before.amount, mean), None)
-    told["the mean of all"] = (np.full(len(pace), pace.mean()), np.full(len(pace), pace.mean() * mean), None)
+        predicted[name] = (often, often * model.amount(before), alive)
+    predicted["each as before"] = (pace, pace * np.where(before.repeats > 0, before.amount, mean), None)
+    predicted["the mean of all"] = (np.full(len(pace), pace.mean()), np.full(len(pace), pace.mean() * mean), None)
     once, rows = before.repeats == 0, []
-    for name, (*pair, alive) in told.items():
+    for name, (*pair, alive) in predicted.items():
         for what, value in zip(("purchases", "spend"), pair, strict=True):
             seen = truth[what].to_numpy()
             together = float(np.corrcoef(value, seen)[0, 1]) if value.std() > 1e-9 else None
             errors = (np.abs(value - seen).mean(), ((value - seen) ** 2).mean() ** 0.5)
-            there = None if alive is None else alive[once].mean()
-            rows.append((name, what, value.sum() / seen.sum(), *errors, together, there, value[once].mean(), seen[once].mean()))
+            still_there = None if alive is None else alive[once].mean()
+            rows.append(
+                (name, what, value.sum() / seen.sum(), *errors, together, still_there, value[once].mean(), seen[once].mean())
+            )
     return pl.DataFrame(rows, schema=COLUMNS, orient="row")
 
 
@@ -96,7 +100,7 @@ def main() -> None:
     model = lifetime.fit(summary(bought, MIDDLE))
     for part in filter(None, (model.purchases, model.amounts)):
         console.print("  ".join(f"{name} {value:.4g}" for name, value in vars(part).items()))
-    console.print("| " + " | ".join(COLUMNS) + " |\n|" + "---|" * len(COLUMNS))
+    console.print("| " + " | ".join(COLUMNS) + " |\n|" + "---|" * len(COLUMNS), soft_wrap=True)
     for name, what, *figures in holdout(bought).iter_rows():
         console.print(
             f"| {name} | {what} | " + " | ".join("" if f is None else f"{f:.3f}" for f in figures) + " |", soft_wrap=True

@@ -141,22 +141,22 @@ def test_what_holds_for_any_customer(r, alpha, s, beta, repeats, share, age, uni
     ],
 )
 def test_numbers_at_the_edge_stay_numbers(model, c):
-    told = [
+    found = [
         model.log_likelihood(c),
         model.alive(c),
         model.purchases(c, 365.0),
         model.silent(c, 365.0),
         model.left_if_silent(c, 9.0),
     ]
-    assert np.isfinite(told).all() and 0 <= told[1][0] <= 1 and 0 <= told[3][0] <= 1
+    assert np.isfinite(found).all() and 0 <= found[1][0] <= 1 and 0 <= found[3][0] <= 1
 
 
 def test_who_never_bought_is_unknown():
     nobody = summarise(np.zeros(0, np.int64), np.zeros(0), np.zeros(0), users=2, end=7)
     model = fit(nobody)
     assert model == Lifetime(None, None)
-    told = (model.bought, model.spend, model.silent, model.left_if_silent)
-    assert np.isnan([model.alive(nobody), *(of(nobody, 7) for of in told)]).all()
+    ahead = (model.bought, model.spend, model.silent, model.left_if_silent)
+    assert np.isnan([model.alive(nobody), *(of(nobody, 7) for of in ahead)]).all()
 
 
 def bought(repeaters: int, amount: float) -> Summary:
@@ -206,7 +206,7 @@ def test_purchases_are_summarised_as_published():
 def test_the_models_beat_going_on_as_before_on_the_master_file():
     table = cdnow.holdout(cdnow.purchases(cdnow.folder() / "CDNOW_master.txt", user=0, columns=4))
     for what in ("purchases", "spend"):
-        errors = dict(table.filter(pl.col("told") == what).select("model", "mean absolute error").iter_rows())
+        errors = dict(table.filter(pl.col("of") == what).select("model", "mean absolute error").iter_rows())
         assert errors["Pareto/NBD and Gamma-Gamma"] < 0.85 * errors["each as before"] < errors["the mean of all"]
-    errors = dict(table.filter(pl.col("told") == "purchases").select("model", "root mean squared error").iter_rows())
+    errors = dict(table.filter(pl.col("of") == "purchases").select("model", "root mean squared error").iter_rows())
     assert errors["Pareto/NBD and Gamma-Gamma"] < min(errors["BG/NBD"], errors["MBG/NBD"])
