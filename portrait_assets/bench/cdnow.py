@@ -76,8 +76,8 @@ def holdout(bought: pl.DataFrame) -> pl.DataFrame:
         "Pareto/NBD and Gamma-Gamma": (*pareto, model.alive(before))
     }
     for name in ("BG/NBD", "MBG/NBD"):
-        often, alive = rival(name, before)
-        predicted[name] = (often, often * model.amount(before), alive)
+        often, still_there = rival(name, before)
+        predicted[name] = (often, often * model.amount(before), still_there)
     predicted["each as before"] = (pace, pace * np.where(before.repeats > 0, before.amount, mean), None)
     predicted["the mean of all"] = (np.full(len(pace), pace.mean()), np.full(len(pace), pace.mean() * mean), None)
     once, rows = before.repeats == 0, []
@@ -86,9 +86,9 @@ def holdout(bought: pl.DataFrame) -> pl.DataFrame:
             seen = truth[what].to_numpy()
             together = float(np.corrcoef(value, seen)[0, 1]) if value.std() > 1e-9 else None
             errors = (np.abs(value - seen).mean(), ((value - seen) ** 2).mean() ** 0.5)
-            still_there = None if alive is None else alive[once].mean()
+            mean_alive = None if alive is None else alive[once].mean()
             rows.append(
-                (name, what, value.sum() / seen.sum(), *errors, together, still_there, value[once].mean(), seen[once].mean())
+                (name, what, value.sum() / seen.sum(), *errors, together, mean_alive, value[once].mean(), seen[once].mean())
             )
     return pl.DataFrame(rows, schema=COLUMNS, orient="row")
 

@@ -181,7 +181,7 @@ def fit_purchases(c: Summary) -> PurchaseModel | None:
         return None
     unit = max(float(c.age.mean()), 1e-9)  # so that the search does not depend on the unit of time
     rows, count = np.unique(np.stack([c.repeats, c.last / unit, c.age / unit], axis=1), axis=0, return_counts=True)
-    alike = Summary(*rows.T, np.full(len(rows), np.nan))  # customers alike are asked once
+    alike = Summary(rows[:, 0], rows[:, 1], rows[:, 2], np.full(len(rows), np.nan))  # customers alike are asked once
     r, alpha, s, beta = search(lambda log: PurchaseModel(*np.exp(log)).log_likelihood(alike), np.zeros(4), count)
     return PurchaseModel(r, alpha * unit, s, beta * unit)
 
