@@ -13,7 +13,7 @@ from portrait_assets.home import Home, open_home
 from portrait_assets.kernels.ranking.context import NOWHERE, Context
 from portrait_assets.partitions import parse_date, partition_of
 from portrait_assets.reading import Export
-from portrait_assets.reading.words import printable
+from portrait_assets.reading.words import percent, printable
 from portrait_assets.serving.popular import listed, popular_items
 
 app = typer.Typer()
@@ -106,7 +106,7 @@ def _export(as_of: str | None, source: str | None) -> tuple[Home, Export]:
 def _table(title: str, rows: list[dict]) -> Table:
     table = Table(title=title, title_justify="left", box=None, pad_edge=False, show_header=False)
     for row in rows:
-        chance = "" if row["probability"] is None else f"{row['probability']:.0%}"
+        chance = "" if row["probability"] is None else percent(row["probability"])
         fallback = "popular, for want of anything personal: " if row["list"] == "popular" else ""
         name = row["item_name"] or row["category"] or ""
         texts = (str(row["rank"]), row["item_id"], name, chance, fallback + row["reason"])

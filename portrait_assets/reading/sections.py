@@ -341,8 +341,8 @@ def _item(item: Recommendation) -> Cell:
 
 
 def _likely(item: Recommendation) -> str:
-    """The chance of buying it within the horizon; the bare score where no model ranked."""
-    return f"{item.score:.3g}" if item.probability is None else f"{item.probability:.0%}"
+    """The chance of buying it within the horizon; nothing where no model ranked: a score is no chance."""
+    return "" if item.probability is None else percent(item.probability)
 
 
 def _sources(card: Card) -> list[Block]:

@@ -37,7 +37,7 @@ def test_each_list_is_told_best_first_and_names_its_generation():
 
 def test_people_see_chance_and_reason_and_nothing_that_moves_the_terminal():
     told = recommend("101", "--list", "blended", "--count", "1")
-    assert "25%" in told and "bought on 3" in told and "Gouda [young]" in told and "\x1b[31m" not in told
+    assert "25 %" in told and "bought on 3" in told and "Gouda [young]" in told and "\x1b[31m" not in told
     assert "nothing: the rules" in recommend("101", "--list", "discover")
 
 

@@ -96,8 +96,8 @@ PREDICTIONS = [
 ]  # fmt: skip
 
 
-def write_export(folder: Path, **manifest: Any) -> Path:
-    """Every file of the contract, and a manifest that describes them."""
+def write_export(folder: Path, chance: float | None = 0.25, **manifest: Any) -> Path:
+    """Every file of the contract, and a manifest that describes them. `chance` is that of each recommendation."""
     folder.mkdir(parents=True, exist_ok=True)
     tags = ["user_id", "tag_id", "value", "confidence", "kind", "evidence", "valid_from", "is_stale"]
     recommended = ["user_id", "rank", "item_id", "score", "reason", "item_name", "category", "list", "probability"]
@@ -107,7 +107,7 @@ def write_export(folder: Path, **manifest: Any) -> Path:
         "changes": pl.DataFrame(
             CHANGES, schema=["user_id", "event_date", "tag_id", "from_value", "to_value", "cause"], orient="row"
         ),
-        "recommendations": pl.DataFrame([(*row, "again", 0.25) for row in RECOMMENDATIONS], schema=recommended, orient="row"),
+        "recommendations": pl.DataFrame([(*row, "again", chance) for row in RECOMMENDATIONS], schema=recommended, orient="row"),
         "predictions": pl.DataFrame(PREDICTIONS, schema=["user_id", "target", "probability"], orient="row"),
         "lists": pl.DataFrame(
             [(*row[:1], "again", *row[1:4], 0.5, *row[4:]) for row in RECOMMENDATIONS],

@@ -12,6 +12,8 @@ from portrait_assets.errors import PortraitError
 from portrait_assets.reading import Export
 from portrait_assets.reading.card import Card, card
 from portrait_assets.reading.render import render
+from portrait_assets.reading.sections import sections
+from tests.reading.conftest import write_export
 
 
 @pytest.fixture
@@ -77,6 +79,15 @@ def test_likely_next_and_recommendations_are_in_order(export: Export):
     shown = card(export, "101")
     assert [(interest.name, interest.share) for interest in shown.likely_next] == [("MILK", 0.9), ("CHEESE", 0.7)]
     assert [item.rank for item in shown.recommendations] == list(range(1, 11))
+
+
+def test_a_score_is_never_shown_as_a_chance(export: Export, tmp_path: Path):
+    """Without a model, or of who bought nothing, there is a score and no chance: the cell is empty, as `portrait recommend` leaves it."""
+    without = write_export(tmp_path / "without", chance=None)
+    for folder, chances in ((export.folder, ["25 %"] * 8), (without, [""] * 8)):
+        listing = sections(card(Export.open(folder), "101"))["recommended"].blocks[0]
+        assert [column.title for column in listing.columns] == ["", "item", "chance", "because"]
+        assert [row[2].text for row in listing.rows] == chances
 
 
 def test_card_is_json_with_dates_as_text(export: Export):
