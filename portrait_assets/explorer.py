@@ -6,6 +6,7 @@ from typing import Any
 import uvicorn
 
 from portrait_assets.pages.frame import PAGES
+from portrait_assets.serving.access import LocalOnly
 from portrait_assets.settings import PROJECT_DIR
 
 NOTEBOOKS = PROJECT_DIR / "notebooks"
@@ -18,7 +19,7 @@ def application() -> Any:
     builder = marimo.create_asgi_app(quiet=True)
     for name, (address, _) in sorted(PAGES.items(), key=lambda page: -len(page[1][0])):
         builder = builder.with_app(path=address.rstrip("/") or "/", root=str(NOTEBOOKS / f"{name}.py"))
-    return builder.build()
+    return LocalOnly(builder.build())
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from typing import Any
 
 import duckdb
 import pyarrow as pa
+import pyarrow.compute as pc
 from duckdb.func import PythonUDFType
 
 from portrait_assets import columns as c
@@ -74,6 +75,14 @@ class Arithmetic:
     def close(self) -> None:
         self._con.close()
 
+    @property
+    def is_usable(self) -> bool:
+        """Whether the connection still answers: an error of DuckDB's own ends it."""
+        try:
+            return self._con.execute("select true").fetchall() == [(True,)]
+        except duckdb.Error:
+            return False
+
     def empty(self, name: str) -> pa.Table:
         """No rows of an input."""
         return self.schemas[name].empty_table()
@@ -114,10 +123,15 @@ class Cleaning(Arithmetic):
         self._prepare_reading(home)
         self._con.execute(f"prepare cleaning as {_cleaning(_constants(home))}")
 
-    def read(self, lines: list[str]) -> pa.Table:
-        """Lines of the log as rows of raw.events, by the very expressions that land a canonical file."""
+    def read(self, lines: list[str]) -> tuple[pa.Table, dict[int, str]]:
+        """Lines of the log as rows of raw.events, by the very expressions that land a canonical file; and of those that would not
+        land, their places in `lines` and why."""
         rows = pa.table({"line": lines, "row_number": range(1, len(lines) + 1)}, self.schemas["lines"])
-        return self._run("reading", {"lines": rows})
+        read = self._run("reading", {"lines": rows})
+        is_fine = pc.is_null(read["reason"])
+        refused = read.filter(pc.invert(is_fine))
+        reasons = {row["row_number"] - 1: row["reason"] for row in refused.to_pylist()}
+        return read.filter(is_fine).drop_columns(["reason"]), reasons
 
     def clean(self, raw_events: pa.Table, items: pa.Table) -> pa.Table:
         """Rows of raw.events as rows of clean.events, by user; `items` describes at least the items they name."""
@@ -150,7 +164,7 @@ class Cleaning(Arithmetic):
         )
         with row_wise(self._con):
             self._con.execute(
-                f"prepare reading as select {listed} from ({_bound(mapped, latest=FOREVER)}) where reason is null order by row_number"
+                f"prepare reading as select {listed}, reason from ({_bound(mapped, latest=FOREVER)}) order by row_number"
             )
 
 

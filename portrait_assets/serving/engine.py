@@ -67,7 +67,7 @@ class Engine:
 
     def __init__(self, home: Home, generation: Generation):
         self.generation = generation
-        self.pack = home.pack
+        self._home = home
         self.day = generation.last_day
         self.through: Position = (0, 0)  # where the log has the last event that was added
         self.portraits: dict[str, LivePortrait] = {}
@@ -75,6 +75,7 @@ class Engine:
             "what everybody bought is still being read, ask again in some seconds"  # or why there is none
         )
         self.unshown = 0  # events added and not yet in a portrait
+        self.failed: dict[str, str] = {}  # user -> why their events are not in their portrait
         self._lock = threading.Lock()  # guards the four below, and what they hold
         self._users: dict[str, LiveUser] = {}
         self._dirty: dict[str, None] = {}  # whose portrait lacks events, in order of need
@@ -95,17 +96,15 @@ class Engine:
         fresh = [entry for entry in entries if entry.line.key not in held[entry.line.user_id]]
         for start in range(0, len(fresh), EVENTS_AT_ONCE):
             some = fresh[start : start + EVENTS_AT_ONCE]
-            self.add(some, self.clean(some, cleaning))
+            raw, refused = cleaning.read([entry.line.text for entry in some])
+            for place, reason in refused.items():
+                logger.error("live event %d.%d will be in quarantine after the next refresh: %s", *some[place].position, reason)
+            self.add([entry for place, entry in enumerate(some) if place not in refused], self.clean(raw, cleaning))
         while self.turn() is not None:
             pass
 
-    def clean(self, logged: list[Logged], cleaning: Cleaning) -> pa.Table:
-        """The events as rows of clean.events, by user."""
-        raw = cleaning.read([entry.line.text for entry in logged])
-        if len(raw) != len(logged):
-            logger.error(
-                "%d live events will not land as they are; see the quarantine after the next refresh", len(logged) - len(raw)
-            )
+    def clean(self, raw: pa.Table, cleaning: Cleaning) -> pa.Table:
+        """Rows of raw.events as rows of clean.events, by user."""
         return cleaning.clean(raw, self.generation.described(sorted(set(raw["item_id"].to_pylist()) - {None})))
 
     def add(self, logged: list[Logged], events: pa.Table, acknowledged: float | None = None) -> None:
@@ -113,6 +112,8 @@ class Engine:
 
         `acknowledged` is when they were, by the monotonic clock, if how long they take is to be told.
         """
+        if not logged:
+            return
         by_user = ByUser(events)
         with self._lock:
             for entry in logged:
@@ -147,7 +148,7 @@ class Engine:
                 live = {user_id: self._take(user_id) for user_id in users}
                 day = self.day
             try:
-                self._portray(portraying, day, live)
+                portraying = self._portray_apart(portraying, day, live)
             finally:
                 with self._lock:
                     self._busy.difference_update(users)
@@ -155,7 +156,7 @@ class Engine:
         finally:
             self._idle.put(portraying)
         now = time.monotonic()
-        return [now - acknowledged for user in live.values() for acknowledged in user.unshown]
+        return [now - moment for user_id, user in live.items() if user_id not in self.failed for moment in user.unshown]
 
     def _next_users(self) -> list[str]:
         """Those who wait longest. A late event needs more of the past, so the two kinds take turns of their own."""
@@ -173,6 +174,27 @@ class Engine:
         taken = dataclasses.replace(user)
         user.unshown = []
         return taken
+
+    def _portray_apart(self, portraying: Portraying, day: date, live: dict[str, LiveUser]) -> Portraying:
+        """Portray all of `live` but those for whom that fails, who are entered in `failed`. Returns what goes on portraying."""
+        try:
+            self._portray(portraying, day, live)
+            for user_id in live:
+                self.failed.pop(user_id, None)
+            return portraying
+        except Exception as error:  # whatever it is, it must not stop the portraits of others
+            reason = str(error).partition("\n")[0]
+        if not portraying.is_usable:
+            portraying.close()
+            portraying = Portraying(self._home)
+        if len(live) > 1:
+            for user_id, user in live.items():
+                portraying = self._portray_apart(portraying, day, {user_id: user})
+        else:
+            [user_id] = live
+            self.failed[user_id] = reason
+            logger.error("the live portrait of user %r can't be made, the one before stays: %s", user_id, reason)
+        return portraying
 
     def _portray(self, portraying: Portraying, day: date, live: dict[str, LiveUser]) -> None:
         generation, users = self.generation, list(live)
@@ -222,7 +244,7 @@ class Engine:
         and the position through which the log's events of this user are in it."""
         # In this order: what was added before is waiting, having its turn, or portrayed.
         through = self.through
-        is_behind = user_id in self._dirty or user_id in self._busy
+        is_behind = user_id in self._dirty or user_id in self._busy or user_id in self.failed
         live, export = self.portraits.get(user_id), self.generation.export
         rows = {
             name: table.of(user_id).to_pylist()
@@ -233,11 +255,12 @@ class Engine:
             rows["changes"] += _changes(rows["tags"], live)
             rows |= {"portraits": [live.portrait], "tags": live.tags}
         as_of = as_of_of(live.day) if live else export.as_of
-        shown = card(UserExport(export.folder, export.manifest, as_of, rows), user_id, self.pack)
+        shown = card(UserExport(export.folder, export.manifest, as_of, rows), user_id, self._home.pack)
         shows = (live.through if live else (0, 0)) if is_behind else through
         return vars(shown) | {
-            "freshness": self._freshness(live),
-            "live": {"generation": self.generation.name, "through": f"{shows[0]}.{shows[1]}"},
+            "freshness": self._freshness(live, user_id in self.failed),
+            "live": {"generation": self.generation.name, "through": f"{shows[0]}.{shows[1]}"}
+            | ({"problem": self.failed[user_id]} if user_id in self.failed else {}),
         }
 
     def live_events(self, user_id: str) -> pa.Table | None:
@@ -254,14 +277,14 @@ class Engine:
         through = through if told["live"] or live_events is None else (0, 0)
         return told | {"through": f"{through[0]}.{through[1]}"}
 
-    def _freshness(self, live: LivePortrait | None) -> dict[str, dict[str, Any]]:
+    def _freshness(self, live: LivePortrait | None, has_failed: bool) -> dict[str, dict[str, Any]]:
         """Group of fields -> as of when, and whether something has happened or time has passed since that it does not show."""
         published = self.generation.last_day
         days = dict.fromkeys((*LIVE, "value"), live.day if live else published) | dict.fromkeys(MODELLED, published)
         stale = {group: day < self.day or (live is not None and group in MODELLED) for group, day in days.items()}
         if live and live.cuts_of != live.day.replace(day=1):
             stale["value"] = True  # measured by the cut points of an earlier month
-        return {group: {"as_of": str(as_of_of(day)), "stale": stale[group]} for group, day in days.items()}
+        return {group: {"as_of": str(as_of_of(day)), "stale": stale[group] or has_failed} for group, day in days.items()}
 
 
 def to_json(value: Any) -> str:

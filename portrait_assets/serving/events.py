@@ -4,54 +4,113 @@ A row that passes here lands as it is through the batch path: the log holds it a
 """
 
 import json
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from math import inf, isfinite, nan
 from typing import Annotated, Any, Literal
 from uuid import uuid4
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from portrait_assets.columns import EVENT_TYPES, LARGEST
 from portrait_assets.sources.compiling import LIVE_STREAM, key_of
+from portrait_assets.sources.values import SPACES
 
 CLOCK_GRACE = timedelta(seconds=60)  # a client's clock may be ahead of ours by as much
+NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)  # as a file of events writes one
+LONGEST_ID = 1_000
+PROBLEMS_NAMED = 5
+
+
+def _text(value: Any) -> str:
+    """A text that can be stored, as the batch path reads it: without the spaces around it."""
+    if not isinstance(value, str):
+        raise ValueError(f"{_shown(value)} is not a text")
+    if "\0" in value:
+        raise ValueError("holds a NUL character")
+    if any("\ud800" <= letter <= "\udfff" for letter in value):
+        raise ValueError(f"{_shown(value)} is not Unicode; send UTF-8, and no half of a surrogate pair")
+    return value.strip(SPACES)
+
+
+def _id(value: Any) -> str:
+    if isinstance(value, int) and not isinstance(value, bool):
+        value = str(value)
+    if not isinstance(value, str):
+        raise ValueError(f"{_shown(value)} is no id: an id is a text or a whole number")
+    if not (text := _text(value)):
+        raise ValueError("is empty")
+    if len(text) > LONGEST_ID:
+        raise ValueError(f"has {len(text):,} characters; an id has at most {LONGEST_ID:,}")
+    return text
 
 
 def _instant(value: Any) -> datetime:
+    example = "expected ISO 8601, for example 2026-01-31T12:00:00Z"
     if not isinstance(value, str):
-        raise ValueError("is not a text; expected ISO 8601, for example 2026-01-31T12:00:00Z")
+        raise ValueError(f"{_shown(value)} is not a text; {example}")
     try:
         moment = datetime.fromisoformat(value.strip())
-    except ValueError:
-        raise ValueError(f"'{value[:60]}' is not a time; expected ISO 8601, for example 2026-01-31T12:00:00Z") from None
-    moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+        moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise ValueError(f"{_shown(value)} is not a time; {example}") from None
     if moment.year < 1970:
         raise ValueError(f"{moment:%Y-%m-%d %H:%M:%S} is before 1970")
     return moment
 
 
-def _plain(value: str) -> str:
-    if "\0" in value:
-        raise ValueError("holds a NUL character")
-    return value
+def _number(value: Any) -> float:
+    is_number = NUMBER.fullmatch(value.strip(SPACES)) if isinstance(value, str) else isinstance(value, int | float)
+    try:
+        number = float(value) if is_number and not isinstance(value, bool) else nan
+    except OverflowError:  # a whole number of hundreds of digits
+        number = inf
+    if not isfinite(number):
+        raise ValueError(f"{_shown(value)} is not a number that can be kept")
+    return number
+
+
+def _shown(value: Any) -> str:
+    """What was sent, as far as a message has room for it."""
+    if isinstance(value, str):
+        return f"'{sendable(value[:60])}'"
+    if isinstance(value, float):
+        return f"{value:.15g}"
+    return json.dumps(value)[:60] if value is None or isinstance(value, bool | int) else "a list or object"
+
+
+def sendable(text: str) -> str:
+    """A text in characters that any answer can hold: halves of surrogate pairs are spelt out."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 Instant = Annotated[datetime, BeforeValidator(_instant)]
-Id = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_plain)]
-Quantity = Annotated[float, Field(ge=-LARGEST["quantity"], le=LARGEST["quantity"], allow_inf_nan=False)]
-Money = Annotated[float, Field(ge=-LARGEST["amount"], le=LARGEST["amount"], allow_inf_nan=False)]
-Rating = Annotated[float, Field(ge=-LARGEST["rating"], le=LARGEST["rating"], allow_inf_nan=False)]
+Id = Annotated[str, BeforeValidator(_id), Field(max_length=LONGEST_ID)]
+Kind = Annotated[Literal[EVENT_TYPES], BeforeValidator(_text)]  # type: ignore[valid-type]
+Text = Annotated[str, BeforeValidator(_text), Field(max_length=10_000)]
+Number = Annotated[float, BeforeValidator(_number)]
+Quantity = Annotated[Number, Field(ge=-LARGEST["quantity"], le=LARGEST["quantity"])]
+Money = Annotated[Number, Field(ge=-LARGEST["amount"], le=LARGEST["amount"])]
+Rating = Annotated[Number, Field(ge=-LARGEST["rating"], le=LARGEST["rating"])]
+
+
+@dataclass(frozen=True)
+class Unreadable:
+    """A row that is JSON and nothing that can be judged, and why."""
+
+    reason: str
 
 
 class Event(BaseModel):
     """One event. Times without an offset are UTC; money is in currency units, to the cent."""
 
-    model_config = ConfigDict(extra="forbid", str_strip_whitespace=True, coerce_numbers_to_str=True)
+    model_config = ConfigDict(extra="forbid")
 
     event_time: Instant = Field(description="when it happened, ISO 8601")
     user_id: Id = Field(description="who, as the source names them")
-    event_type: Literal[EVENT_TYPES] = Field(description="what happened")  # type: ignore[valid-type]
+    event_type: Kind = Field(description="what happened")
     event_id: Id | None = Field(
         None, description="names this event among its user's; repeat it when you retry. Without one, one is made"
     )
@@ -62,9 +121,7 @@ class Event(BaseModel):
     discount: Money | None = Field(None, description="price reductions the shop gave")
     coupon: Money | None = Field(None, description="reductions by coupon")
     rating: Rating | None = Field(None, description="stars or points of a review")
-    text: Annotated[str, Field(max_length=10_000), AfterValidator(_plain)] | None = Field(
-        None, description="search words or review text"
-    )
+    text: Text | None = Field(None, description="search words or review text")
     place_id: Id | None = Field(None, description="shop, branch or channel")
     campaign_id: Id | None = Field(None, description="campaign of a coupon or an exposure")
 
@@ -94,16 +151,23 @@ def judge(rows: Iterable[Any], now: datetime) -> tuple[list[Line], list[Rejectio
     """The rows that can be taken, as lines of the log, and those that can not. `now` (aware) is when we learnt them."""
     lines, rejections = [], []
     for number, row in enumerate(rows):
-        try:
-            event = Event.model_validate(row)
-        except ValidationError as error:
-            rejections.append(Rejection(number, _reason(error)))
-            continue
-        if reason := _broken_rule(event, now):
-            rejections.append(Rejection(number, reason))
+        judged = _judged(row, now)
+        if isinstance(judged, Line):
+            lines.append(judged)
         else:
-            lines.append(_line(event, now))
+            rejections.append(Rejection(number, judged))
     return lines, rejections
+
+
+def _judged(row: Any, now: datetime) -> Line | str:
+    """A row as a line of the log, or why it is none."""
+    if isinstance(row, Unreadable):
+        return row.reason
+    try:
+        event = Event.model_validate(row)
+    except ValidationError as error:
+        return _reason(error)
+    return _broken_rule(event, now) or _line(event, now)
 
 
 def _broken_rule(event: Event, now: datetime) -> str | None:
@@ -117,16 +181,25 @@ def _broken_rule(event: Event, now: datetime) -> str | None:
 
 
 def _reason(error: ValidationError) -> str:
-    told = []
-    for problem in error.errors(include_url=False):
-        field = ".".join(map(str, problem["loc"])) or "event"
-        message = str(problem.get("ctx", {}).get("error", problem["msg"]))
-        told.append(f"{field} is unknown" if problem["type"] == "extra_forbidden" else f"{field}: {message}")
-    return "; ".join(told)
+    problems = error.errors(include_url=False)
+    told = [_told(problem) for problem in problems[:PROBLEMS_NAMED]]
+    more = len(problems) - len(told)
+    return "; ".join(told) + (f"; and {more:,} more" if more else "")
+
+
+def _told(problem: Any) -> str:
+    if problem["type"] == "model_type":
+        return "the event is not a JSON object"
+    if problem["type"] == "string_unicode":
+        return "the event has a name that is not Unicode"
+    field = sendable(".".join(map(str, problem["loc"])))[:60] or "the event"
+    if problem["type"] == "extra_forbidden":
+        return f"{field} is unknown"
+    return f"{field}: {problem.get('ctx', {}).get('error', problem['msg'])}"
 
 
 def _line(event: Event, now: datetime) -> Line:
-    times = {"event_time": _text(event.event_time), "ingested_at": _text(now)}
+    times = {"event_time": _moment(event.event_time), "ingested_at": _moment(now)}
     return _as_line({"event_id": event.event_id or uuid4().hex, **event.model_dump(exclude_none=True), **times})
 
 
@@ -136,7 +209,7 @@ def _as_line(said: dict[str, Any]) -> Line:
     return Line(said["user_id"], date.fromisoformat(said["event_time"][:10]), key, text)
 
 
-def _text(moment: datetime) -> str:
+def _moment(moment: datetime) -> str:
     return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 

@@ -17,6 +17,7 @@ from portrait_assets.home import Home
 from portrait_assets.partitions import DAY, partition_of
 from portrait_assets.reading.export import FILES, Export
 from portrait_assets.serving.popular import popular_items
+from portrait_assets.sources.expressions import first_line
 from portrait_assets.state import DESCRIBED, EVENT_COLUMNS, STATE_FOLDER, STATE_FORMAT
 
 READ = tuple(name for name in FILES if name != "embeddings")
@@ -79,6 +80,13 @@ class Generation:
     @classmethod
     def load(cls, folder: Path, home: Home) -> "Generation":
         """The generation in `folder`; a PortraitError where it can not be served."""
+        try:
+            return cls._read(folder, home)
+        except duckdb.Error as error:
+            raise PortraitError(f"{folder}: {first_line(error)}; `portrait refresh` publishes it again") from None
+
+    @classmethod
+    def _read(cls, folder: Path, home: Home) -> "Generation":
         export = Export.open(folder)
         state = export.manifest.get("run", {}).get("state") or {}
         if state.get("format") != STATE_FORMAT:

@@ -25,7 +25,7 @@ class Segment:
 
     def lines(self) -> list[str]:
         """Its lines, without newlines."""
-        return self.path.read_bytes().decode("utf-8").split("\n")[:-1]
+        return self.path.read_bytes().decode("utf-8", "replace").split("\n")[:-1]
 
 
 class Log:

@@ -6,8 +6,8 @@ import bisect
 import logging
 import threading
 import time
-from collections import deque
-from collections.abc import Callable
+from collections import Counter, deque
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,13 +15,16 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from portrait_assets.errors import PortraitError
 from portrait_assets.home import Home
 from portrait_assets.serving.arithmetic import Cleaning
 from portrait_assets.serving.engine import WORKERS, Engine, Logged
 from portrait_assets.serving.events import Line, parse
 from portrait_assets.serving.generation import Generation
-from portrait_assets.serving.log import Log, Position
+from portrait_assets.serving.log import Log, Position, Segment
 from portrait_assets.serving.recommender import Recommender, Unready
 
 logger = logging.getLogger("portrait")
@@ -32,6 +35,7 @@ LOOK_SECONDS = 1.0
 MOST_WAITING = 20_000  # events not yet durable, or durable and not yet in the cards
 MOST_SINCE_GENERATION = 1_000_000  # events that the service keeps until a generation includes them
 LATENCIES_KEPT = 20_000
+PROBLEMS_TOLD = 10
 
 
 class Busy(Exception):
@@ -44,14 +48,16 @@ class Busy(Exception):
 
 @dataclass(frozen=True)
 class Receipt:
-    """What became of a batch: how many of its events are now durable, how many were before, and where the log has the last."""
+    """What became of a batch: how many of its events are now durable, how many were before, where the log has the last, and which
+    would not land in the batch path, by their places in the batch, and why: they were not taken."""
 
     accepted: int
     duplicates: int
     position: Position
+    refused: dict[int, str]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Waiting:
     """A batch that waits to be made durable, and who waits for it."""
 
@@ -72,6 +78,7 @@ class Service:
         self._since: list[Logged] = []  # all events that the generation does not include, in the log's order
         self._stopping = False
         self._failure: BaseException | None = None
+        self._unserved: str | None = None  # why a generation that was published later is not in service
         self._replayed_keys: dict[str, set[str]] = {}  # user -> keys that the log held at the start
         self._keys: dict[str, set[str]] = {}  # the writer's own: of users who sent something, all keys
         self.latencies: deque[float] = deque(maxlen=LATENCIES_KEPT)  # seconds from acknowledgement to the card
@@ -86,10 +93,9 @@ class Service:
         settings = self.home.settings
         used = [last for _, last in generation.segments]
         self.log = Log(settings.home_dir / "live", settings.landing_dir, used)
-        for segment in self.log.segments():
-            if not generation.includes(segment.number):
-                lines = map(parse, segment.lines())
-                self._since += [Logged((segment.number, number), line) for number, line in enumerate(lines, 1)]
+        self._since += [
+            entry for segment in self.log.segments() if not generation.includes(segment.number) for entry in _entries(segment)
+        ]
         for entry in self._since:
             self._replayed_keys.setdefault(entry.line.user_id, set()).add(entry.line.key)
         self._cleaning = Cleaning(self.home)
@@ -145,6 +151,14 @@ class Service:
         return not self._stopping
 
     @property
+    def problems(self) -> list[str]:
+        """What does not go as it should while events are taken: the generation that can't be served, users who can't be portrayed."""
+        failed = list(self.engine.failed.items())
+        said = [f"user {user_id!r} can not be portrayed: {reason}" for user_id, reason in failed[:PROBLEMS_TOLD]]
+        more = [f"{len(failed) - len(said):,} more users can not be portrayed"] if len(failed) > len(said) else []
+        return [*([self._unserved] if self._unserved else []), *said, *more]
+
+    @property
     def since_generation(self) -> int:
         """Events that the generation does not include."""
         return len(self._since)
@@ -182,16 +196,16 @@ class Service:
                 self.log.close_segment()
 
     def _commit(self, group: list[Waiting]) -> None:
-        fresh: list[Line] = []
-        counts = []
-        for waiting in group:
-            new = [line for line in waiting.lines if self._is_new(line)]
-            counts.append(len(new))
-            fresh += new
+        sent = [(waiting, place) for waiting in group for place in range(len(waiting.lines))]
+        lines = [line for waiting in group for line in waiting.lines]
+        raw, reasons = self._cleaning.read([line.text for line in lines])
+        places = [place for place, line in enumerate(lines) if place not in reasons and self._is_new(line)]
+        fresh = [lines[place] for place in places]
         if fresh:
-            first = (self.log.number, self.log.count + 1)
-            logged = [Logged((first[0], number), line) for number, line in enumerate(fresh, first[1])]
-            events = self.engine.clean(logged, self._cleaning)
+            number, last = self.log.number, self.log.count
+            logged = [Logged((number, place), line) for place, line in enumerate(fresh, last + 1)]
+            is_fresh = pc.is_in(raw["row_number"], pa.array([place + 1 for place in places]))
+            events = self.engine.clean(raw.filter(is_fresh), self._cleaning)
             try:
                 self.log.append([line.text for line in fresh])
             except OSError as error:
@@ -205,8 +219,11 @@ class Service:
             self._waiting_events -= sum(len(waiting.lines) for waiting in group)
             self._changed.notify_all()
         position = (self.log.number, self.log.count)
-        for waiting, count in zip(group, counts, strict=True):
-            waiting.receipt.set_result(Receipt(count, len(waiting.lines) - count, position))
+        counts = Counter(sent[place][0] for place in places)
+        for waiting in group:
+            refused = {sent[place][1]: reason for place, reason in reasons.items() if sent[place][0] is waiting}
+            duplicates = len(waiting.lines) - counts[waiting] - len(refused)
+            waiting.receipt.set_result(Receipt(counts[waiting], duplicates, position, refused))
 
     def _refuse(self, group: list[Waiting], fresh: list[Line], error: OSError) -> None:
         logger.error("%s can not be written: %s; free space or mend the disk", self.log.path, error.strerror)
@@ -256,9 +273,12 @@ class Service:
         try:
             generation = Generation.load(folder, self.home)
         except (PortraitError, OSError) as error:
-            logger.error("generation %s can not be served, the one before stays: %s", folder.name, error)
-            time.sleep(LOOK_SECONDS)
+            problem = f"generation {folder.name} can not be served, the one before stays: {error}"
+            if problem != self._unserved:
+                logger.error(problem)
+            self._unserved = problem
             return
+        self._unserved = None
         engine, cleaning = Engine(self.home, generation), Cleaning(self.home)
         with self._changed:
             entries = list(self._since)
@@ -311,9 +331,21 @@ class Service:
             "since_generation": self.since_generation,
             "live_users": len(engine.portraits),
             "live_lists": engine.recommender if isinstance(engine.recommender, str) else "ready",
+            "problems": self.problems,
             "visible_ms": {name: _quantile(ordered, share) for name, share in (("p50", 0.5), ("p99", 0.99))},
             "at": datetime.now(UTC).isoformat(timespec="milliseconds"),
         }
+
+
+def _entries(segment: Segment) -> Iterator[Logged]:
+    """The events of a closed segment. A line that is none, which this service has not written, is left to the batch path."""
+    for number, text in enumerate(segment.lines(), 1):
+        try:
+            line = parse(text)
+        except (ValueError, KeyError, TypeError, AttributeError):
+            logger.error("%s, line %d is no event of the live log: it is not shown", segment.path, number)
+            continue
+        yield Logged((segment.number, number), line)
 
 
 def _quantile(ordered: list[float], share: float) -> float | None:

@@ -15,8 +15,7 @@ from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
-
-import uvicorn
+from urllib.parse import quote
 
 from portrait_assets import columns as c
 from portrait_assets import sources
@@ -27,6 +26,7 @@ from portrait_assets.partitions import Window
 from portrait_assets.publishing import publish
 from portrait_assets.resources.warehouse import warehouse_of
 from portrait_assets.serving.app import create_app
+from portrait_assets.serving.connections import server
 from portrait_assets.serving.service import Service
 from portrait_assets.settings import Settings
 from tests.small_world import event, write_lines, write_mapping
@@ -106,10 +106,11 @@ class Client:
     def __init__(self, port: int):
         self.url = f"http://127.0.0.1:{port}"
 
-    def ask(self, path: str, body: Any = None) -> tuple[int, Any, dict[str, str]]:
-        """Status, JSON and headers of a GET, or of a POST of `body`."""
-        data = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(self.url + path, data=data, headers={"Content-Type": "application/json"})
+    def ask(self, path: str, body: Any = None, **headers: str) -> tuple[int, Any, dict[str, str]]:
+        """Status, JSON and headers of a GET, or of a POST of `body`, bytes as they are."""
+        data = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
+        said = {"Content-Type": "application/json"} | {name.replace("_", "-"): value for name, value in headers.items()}
+        request = urllib.request.Request(self.url + path, data=data, headers=said)
         try:
             with urllib.request.urlopen(request, timeout=30) as answer:
                 return answer.status, json.load(answer), dict(answer.headers)
@@ -125,7 +126,7 @@ class Client:
         """The card, once it shows the log through a position."""
         deadline = time.monotonic() + 20
         while True:
-            status, card, _ = self.ask(f"/users/{user_id}/card")
+            status, card, _ = self.ask(f"/users/{quote(user_id, safe='')}/card")
             if through is None or (status == 200 and place(card["live"]["through"]) >= place(through)):
                 assert status == 200, card
                 return card
@@ -186,17 +187,18 @@ class Process:
 def serving(service: Service) -> Iterator[Client]:
     """The service in this process, over HTTP."""
     service.start()
-    port = free_port()
-    server = uvicorn.Server(uvicorn.Config(create_app(service), host="127.0.0.1", port=port, log_level="warning"))
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    while not server.started:
-        time.sleep(0.01)
-    try:
-        yield Client(port)
-    finally:
-        server.should_exit = True
-        thread.join()
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        running = server(create_app(service))
+        thread = threading.Thread(target=running.run, kwargs={"sockets": [listening]})
+        thread.start()
+        while not running.started:
+            time.sleep(0.01)
+        try:
+            yield Client(listening.getsockname()[1])
+        finally:
+            running.should_exit = True
+            thread.join()
 
 
 def free_port() -> int:

@@ -22,15 +22,15 @@ NOW = datetime(2024, 3, 12, 12, tzinfo=UTC)
     [
         (live(1, "ann", "2024-03-12T13:00:00Z"), "is an event from the future"),
         (live(1, "ann", "31/02/2024"), "event_time: '31/02/2024' is not a time; expected ISO 8601"),
-        (live(1, "ann", 1710244800), "event_time: is not a text"),
+        (live(1, "ann", 1710244800), "event_time: 1710244800 is not a text"),
         (live(1, "ann", "1969-12-31T23:59:59Z"), "is before 1970"),
         (live(1, "ann", "2024-03-12", "vew"), "event_type: Input should be 'view'"),
-        (live(1, " ", "2024-03-12"), "user_id: String should have at least 1 character"),
+        (live(1, " ", "2024-03-12"), "user_id: is empty"),
         (live(1, "ann", "2024-03-12", amount=-1), "amount -1.0 is negative; only a return may be"),
-        (live(1, "ann", "2024-03-12", amount=1e300), "amount: Input should be less than"),
+        (live(1, "ann", "2024-03-12", amount=1e300), "amount: Input should be less than or equal to 1000000000"),
         (live(1, "ann", "2024-03-12", colour="red"), "colour is unknown"),
         (live(1, "a\0b", "2024-03-12"), "user_id: holds a NUL character"),
-        ("ann", "event: Input should be a valid dictionary"),
+        ("ann", "the event is not a JSON object"),
     ],
 )
 def test_a_row_that_cannot_be_taken_is_told_why(row: object, reason: str):

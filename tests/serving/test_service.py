@@ -5,19 +5,13 @@ import threading
 import time
 from collections.abc import Iterator
 from http.client import HTTPException
-from pathlib import Path
 
 import pytest
 
 from portrait_assets.serving import log as log_module
 from portrait_assets.serving import service as service_module
 from portrait_assets.serving.service import Service
-from tests.serving.shop import Client, Process, Shop, live, serving, small_shop
-
-
-@pytest.fixture
-def shop(tmp_path: Path) -> Shop:
-    return small_shop(tmp_path)
+from tests.serving.shop import Client, Process, Shop, live, serving
 
 
 @pytest.fixture
