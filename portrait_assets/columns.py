@@ -21,7 +21,10 @@ LARGEST = {
 
 EVENT_BODY = (
     Column("event_time", "timestamp", "when it happened, UTC"),
-    Column("local_time", "timestamp", "the same instant on the source's wall clock: hour of day and weekday come from it"),
+    Column(
+        "local_time", "timestamp", "the same instant on the source's wall clock: date, weekday and hour of day come from it"
+    ),
+    Column("has_time", "boolean", "false where the source gives a date without an hour: local midnight stands for it"),
     Column("user_id", "varchar", "who, as the source names them"),
     Column("event_type", "varchar", "one of " + ", ".join(EVENT_TYPES)),
     Column("item_id", "varchar", "the item concerned, as the source names it; null where none is"),
@@ -183,7 +186,7 @@ CLEAN_EVENTS = Table(
     (
         Column("event_date", "date", "UTC day of event_time: the partition"),
         Column("event_time", "timestamp", "when it happened, UTC"),
-        Column("local_hour", "utinyint", "hour of day on the source's wall clock, 0-23"),
+        Column("local_hour", "utinyint", "hour of day on the source's wall clock, 0-23; null for a date without an hour"),
         Column("local_weekday", "utinyint", "weekday on the source's wall clock, 1 is Monday, 7 is Sunday"),
         Column("user_id", "varchar", "the person"),
         Column("event_type", "varchar", "one of " + ", ".join(EVENT_TYPES)),
@@ -219,7 +222,7 @@ FEATURES_VISIT = Table(
         Column("user_id", "varchar", "the person"),
         Column("visit_id", "varchar", "basket, order or session; a visit over midnight is one row a day"),
         Column("visit_time", "timestamp", "first event of the visit on this day, UTC"),
-        Column("local_hour", "utinyint", "wall-clock hour of the first event"),
+        Column("local_hour", "utinyint", "wall-clock hour of the first event that has one; null where none has"),
         Column("local_weekday", "utinyint", "wall-clock weekday of the first event, 1 is Monday"),
         Column("line_count", "bigint", "events in the visit"),
         Column("spend_cents", "bigint", "paid for purchases, cents"),
@@ -236,7 +239,9 @@ FEATURES_VISIT = Table(
 # The additive integer measures of a user's day. `user_day` holds them per day, `user_state` their running totals.
 DAY_MEASURES = (
     Column("active_days", "bigint", "1: the user did something this day (exposures alone do not count)"),
-    Column("visits", "bigint", "distinct visits (exposures alone do not make one)"),
+    Column(
+        "visits", "bigint", "distinct visits: baskets, orders or sessions with a shopping act (a review or a return makes none)"
+    ),
     Column("views", "bigint", "view events"),
     Column("searches", "bigint", "search events"),
     Column("carts", "bigint", "cart events"),
@@ -486,10 +491,12 @@ PORTRAITS_SNAPSHOTS = Table(
         ),
         Column("spend_per_visit_cents", "double", "behaviour: cents a visit"),
         Column("purchases_per_visit", "double", "behaviour: purchase lines a visit"),
-        Column("night_share", "double", "behaviour: share of visits beginning at wall-clock hour 0-5"),
-        Column("morning_share", "double", "behaviour: share of visits beginning at wall-clock hour 6-11"),
-        Column("afternoon_share", "double", "behaviour: share of visits beginning at wall-clock hour 12-17"),
-        Column("evening_share", "double", "behaviour: share of visits beginning at wall-clock hour 18-23"),
+        Column("night_share", "double", "behaviour: of the visits whose hour is known, the share beginning at 0-5 o'clock"),
+        Column("morning_share", "double", "behaviour: of the visits whose hour is known, the share beginning at 6-11 o'clock"),
+        Column(
+            "afternoon_share", "double", "behaviour: of the visits whose hour is known, the share beginning at 12-17 o'clock"
+        ),
+        Column("evening_share", "double", "behaviour: of the visits whose hour is known, the share beginning at 18-23 o'clock"),
         Column("weekend_share", "double", "behaviour: share of visits beginning on Saturday or Sunday"),
         Column("discounted_share", "double", "behaviour: share of purchase lines with a reduction"),
         Column("coupon_share", "double", "behaviour: share of purchase lines paid in part by coupon"),

@@ -41,6 +41,7 @@ BUSY = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
 POSTED = (
     pl.col("event_key").alias("event_id"),
     pl.col("event_time").dt.strftime("%Y-%m-%dT%H:%M:%S.%6fZ"),
+    pl.when(~pl.col("has_time")).then(False).alias("has_time"),
     "user_id", "event_type", "item_id", "session_id",
     (pl.col("quantity_milli") / 1000).alias("quantity"),
     (pl.col("amount_cents") / 100).alias("amount"),

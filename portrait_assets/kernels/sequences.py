@@ -132,7 +132,9 @@ def visit_numbers(visits: pl.DataFrame) -> np.ndarray:
         .to_numpy()
     )
     money = [np.log1p(np.maximum(s.fill_null(0).to_numpy(), 0) / 100) for s in (spend, discount, coupon)]
-    hour = visits["local_hour"].cast(pl.Float64).fill_null(0).to_numpy() * (2 * np.pi / 24)
+    hour = visits["local_hour"].cast(pl.Float64).to_numpy() * (
+        2 * np.pi / 24
+    )  # NaN where unknown: no place on the clock, 0 and 0
     weekday = visits["local_weekday"].cast(pl.Float64).fill_null(0).to_numpy() * (2 * np.pi / 7)
     count = np.log1p(lines.fill_null(0).to_numpy())
     calendar = [np.sin(hour), np.cos(hour), np.sin(weekday), np.cos(weekday)]

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -19,6 +20,12 @@ from portrait_assets.packs.taxonomy import Taxonomy, parse_taxonomy
 PACKS_DIR = Path(__file__).parent
 
 
+def _known(types: Iterable[str]) -> tuple[str, ...]:
+    if unknown := sorted(set(types) - set(EVENT_TYPES)):
+        raise ValueError(f"{unknown[0]} is not an event type; known are {', '.join(EVENT_TYPES)}")
+    return tuple(types)
+
+
 class Outliers(Declared):
     """What one plausible line may hold at most."""
 
@@ -30,6 +37,17 @@ class Interests(Declared):
     """How attention fades."""
 
     half_life_days: float = Field(gt=0, description="days after which an event's attention counts half")
+
+
+class Visits(Declared):
+    """What makes a visit."""
+
+    types: tuple[str, ...] = Field(min_length=1, description="event types")
+
+    @field_validator("types")
+    @classmethod
+    def _known_types(cls, types: tuple[str, ...]) -> tuple[str, ...]:
+        return _known(types)
 
 
 class Attributes(Declared):
@@ -44,6 +62,7 @@ class PackFile(Declared):
     name: str
     title: str
     attention: dict[str, Annotated[int, Field(ge=0)]]
+    visits: Visits
     outliers: Outliers
     interests: Interests
     attributes: Attributes
@@ -51,8 +70,7 @@ class PackFile(Declared):
     @field_validator("attention")
     @classmethod
     def _known_types(cls, attention: dict[str, int]) -> dict[str, int]:
-        if unknown := sorted(set(attention) - set(EVENT_TYPES)):
-            raise ValueError(f"{unknown[0]} is not an event type; known are {', '.join(EVENT_TYPES)}")
+        _known(attention)
         return attention
 
 
@@ -64,6 +82,7 @@ class Pack:
     title: str
     version: str
     attention: tuple[tuple[str, int], ...]
+    visits: Visits
     outliers: Outliers
     interests: Interests
     attributes: Attributes
@@ -84,6 +103,7 @@ class Pack:
             "outlier_amount_cents": round(self.outliers.amount * 100),
             "point_types": [event_type for event_type, _ in self.attention],
             "point_values": [points for _, points in self.attention],
+            "visit_types": list(self.visits.types),
             "half_life_days": self.interests.half_life_days,
             "min_probability": self.attributes.min_probability,
         }
@@ -125,6 +145,7 @@ def read_pack(folder: Path) -> Pack:
         title=file.title,
         version=hashlib.sha256(content.encode()).hexdigest()[:12],
         attention=tuple(sorted(file.attention.items())),
+        visits=file.visits,
         outliers=file.outliers,
         interests=file.interests,
         attributes=file.attributes,

@@ -109,6 +109,7 @@ class Event(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     event_time: Instant = Field(description="when it happened, ISO 8601")
+    has_time: bool | None = Field(None, description="false where only the date is known: then nothing is made of the hour")
     user_id: Id = Field(description="who, as the source names them")
     event_type: Kind = Field(description="what happened")
     event_id: Id | None = Field(

@@ -15,6 +15,7 @@ from portrait_assets.sources.planning import Work, work_of
 from portrait_assets.sources.readers import ROW
 
 EXAMPLES = 3
+MIDNIGHTS = 10  # events that are all at midnight are no chance
 UNITS = {"amount": " cents", "discount": " cents", "coupon": " cents", "quantity": " thousandths"}
 
 
@@ -164,6 +165,12 @@ def _warnings(con: duckdb.DuckDBPyConnection, work: Work, batch: Batch) -> list[
     ).fetchall()
     if ambiguous:
         found.append(f"{ambiguous} keys are told with different content, of which only the last counts; is the key complete?")
+    [(midnights, others)] = con.execute(
+        "select count(*) filter (where has_time and local_time::time = time '00:00'), count(*) from raw.events where batch_id = $batch",
+        {"batch": batch.batch_id},
+    ).fetchall()
+    if midnights == others >= MIDNIGHTS:
+        found.append('every event is at midnight; if these are dates without an hour, write event_time = "…::date"')
     first, last = work.source.start, work.source.end
     if (first and batch.first_date and batch.first_date < first) or (last and batch.last_date and batch.last_date > last):
         found.append(f"events from {batch.first_date} to {batch.last_date} lie outside the declared start and end")

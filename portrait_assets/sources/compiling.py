@@ -16,7 +16,7 @@ from portrait_assets.sources.expressions import literal, quoted
 from portrait_assets.sources.mapping import EventStream, Source, Stream
 from portrait_assets.sources.readers import PROBLEM, ROW
 from portrait_assets.sources.relation import TYPED, Relation, Staged, joined_text
-from portrait_assets.sources.values import SCALES, TIMES, Marks, Value, canonical
+from portrait_assets.sources.values import SCALES, TIMES, WALL_CLOCK, Marks, Value, canonical, timed
 
 AMOUNTS = {
     "quantity": "quantity_milli", "amount": "amount_cents", "discount": "discount_cents", "coupon": "coupon_cents",
@@ -24,6 +24,7 @@ AMOUNTS = {
 REQUIRED = ("event_time", "user_id", "event_type")
 CANONICAL_STREAM = "canonical"
 LIVE_STREAM = "live"  # the live service's events, in keys
+HAS_HOUR = "__has_hour"  # whether what an event's time was read from has an hour
 CANNOT_FAIL = re.compile(r"""\w+(\.\w+)*|"[^"]+"|'[^']*'""")
 
 
@@ -58,7 +59,7 @@ def compiled(con: duckdb.DuckDBPyConnection, source: Source, stream: Stream, sta
     relation = Relation.of(con, place, clock, stream, staged)
     fields = _fields(relation, stream)
     reads = {name: relation.use(name, sql) for name, sql in fields.items()}
-    values = _values(relation, fields, clock)
+    values = _values(relation, fields, clock, source.time_zone)
     judged = f"with read as (\n{_read(relation, stream, fields)}\n)\n{_judged(values)}\nfrom read"
     final = _events(source, stream, fields) if isinstance(stream, EventStream) else _descriptions(stream)
     return Compiled(
@@ -74,18 +75,31 @@ def _fields(relation: Relation, stream: Stream) -> dict[str, str]:
     return fields | keys | rules | ({"where": stream.where} if stream.where else {})
 
 
-def _values(relation: Relation, fields: Mapping[str, str], clock: str) -> dict[str, Value]:
-    """The canonical value of each field, with what is wrong with it, over the columns of `read`."""
+def _values(relation: Relation, fields: Mapping[str, str], clock: str, zone: str) -> dict[str, Value]:
+    """The canonical value of each field, with what is wrong with it, over the columns of `read`. Times without an offset are on `clock`;
+    a date without an hour is a day of the source's `zone`."""
     marks = Marks(relation.base.table.decimal, relation.base.table.thousands)
-    values = {}
+    types = {name: relation.type_of(name, sql, _tried(name, sql)) for name, sql in fields.items()}
+    values, has_time = {}, _has_time(types)
     for name, sql in fields.items():
-        type_ = relation.type_of(name, sql, _tried(name, sql))
         value = Value(quoted(name))
         if not _is_condition(name):
-            value = canonical(name, quoted(name), type_, marks, clock, relation.place)
+            here = literal(clock)
+            if name == "event_time" and clock != zone:
+                here = f"case when {has_time} then {here} else {literal(zone)} end"
+            value = canonical(name, quoted(name), types[name], marks, here, relation.place)
         failed = f"case when {quoted('failed ' + name)} then {literal(f'{name} can not be computed: {sql}')} end"
         values[name] = value if CANNOT_FAIL.fullmatch(sql) else Value(value.sql, joined_text([failed, value.problem]))
+    if "event_time" in fields:
+        given = values.get("has_time", Value("null"))
+        values["has_time"] = Value(f"coalesce({given.sql}, {has_time})", given.problem)
     return values
+
+
+def _has_time(types: Mapping[str, str]) -> str:
+    """SQL over the columns of `read` of whether an event's time has an hour."""
+    type_ = types.get("event_time", "")
+    return quoted(HAS_HOUR) if WALL_CLOCK.fullmatch(type_) and type_ != "DATE" else timed(type_, quoted("event_time"))
 
 
 def _tried(name: str, sql: str, after: str = "") -> str:
@@ -104,6 +118,8 @@ def _read(relation: Relation, stream: Stream, fields: Mapping[str, str]) -> str:
     for name, sql in fields.items():
         if not CANNOT_FAIL.fullmatch(sql):
             columns.append(f"{_tried(name, sql, ' is null')} is null as {quoted('failed ' + name)}")
+    if "event_time" in fields:
+        columns.append(f"{relation.has_time('event_time', fields['event_time'])} as {HAS_HOUR}")
     looked_up = [f"{quoted(name)}.{TYPED}" for name in relation.lookups]
     typed = joined_text([f"{quoted(relation.base.name)}.{TYPED}", *looked_up])
     rows = f"select {ROW}, {PROBLEM}, {typed} as {TYPED},\n" + ",\n".join(columns) + f"\nfrom {relation.rows}"
@@ -129,6 +145,7 @@ def _events(source: Source, stream: EventStream, given: Mapping[str, str]) -> st
             columns[stored] = f"case when event_type = 'return' then abs({quoted(name)}) else {quoted(name)} end"
     columns["event_time"] = _utc("event_time")
     columns["local_time"] = f"try(event_time at time zone {literal(source.time_zone)})"  # fails for years that are rejected
+    columns["has_time"] = "has_time"
     columns["declared_key"] = _key(stream)
     columns["event_version"] = "coalesce(version, 0)" if "version" in given else "0::bigint"
     columns["is_deletion"] = "coalesce(is_deletion, false)" if "is_deletion" in given else "false"

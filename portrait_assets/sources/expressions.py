@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 import duckdb
 
@@ -27,14 +28,39 @@ def named(name: str, known: Iterable[str]) -> str | None:
 
 def references(con: duckdb.DuckDBPyConnection, expression: str, where: str) -> list[tuple[str, ...]]:
     """Dotted column names, in order, that one row-wise SQL expression reads; anything else than that is a PortraitError."""
-    [(answer,)] = con.execute("select json_serialize_sql('select ' || $expression)", {"expression": expression}).fetchall()
-    tree = json.loads(answer)
+    tree = _parsed(con, expression)
     if tree["error"]:
         raise PortraitError(f"{where}: `{expression}` is not SQL: {tree['error_message']}")
     nodes = [statement["node"] for statement in tree["statements"]]
     if len(nodes) != 1 or len(nodes[0]["select_list"]) != 1 or nodes[0]["from_table"]["type"] != "EMPTY":
         raise PortraitError(f"{where}: `{expression}` is not one SQL expression")
     return list(dict.fromkeys(_column_names(nodes[0]["select_list"][0], where, expression)))
+
+
+def strptime_formats(con: duckdb.DuckDBPyConnection, expression: str) -> list[str]:
+    """The formats of an expression that is one call of strptime; none where it is anything else."""
+    node = _parsed(con, expression)["statements"][0]["node"]["select_list"][0]
+    while node["class"] == "CAST":
+        node = node["child"]
+    if node["class"] != "FUNCTION" or node["function_name"] not in ("strptime", "try_strptime"):
+        return []
+    return [text for text in _texts(node["arguments"][1]) if "%" in text]
+
+
+def _parsed(con: duckdb.DuckDBPyConnection, expression: str) -> dict[str, Any]:
+    [(answer,)] = con.execute("select json_serialize_sql('select ' || $expression)", {"expression": expression}).fetchall()
+    return dict(json.loads(answer))
+
+
+def _texts(node: object) -> Iterator[str]:
+    """The string constants below a node."""
+    if isinstance(node, list):
+        for child in node:
+            yield from _texts(child)
+    if isinstance(node, dict):
+        if node.get("kind") == "STRING":
+            yield node["text"]
+        yield from _texts(list(node.values()))
 
 
 def _column_names(node: object, where: str, expression: str, bound: frozenset[str] = frozenset()) -> Iterator[tuple[str, ...]]:

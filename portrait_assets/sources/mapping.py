@@ -123,6 +123,9 @@ class EventStream(Stream):
     version: Sql | None = Field(None, description="whole number; the newest version of a key wins")
     is_deletion: Sql | None = Field(None, description="true where the row takes the event of its key back")
     ingested_at: Sql | None = Field(None, description="when the source learnt it")
+    has_time: Sql | None = Field(
+        None, description="false where event_time is a date without an hour; by default known from how the time is written"
+    )
 
     @model_validator(mode="after")
     def _key_or_distinct(self) -> "EventStream":

@@ -11,13 +11,14 @@ import duckdb
 
 from portrait_assets.columns import EVENT_TYPES
 from portrait_assets.errors import PortraitError
-from portrait_assets.sources.expressions import ROW_WISE, first_line, literal, named, quoted, references
+from portrait_assets.sources.expressions import ROW_WISE, first_line, literal, named, quoted, references, strptime_formats
 from portrait_assets.sources.mapping import Lookup, SourceTable, Stream
 from portrait_assets.sources.readers import LINE, OWN, PROBLEM, ROW
-from portrait_assets.sources.values import Marks, Value, as_text, is_text, rounded, typed
+from portrait_assets.sources.values import HOUR, Marks, Value, as_text, is_text, rounded, timed, typed
 from portrait_assets.words_near import nearest
 
 TYPED = "__typed"  # what is wrong with the typed columns that the stream uses
+TIMED = "__timed "  # begins the name of a column that says whether a time was written with an hour
 
 
 @dataclass(frozen=True)
@@ -52,12 +53,14 @@ class Staged:
         formats = next((formats for name, formats in self.table.times.items() if name.lower() == column.lower()), None)
         if formats is not None or named(column, self.table.numbers):
             return typed(column, sql, kind, formats, marks, clock)
-        return Value(sql)
+        return Value(sql, has_time=timed(kind))
 
     def select(self, clock: str, used: set[str]) -> str:
         """The rows with typed columns, and in `__typed` what is wrong with the `used` ones."""
         values = {column: self.value(column, clock) for column in self.types}
         listed = "".join(f", {value.sql} as {quoted(column)}" for column, value in values.items())
+        varied = {column: value.has_time for column, value in values.items() if column in used and varies(value.has_time)}
+        listed += "".join(f", {sql} as {quoted(TIMED + column)}" for column, sql in varied.items())
         problems = joined_text(values[column].problem for column in self.types if column in used)
         return f"select {ROW}, {PROBLEM}, {LINE}, {problems} as {TYPED}{listed} from {self.relation}"
 
@@ -65,6 +68,11 @@ class Staged:
 def _joined_by(name: str, sql: str, type_: str) -> Value:
     """What rows are joined by, of either side: text as it is, and a number as the text that it is in any other type."""
     return Value(f"cast({sql} as varchar)" if is_text(type_) else as_text(sql, type_), rounded(name, sql, type_))
+
+
+def varies(has_time: str) -> bool:
+    """Whether some values of a column have an hour and others may not."""
+    return has_time not in ("true", "false")
 
 
 def joined_text(problems: object) -> str:
@@ -128,6 +136,27 @@ class Relation:
             advice = self._advice(field_, sql, str(error))
             raise PortraitError(f"{self.place}, {field_}: `{sql}` can't be used: {first_line(error)}; {advice}") from None
         return type_
+
+    def has_time(self, field_: str, sql: str) -> str:
+        """SQL over the rows of whether the time that an expression gives has an hour: any of what it reads has one."""
+        if formats := strptime_formats(self.con, sql):
+            return str(any(HOUR.search(pattern) for pattern in formats)).lower()
+        read = [self._has_time_of(lookup, column) for lookup, column in self.use(field_, sql)]
+        if not read or "true" in read:
+            return "true"
+        return " or ".join(f"coalesce({one}, false)" for one in dict.fromkeys(read) if varies(one)) or "false"
+
+    def _has_time_of(self, lookup: str, column: str) -> str:
+        if not lookup:
+            told = self.base.value(column, self.clock).has_time
+            return quoted(TIMED + column) if varies(told) else told
+        declared, staged = self.lookups[lookup]
+        if declared.summary:
+            rows = Relation(self.con, self.place, self.clock, staged, {})
+            told = rows.has_time(column, rows.resolved(declared.summary[column]))
+            return "true" if varies(told) else told
+        told = staged.value(column, self.clock).has_time
+        return f"{quoted(lookup)}.{quoted(TIMED + column)}" if varies(told) else told
 
     @property
     def rows(self) -> str:
@@ -214,6 +243,8 @@ class Relation:
         wanted = {column: lookup.summary.get(column, quoted(column)) for column in used}
         for column, sql in {**wanted, "where": lookup.where or "true"}.items():
             rows.type_of(column, sql)
+        if not lookup.summary:
+            wanted |= {TIMED + c: quoted(TIMED + c) for c in used if varies(staged.value(c, self.clock).has_time)}
         fields = "".join(f", {quoted(column)} := ({sql}\n)" for column, sql in sorted(wanted.items()))
         problem = f"min({TYPED})" if lookup.summary else TYPED
         ids = [_joined_by(key, quoted(key), rows.type_of(key, quoted(key))) for key in keys]

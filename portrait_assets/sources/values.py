@@ -10,6 +10,7 @@ from portrait_assets.sources.expressions import literal
 WHOLE = re.compile(r"U?(TINY|SMALL|BIG|HUGE)INT|U?INTEGER")
 NUMERIC = re.compile(rf"{WHOLE.pattern}|DECIMAL.*|DOUBLE|FLOAT")
 WALL_CLOCK = re.compile(r"DATE|TIMESTAMP(_S|_MS|_NS)?")
+HOUR = re.compile(r"%-?[HIcXsz]")  # what names an hour in a strptime format
 OFFSET = r":\d{2}(\.\d+)?\s*(Z|z|UTC|GMT|[+-]\d{2}(:?\d{2})?)$"
 ISO = "iso"
 
@@ -39,10 +40,12 @@ class Marks:
 
 @dataclass(frozen=True)
 class Value:
-    """SQL of a canonical value, and SQL of what is wrong with what it came from: text, or null where nothing is."""
+    """SQL of a canonical value, SQL of what is wrong with what it came from (text, or null where nothing is), and SQL of
+    whether a time came with an hour."""
 
     sql: str
     problem: str = "null"
+    has_time: str = "true"
 
 
 def is_text(type_: str) -> bool:
@@ -52,13 +55,13 @@ def is_text(type_: str) -> bool:
 def canonical(column: str, sql: str, type_: str, marks: Marks, clock: str, place: str) -> Value:
     """The value of one canonical column from `sql` of a DuckDB type; instants are timestamptz, scaled numbers bigint.
 
-    `clock` is the zone of times without an offset. A type that can't become the column's is a PortraitError at `place`.
+    `clock` is SQL of the zone of times without an offset. A type that can't become the column's is a PortraitError at `place`.
     """
     if column in TIMES:
         return _instant(column, sql, type_, clock, place)
     if column in SCALES:
         return _number(column, sql, type_, marks, SCALES[column], place)
-    if column == "is_deletion":
+    if column in ("is_deletion", "has_time"):
         flag = f"try_cast({sql} as boolean)"
         return Value(flag, _unless(f"{sql} is null or {flag} is not null", column, sql, "true or false"))
     return identifier(column, sql, type_) if column in IDS or column.startswith("key ") else Value(as_text(sql, type_))
@@ -101,10 +104,31 @@ def as_text(sql: str, type_: str) -> str:
 def typed(column: str, sql: str, type_: str, formats: tuple[str, ...] | None, marks: Marks, clock: str) -> Value:
     """A source column declared as a time (with `formats`) or as a number (without), ready to calculate with."""
     if not is_text(type_):
-        return Value(f"case when not isnan({sql}) then {sql} end" if type_ in ("DOUBLE", "FLOAT") else sql)
+        return Value(
+            f"case when not isnan({sql}) then {sql} end" if type_ in ("DOUBLE", "FLOAT") else sql, has_time=timed(type_)
+        )
     value = parsed_number(sql, marks) if formats is None else parsed_time(sql, formats, clock)
     expected = "a number" + _written(marks) if formats is None else "a time; expected " + " or ".join(formats)
-    return Value(value, _unless(f"{sql} is null or ({value}) is not null", column, sql, expected))
+    problem = _unless(f"{sql} is null or ({value}) is not null", column, sql, expected)
+    return Value(value, problem, "true" if formats is None else _timed_by(sql, formats))
+
+
+def timed(type_: str, sql: str = "") -> str:
+    """SQL of whether a value of a type, a text `sql` in ISO 8601 among them, has an hour; a date has none."""
+    return "false" if type_ == "DATE" else f"contains({sql}, ':')" if sql and is_text(type_) else "true"
+
+
+def _timed_by(sql: str, formats: tuple[str, ...]) -> str:
+    """SQL of whether the format that a text is read by, the first that fits, has an hour."""
+    kinds = {bool(HOUR.search(pattern)) for pattern in formats if pattern != ISO}
+    if ISO not in formats and len(kinds) == 1:
+        return str(kinds.pop()).lower()
+    cases = ""
+    for pattern in formats:
+        read = f"try_cast({sql} as timestamp)" if pattern == ISO else f"try_strptime(trim({sql}), {literal(pattern)})"
+        has_hour = timed("VARCHAR", sql) if pattern == ISO else str(bool(HOUR.search(pattern))).lower()
+        cases += f" when {read} is not null then {has_hour}"
+    return f"(case{cases} else false end)"
 
 
 def parsed_number(sql: str, marks: Marks) -> str:
@@ -139,7 +163,7 @@ def _iso(sql: str, clock: str) -> str:
 def _instant(column: str, sql: str, type_: str, clock: str, place: str) -> Value:
     if type_ == "TIMESTAMP WITH TIME ZONE":
         return Value(sql)
-    wall_clock = f"try(try_cast({sql} as timestamp) at time zone {literal(clock)})"
+    wall_clock = f"try(try_cast({sql} as timestamp) at time zone {clock})"
     if WALL_CLOCK.fullmatch(type_):
         return Value(wall_clock, _unless(f"{sql} is null or {wall_clock} is not null", column, sql, "a time that can be kept"))
     if not is_text(type_):

@@ -85,7 +85,7 @@ identities as (
 select
     kept.event_date,
     kept.event_time,
-    hour(kept.local_time)::utinyint as local_hour,
+    case when kept.has_time then hour(kept.local_time) end::utinyint as local_hour,
     isodow(kept.local_time)::utinyint as local_weekday,
     identities.user_id,
     kept.event_type,

@@ -1,7 +1,8 @@
 -- features.user_day
 -- Grain:    user x UTC day.
--- Inputs:   scoped_events.
--- Promise:  whole-number partials: any range of days is the sum of its days. Exposures alone make no activity.
+-- Inputs:   scoped_events; $visit_types are the event types that make a visit.
+-- Promise:  whole-number partials: any range of days is the sum of its days. Exposures alone make no activity; what is no shopping
+--           (a review, a return) makes no visit, and a date without an hour begins in no part of the day.
 with
 
 events as not materialized (
@@ -24,15 +25,16 @@ events as not materialized (
     where event_date between $start and $end
 ),
 
--- The instant a visit begins, packed with its wall clock: the earliest takes its weekday and hour along.
+-- The instant a visit begins, packed with its weekday; and the first of it that has an hour, packed with that.
 beginnings as (
     select
         event_date,
         user_id,
         visit_id,
-        min((epoch_us(event_time) * 7 + local_weekday - 1) * 24 + local_hour) as beginning
+        min(epoch_us(event_time) * 7 + local_weekday - 1) % 7 as weekday,
+        min(epoch_us(event_time) * 24 + local_hour) % 24 as local_hour
     from events
-    where event_type != 'exposure'
+    where list_contains($visit_types, event_type)
     group by event_date, user_id, visit_id
 ),
 
@@ -41,11 +43,11 @@ visits as (
         event_date,
         user_id,
         count(*) as visits,
-        count(*) filter (where beginning % 24 < 6) as night_visits,
-        count(*) filter (where beginning % 24 between 6 and 11) as morning_visits,
-        count(*) filter (where beginning % 24 between 12 and 17) as afternoon_visits,
-        count(*) filter (where beginning % 24 >= 18) as evening_visits,
-        count(*) filter (where beginning // 24 % 7 >= 5) as weekend_visits
+        count(*) filter (where local_hour < 6) as night_visits,
+        count(*) filter (where local_hour between 6 and 11) as morning_visits,
+        count(*) filter (where local_hour between 12 and 17) as afternoon_visits,
+        count(*) filter (where local_hour >= 18) as evening_visits,
+        count(*) filter (where weekday >= 5) as weekend_visits
     from beginnings
     group by event_date, user_id
 ),

@@ -61,7 +61,7 @@ select
     user_id,
     visit_id,
     lines[1].event_time as visit_time,
-    lines[1].local_hour as local_hour,
+    list_filter(lines, lambda line: line.local_hour is not null)[1].local_hour as local_hour,
     lines[1].local_weekday as local_weekday,
     len(lines) as line_count,
     spend_cents,

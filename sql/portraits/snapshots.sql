@@ -96,6 +96,7 @@ scored as (
 staged as (
     select
         *,
+        night_visits + morning_visits + afternoon_visits + evening_visits as timed_visits,
         case
             when recency_days is null then 'prospect'
             when recency_days > greatest(180, 6 * coalesce(mean_gap_days, 30)) then 'dormant'
@@ -215,10 +216,10 @@ select
     coupons_365d,
     case when visits > 0 then spend_cents / visits end as spend_per_visit_cents,
     case when visits > 0 then purchases / visits end as purchases_per_visit,
-    case when visits > 0 then night_visits / visits end as night_share,
-    case when visits > 0 then morning_visits / visits end as morning_share,
-    case when visits > 0 then afternoon_visits / visits end as afternoon_share,
-    case when visits > 0 then evening_visits / visits end as evening_share,
+    case when timed_visits > 0 then night_visits / timed_visits end as night_share,
+    case when timed_visits > 0 then morning_visits / timed_visits end as morning_share,
+    case when timed_visits > 0 then afternoon_visits / timed_visits end as afternoon_share,
+    case when timed_visits > 0 then evening_visits / timed_visits end as evening_share,
     case when visits > 0 then weekend_visits / visits end as weekend_share,
     case when purchases > 0 then discounted_purchases / purchases end as discounted_share,
     case when purchases > 0 then coupon_purchases / purchases end as coupon_share,

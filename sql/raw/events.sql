@@ -10,6 +10,7 @@ select
     mapped.is_deletion,
     mapped.event_time,
     mapped.local_time,
+    mapped.has_time,
     mapped.user_id,
     mapped.event_type,
     mapped.item_id,

@@ -87,6 +87,7 @@ known as (
             and told.is_deletion = suspects.is_deletion
             and told.event_time = suspects.event_time
             and told.local_time = suspects.local_time
+            and told.has_time = suspects.has_time
             and told.user_id = suspects.user_id
             and told.event_type = suspects.event_type
             and told.item_id is not distinct from suspects.item_id
@@ -113,7 +114,7 @@ numbered as (
         key_hash,
         row_number() over (
             partition by
-                event_key, event_version, is_deletion, event_time, local_time, user_id, event_type, item_id, session_id,
+                event_key, event_version, is_deletion, event_time, local_time, has_time, user_id, event_type, item_id, session_id,
                 quantity_milli, amount_cents, discount_cents, coupon_cents, rating, text, place_id, campaign_id
             order by row_number
         ) as telling,

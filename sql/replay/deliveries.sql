@@ -37,6 +37,7 @@ select
     event_version,
     is_deletion,
     event_time,
+    has_time,
     user_id,
     event_type,
     item_id,

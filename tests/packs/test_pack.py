@@ -32,6 +32,7 @@ def test_sql_parameters_are_whole_cents_and_thousandths_and_points_in_one_order(
         "outlier_amount_cents": 50_000,
         "point_types": ["cart", "coupon", "purchase", "review", "search", "view"],
         "point_values": [3, 2, 5, 4, 1, 1],
+        "visit_types": ["view", "search", "cart", "purchase"],
         "half_life_days": 60,
         "min_probability": 0.5,
     }

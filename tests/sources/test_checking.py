@@ -87,3 +87,11 @@ def test_survey_tells_first_and_last_day_of_what_is_accepted(home: Home) -> None
     home.write("log2.csv", "at,who\n")
     with pytest.raises(PortraitError, match="no event can be read"):
         survey(home.load(mapping))
+
+
+@pytest.mark.parametrize(("written", "warnings"), [(" 00:00:00", 1), ("", 0), (" 00:00:01", 0)])
+def test_check_warns_where_every_event_is_at_midnight(home: Home, written: str, warnings: int) -> None:
+    home.write("log.csv", "seen,who\n" + "".join(f"2020-06-{n:02}{written},ann\n" for n in range(1, 11)))
+    mapping = '[tables.log]\nfiles = "log.csv"\n[[events]]\nfrom = "log"\nkey = "seen"\nevent_time = "seen"\nuser_id = "who"\nevent_type = "view"\n'
+    [stream] = check(home.load(mapping)).streams
+    assert [("at midnight" in warning) for warning in stream.warnings] == [True] * warnings

@@ -345,3 +345,69 @@ def test_a_lookup_with_two_rows_for_a_key_is_refused_and_one_without_a_key_is_no
     home.write("goods.csv", "id,price\n1,3\n1,3\n")
     with pytest.raises(PortraitError, match="2 rows of goods share id 1, so the join would multiply events"):
         home.land(LOOKUP)
+
+
+DAYS = [
+    # the column's reader, event_time, what the file says, whether that has an hour
+    ("", "seen", "2020-06-01", False),
+    ("", "seen", "2020-06-01 00:00:00", True),
+    ("", "seen::date", "2020-06-01 00:00:00", False),
+    ("", "strptime(seen, '%d.%m.%Y')", "01.06.2020", False),
+    ("", "strptime(seen || ' 00:00', '%d.%m.%Y %H:%M')", "01.06.2020", True),
+    ('times = { seen = "%d.%m.%Y" }', "seen", "01.06.2020", False),
+    ('times = { seen = "%d.%m.%Y" }', "seen + interval 0 hour", "01.06.2020", False),
+    ('times = { seen = "%d.%m.%Y" }', "seen + to_hours(qty::int - 1)", "01.06.2020", True),
+    ('times = { seen = "%d.%m.%Y %H:%M" }', "seen", "01.06.2020 00:00", True),
+    ('times = { seen = ["%d.%m.%Y %H:%M", "%d.%m.%Y"] }', "seen", "01.06.2020", False),
+    ('times = { seen = ["%d.%m.%Y %H:%M", "%d.%m.%Y"] }', "seen", "01.06.2020 00:00", True),
+    ('times = { seen = "iso" }', "seen", "2020-06-01", False),
+    ('times = { seen = "iso" }', "seen", "2020-06-01T00:00", True),
+]
+
+
+@pytest.mark.parametrize(("reader", "expression", "written", "has_time"), DAYS)
+@pytest.mark.parametrize("clock", ["local", "utc"])
+def test_a_date_without_an_hour_is_a_local_day_that_has_none(
+    home: Home, clock: str, reader: str, expression: str, written: str, has_time: bool
+) -> None:
+    home.write("sales.csv", f"seen,who,qty,price\n{written},ann,1,1\n")
+    toml = sales(top=f'times = "{clock}"', reader=reader).replace('event_time = "at"', f'event_time = "{expression}"')
+    home.land(toml)
+    midnight = datetime(2020, 6, 1, 0 if has_time and clock == "utc" else 4)  # in New York
+    assert home.rows("has_time, event_time") == [(has_time, midnight)]
+    if not has_time:
+        assert home.rows("local_time") == [(datetime(2020, 6, 1),)]
+
+
+def test_an_hour_of_a_looked_up_time_is_known_row_by_row(home: Home) -> None:
+    home.write("orders.csv", "id,seen\n1,2020-06-01\n2,2020-06-01 09:30:00\n")
+    home.write("lines.csv", "id,who\n1,ann\n2,bob\n")
+    home.land("""
+[tables.orders]
+files = "orders.csv"
+times = { seen = "iso" }
+[tables.lines]
+files = "lines.csv"
+[[events]]
+from = "lines"
+event_time = "orders.seen"
+user_id = "who"
+event_type = "purchase"
+lookups.orders = { table = "orders", on = "id" }
+""")
+    assert home.rows("user_id, has_time") == [("ann", False), ("bob", True)]
+
+
+def test_a_mapping_can_say_itself_that_midnight_is_no_hour(home: Home) -> None:
+    home.write("sales.csv", "seen,who,qty,price\n2020-06-01 00:00:00,ann,1,1\n2020-06-01 10:00:00,bob,1,1\n")
+    home.land(sales(more="has_time = \"seen not like '%00:00:00'\"").replace('"at"', '"seen"'))
+    assert home.rows("user_id, has_time") == [("ann", False), ("bob", True)]
+
+
+def test_a_date_that_gets_its_missing_hour_later_is_a_correction(home: Home) -> None:
+    home.write("sales.csv", "seen,who,qty,price\n2020-06-01 00:00:00,ann,1,1\n")
+    keyed = sales(more='key = "who"')
+    home.land(keyed.replace('"at"', '"seen"'))
+    [batch] = home.land(keyed.replace('"at"', '"seen::date"'))
+    assert counts(batch) == (1, 1, 0, 0)
+    assert home.rows("has_time", order="batch_seq") == [(True,), (False,)]

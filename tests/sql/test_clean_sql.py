@@ -134,6 +134,17 @@ def test_hour_and_weekday_are_the_wall_clocks_and_the_day_is_utc(world: World):
     }
 
 
+def test_a_date_without_an_hour_has_a_weekday_and_no_hour(world: World):
+    world.land(event(1, "ann", "2024-01-06"), event(2, "ann", "2024-01-06 05:00"))
+    world.clean()
+    told = {row["event_key"]: row for row in world.rows("from clean.events")}
+    hours = [
+        (told[f"events|{n}"]["event_time"], told[f"events|{n}"]["local_hour"], told[f"events|{n}"]["local_weekday"])
+        for n in (1, 2)
+    ]
+    assert hours == [(datetime(2024, 1, 6, 5), None, 6), (datetime(2024, 1, 6, 5), 0, 6)]  # midnight in New York
+
+
 def test_a_visit_is_the_session_or_else_the_day(world: World):
     world.land(event(1, "ann", "2024-01-05 10:00", session="s9"), event(2, "ann", "2024-01-05 10:00"))
     world.clean()

@@ -166,14 +166,39 @@ def test_shares_are_of_what_they_say(world: World):
     )
     world.build()
     ann = portrait(world, "ann", LAST_DAY)
-    assert (ann["visits"], ann["purchases"], ann["spend_cents"]) == (3, 2, 800)
-    assert ann["spend_per_visit_cents"] == pytest.approx(800 / 3)
-    assert ann["purchases_per_visit"] == pytest.approx(2 / 3)
-    assert (ann["weekend_share"], ann["morning_share"], ann["evening_share"]) == pytest.approx((1 / 3, 1 / 3, 2 / 3))
+    assert (ann["visits"], ann["purchases"], ann["spend_cents"]) == (2, 2, 800)  # a return and reviews are no visit
+    assert ann["spend_per_visit_cents"] == 400
+    assert ann["purchases_per_visit"] == 1
+    assert (ann["weekend_share"], ann["morning_share"], ann["evening_share"]) == (0.5, 0.5, 0.5)
     assert (ann["discounted_share"], ann["coupon_share"]) == (0.5, 0.5)
     assert ann["saved_share"] == pytest.approx(400 / 1200)
     assert (ann["return_share"], ann["mean_rating"]) == (0.5, 3.5)
     assert (ann["top_department"], ann["top_category"], ann["top_brand"]) == ("food", "dairy", "own")
+
+
+def test_a_review_days_after_the_order_is_no_second_visit_of_its_basket(world: World):
+    world.land(
+        event(1, "ann", "2024-01-20 14:00", session="T9005", amount=9),
+        event(2, "ann", "2024-01-25", "review", session="T9005", rating=4),  # a date without an hour
+    )
+    world.build()
+    ann = portrait(world, "ann", LAST_DAY)
+    assert (ann["visits"], ann["reviews"], ann["active_days"], ann["spend_per_visit_cents"]) == (1, 1, 2, 900)
+    assert (ann["night_share"], ann["morning_share"]) == (0, 1)
+
+
+def test_hours_are_shares_of_the_visits_whose_hour_is_known(world: World):
+    world.land(
+        event(1, "ann", "2024-01-06"),
+        event(2, "ann", "2024-01-07 15:00"),
+        event(3, "bob", "2024-01-06"),
+        event(4, "cat", "2024-01-06", "review"),
+    )
+    world.build()
+    ann, bob, cat = (portrait(world, user, LAST_DAY) for user in ("ann", "bob", "cat"))
+    assert (ann["visits"], ann["morning_share"], ann["night_share"], ann["weekend_share"]) == (2, 1, 0, 1)
+    assert (bob["visits"], bob["morning_share"], bob["night_share"], bob["weekend_share"]) == (1, None, None, 1)
+    assert (cat["visits"], cat["weekend_share"], cat["spend_per_visit_cents"]) == (0, None, None)  # no shopping, no visit
 
 
 def test_every_user_seen_has_a_portrait_every_day_since(world: World):

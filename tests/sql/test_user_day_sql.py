@@ -73,6 +73,29 @@ def test_a_visit_belongs_to_the_part_of_the_local_day_it_begins_in(world: World)
     assert {row["weekend_visits"] for row in rows} == {0}
 
 
+def test_only_shopping_makes_a_visit(world: World):
+    """A view, a search, a cart and a purchase do; what comes after them in the same session or alone does not."""
+    acts = ("view", "search", "cart", "purchase", "return", "review", "coupon", "exposure")
+    world.land(*(event(kind, kind, "2024-01-10 15:00", kind, session=kind) for kind in acts))
+    world.derive()
+    made = {row["user_id"]: row["visits"] + row["morning_visits"] for row in world.rows("from features.user_day")}
+    assert made == {kind: 2 if kind in ("view", "search", "cart", "purchase") else 0 for kind in acts}
+
+
+def test_a_date_without_an_hour_begins_in_no_part_of_the_day(world: World):
+    world.land(
+        event(1, "ann", "2024-01-06", session="a"),
+        event(2, "bob", "2024-01-06", session="b"),
+        event(3, "bob", "2024-01-06 15:00", session="b"),  # the same visit, and 10 in the morning
+    )
+    world.derive()
+    parts = ("visits", "night_visits", "morning_visits", "afternoon_visits", "evening_visits", "weekend_visits")
+    ann, bob = (world.row(c.FEATURES_USER_DAY, user_id=user) for user in ("ann", "bob"))
+    assert [ann[name] for name in parts] == [1, 0, 0, 0, 0, 1]
+    assert [bob[name] for name in parts] == [1, 0, 1, 0, 0, 1]
+    assert [row["local_hour"] for row in world.rows("from features.visit order by user_id")] == [None, 10]
+
+
 def test_the_weekend_is_local(world: World):
     world.land(
         event(1, "ann", "2024-01-06 04:00"),  # Saturday in UTC, Friday evening there
