@@ -26,7 +26,8 @@ from portrait_assets.publishing import is_current
 from portrait_assets.resources.lock import is_held
 from portrait_assets.resources.warehouse import warehouse_of
 
-LANDED = dg.AssetSelection.keys(["raw", "batches"], ["raw", "items"], ["raw", "attributes"], ["raw", "quarantine"])
+LANDED_TABLES = {dg.AssetKey(["raw", name]) for name in ("batches", "items", "attributes", "quarantine")}
+LANDED = dg.AssetSelection.assets(*LANDED_TABLES)
 RAW_TO_FEATURES = dg.AssetSelection.groups("raw", "clean", "features")
 MODELS = dg.AssetSelection.groups("models")
 PORTRAITS = dg.AssetSelection.keys(["scores", "predictions"], ["scores", "segments"]) | dg.AssetSelection.groups("portraits")

@@ -7,6 +7,7 @@ blocking: when one fails, nothing downstream runs. What a tag may say is in the 
 import dagster as dg
 
 from portrait_assets.assets.common import PREVIEW_ROWS, HomeParam, markdown_table
+from portrait_assets.home import open_home
 from portrait_assets.observability import foreign_tag_values
 from portrait_assets.resources.sql import read_sql
 from portrait_assets.resources.warehouse import Warehouse
@@ -40,9 +41,10 @@ def _audit(name: str) -> dg.AssetChecksDefinition:
         description=sql.splitlines()[0].removeprefix("-- "),
         blocking=name in BLOCKING,
     )
-    def audit(warehouse: Warehouse) -> dg.AssetCheckResult:
+    def audit(warehouse: Warehouse, home: HomeParam) -> dg.AssetCheckResult:
         with warehouse.open(f"check {name}") as session:
-            offenders = session.frame(sql)
+            days = open_home(home.settings).days  # as they are now: the landing of this run may have extended them
+            offenders = session.frame(sql, first=days.start, last=days.end)
         return dg.AssetCheckResult(
             passed=offenders.is_empty(),
             metadata={

@@ -14,8 +14,9 @@ from portrait_assets.packs import Pack, load_pack
 from portrait_assets.packs.audiences import FILE as AUDIENCES_FILE
 from portrait_assets.packs.audiences import saved_audiences
 from portrait_assets.packs.recommending import Recommending
-from portrait_assets.partitions import DAY, Window, as_of_of
+from portrait_assets.partitions import Window, as_of_of
 from portrait_assets.resources.lock import exclusive
+from portrait_assets.resources.session import Session
 from portrait_assets.settings import Settings
 from portrait_assets.sources import Source
 
@@ -45,6 +46,8 @@ class Home:
     days: Window
     replay: Replay | None = None
     """Set where the source's past is told again day by day: the home then knows only what was delivered."""
+    has_days: bool = True
+    """False before anything is landed of a source that does not declare its days; `days` is then today alone."""
 
     @property
     def landed_whole(self) -> Source:
@@ -60,11 +63,6 @@ class Home:
     def recommending(self) -> Recommending:
         """The pack's rules of recommending, with what is out of stock by now."""
         return self.pack.recommending.stocked_by(self.settings.home_dir)
-
-    @property
-    def landmark(self) -> date:
-        """Where forward decay starts counting: the first of January of the first year, fixed by the calendar."""
-        return date(self.days.start.year, 1, 1)
 
     def planned(self) -> "Home":
         """The home as it will be when its replay is over: its days have partitions before they are delivered."""
@@ -86,49 +84,85 @@ def open_home(settings: Settings | None = None, source: str | None = None, throu
             "set PORTRAIT_HOME to another folder for another source"
         )
     reference = recorded["source"] if recorded else _reference(wanted or DEFAULT_SOURCE)
-    loaded = sources.load(reference)
-    days = Window(*map(date.fromisoformat, recorded["days"])) if recorded else source_days(loaded)
-    replay = _replay_of(recorded.get("replay")) if recorded else None
+    home = _as_recorded(settings, reference, recorded or {})
     if through is not None:
-        if through < days.start:
-            raise PortraitError(
-                f"day {through} (--as-of {as_of_of(through)}) is before the first event of '{loaded.name}' ({days.start}); "
-                "choose a later one"
-            )
-        if through > datetime.now(UTC).date():
-            raise PortraitError(
-                f"day {through} (--as-of {as_of_of(through)}) has not happened yet; the last day a portrait can be made for is today"
-            )
-        if replay and through > days.end:
-            raise PortraitError(
-                f"day {through} (--as-of {as_of_of(through)}) is not delivered yet: this home replays its source and has come to "
-                f"{days.end}; `portrait replay` goes on"
-            )
-        days = Window(days.start, max(days.end, through))
-    home = Home(settings, loaded, load_pack(), days, replay)
-    _record(home, reference)
-    return home
+        _refuse_day(home, through)
+    if recorded is None:
+        with _alone(settings):
+            if _read(_file(settings)) is None:
+                _record(home, reference)
+    return extend(home, Window(through, through)) if through and home.has_days else home
 
 
-def extend(home: Home, through: date) -> Home:
-    """The same home, covering at least `through`: new events brought later days."""
-    if through <= home.days.end:
+def _as_recorded(settings: Settings, reference: str, recorded: dict[str, Any]) -> Home:
+    source = sources.load(reference)
+    days = Window(*map(date.fromisoformat, recorded["days"])) if recorded.get("days") else _declared_days(source)
+    today = datetime.now(UTC).date()
+    replay = _replay_of(recorded.get("replay"))
+    return Home(settings, source, load_pack(), days or Window(today, today), replay, has_days=days is not None)
+
+
+def _refuse_day(home: Home, day: date) -> None:
+    """PortraitError where no portrait can be made of `day`."""
+    asked = f"day {day} (--as-of {as_of_of(day)})"
+    if home.has_days and day < home.days.start:
+        raise PortraitError(
+            f"{asked} is before the first event of '{home.source.name}' ({home.days.start}); choose a later one"
+        )
+    if day > max(datetime.now(UTC).date(), home.days.end):
+        raise PortraitError(f"{asked} has not happened yet; the last day a portrait can be made for is today")
+    if home.has_days and home.replay and day > home.days.end:
+        raise PortraitError(
+            f"{asked} is not delivered yet: this home replays its source and has come to {home.days.end}; `portrait replay` goes on"
+        )
+
+
+def extend_to_landed(home: Home, session: Session) -> Home:
+    """The same home, covering every day that events are landed of, earlier ones too: what is accepted is to be seen."""
+    [(first, last)] = session.rows("select min(first_date), max(last_date) from raw.batches")
+    return extend(home, Window(first, last)) if first else home
+
+
+def extend(home: Home, landed: Window) -> Home:
+    """The same home, covering the days `landed` too."""
+    if home.has_days and home.days.start <= landed.start and landed.end <= home.days.end:
         return home
     with _alone(home.settings):
-        known = open_home(home.settings)
-        return _changed(replace(known, days=Window(known.days.start, max(known.days.end, through))))
+        known = _now(home)
+        first = known.days.start if known.has_days else known.source.start or landed.start
+        last = known.days.end if known.has_days else landed.end
+        days = Window(min(first, landed.start), max(last, landed.end))
+        return _changed(replace(known, days=days, has_days=True))
+
+
+def surveyed(home: Home) -> Home:
+    """The same home, with the days its source's files tell before anything is landed; as it is where they can't be read."""
+    if home.has_days:
+        return home
+    try:
+        return extend(home, source_days(home.source))
+    except PortraitError:  # landing them will say what is wrong
+        return home
 
 
 def replaying(home: Home, replay: Replay) -> Home:
     """The same home with its replay as it now stands. One that begins covers the history alone, later the delivered days too."""
     with _alone(home.settings):
-        known = open_home(home.settings)
+        known = _now(home)
         end = max(known.days.end, replay.delivered) if known.replay else replay.delivered
-        return _changed(replace(known, days=Window(known.days.start, end), replay=replay))
+        start = known.days.start if known.has_days else source_days(known.source).start
+        return _changed(replace(known, days=Window(start, end), replay=replay, has_days=True))
 
 
 def _alone(settings: Settings) -> AbstractContextManager[None]:
     return exclusive(settings.home_dir / "home.lock", "a change of the home's days")
+
+
+def _now(home: Home) -> Home:
+    """The home as another process may have changed it since."""
+    recorded = _read(_file(home.settings))
+    assert recorded is not None
+    return _as_recorded(home.settings, recorded["source"], recorded)
 
 
 def _changed(home: Home) -> Home:
@@ -139,12 +173,15 @@ def _changed(home: Home) -> Home:
 
 
 def source_days(source: Source) -> Window:
-    """First and last UTC day of a source's events: as it declares, else as its files say, and never after today."""
-    declared_start, declared_end = source.start, source.end
-    if declared_start and declared_end:
-        return Window(declared_start, declared_end)
-    first, last = sources.survey(source)
-    return Window(declared_start or first, min(declared_end or last, datetime.now(UTC).date() + DAY))
+    """First and last UTC day of a source's events: as it declares, else as its files say."""
+    return _declared_days(source) or Window(*sources.survey(source))
+
+
+def _declared_days(source: Source) -> Window | None:
+    """The days that a source declares, if it declares both ends; none that has not come yet."""
+    if not source.start or not source.end:
+        return None
+    return Window(source.start, max(source.start, min(source.end, datetime.now(UTC).date())))
 
 
 def _reference(source: str) -> str:
@@ -175,7 +212,8 @@ def _replay_of(recorded: dict | None) -> Replay | None:
 
 def _record(home: Home, reference: str) -> None:
     """Write `home.json` atomically, and only where something changed."""
-    content: dict[str, Any] = {"layout": 1, "source": reference, "days": [str(home.days.start), str(home.days.end)]}
+    days = [str(home.days.start), str(home.days.end)] if home.has_days else None
+    content: dict[str, Any] = {"layout": 1, "source": reference, "days": days}
     if home.replay:
         content["replay"] = {
             name: str(value) if isinstance(value, date) else value for name, value in asdict(home.replay).items()

@@ -17,10 +17,9 @@ from typing import Any
 from portrait_assets import sources
 from portrait_assets.assets.recommending import write_published
 from portrait_assets.assets.recomputation import recomputed
-from portrait_assets.columns import RAW_BATCHES
 from portrait_assets.errors import PortraitError
 from portrait_assets.history import affordable_start, begin_history, history_start
-from portrait_assets.home import Home, extend
+from portrait_assets.home import Home, extend_to_landed, open_home
 from portrait_assets.lineage import (
     FEATURE_TABLES,
     ON_DEMAND_TABLES,
@@ -52,9 +51,10 @@ class Outcome:
 
 def run(home: Home, first: date | None = None, through: date | None = None) -> Outcome:
     """Bring the whole path up to date through a day: landing, features, a model, portraits of `first` on, the export."""
+    home, runs = _land_source(home, through)
     day = through or home.days.end
     start = first and max(Window(first, day).start, home.days.start)
-    runs = [*_features(home, day, True, start), *_model(home, model_date(Window(home.days.start, day)))]
+    runs += [*_features(home, day, start), *_model(home, model_date(Window(home.days.start, day)))]
     return Outcome(day, (*runs, *_portraits(home, day), *_published(home, day)))
 
 
@@ -69,7 +69,7 @@ def refresh(home: Home) -> tuple[Home, Outcome]:
     if files:
         home = _landed(home, files, refused)[0]
     day = home.days.end
-    runs = _features(home, day, source_files=False)
+    runs = _features(home, day)
     outcome = Outcome(day, (*runs, *_portraits(home, day), *_published(home, day)))
     _raise(refused, "Everything else is up to date")
     return home, outcome
@@ -93,8 +93,20 @@ def _landed(home: Home, files: list[Path], refused: sources.Refused) -> tuple[Ho
     with warehouse_of(home.settings).open("landing") as session:
         now = datetime.now(UTC).replace(tzinfo=None)
         batches = sources.land(session.connection, home.source, now, files, refused)
-        last = session.scalar("select max(last_date) from raw.batches")
-    return (extend(home, min(last, datetime.now(UTC).date())) if last else home), batches
+        return extend_to_landed(home, session), batches
+
+
+def _land_source(home: Home, through: date | None = None) -> tuple[Home, list[str]]:
+    """Land what is new of the source's own files; returns the home, whose days are those then landed, through `through` at least."""
+    with warehouse_of(home.settings).open("look for new files") as session:
+        pending = sources.pending(session.connection, home.landed_whole)
+    runs = [execute(home, "land", None)] if pending else []
+    home = open_home(home.settings, through=through)
+    if not home.has_days:
+        raise PortraitError(
+            f"{home.source.path}: no event of its files is accepted; `portrait status` lists why, `portrait sources check` tries the mapping"
+        )
+    return home, runs
 
 
 def _raise(refused: sources.Refused, done: str) -> None:
@@ -109,7 +121,8 @@ def snapshot(home: Home, as_of: date, out: Path) -> dict[str, Any]:
     Where no champion was trained early enough, one is trained at `as_of` itself.
     """
     day = partition_of(as_of)
-    _features(home, day, source_files=True)
+    home, _ = _land_source(home, day)
+    _features(home, day)
     if _model_in_force(home, day) is None:
         _model(home, as_of)
     _portraits(home, day)
@@ -134,7 +147,8 @@ def snapshot_as_known(home: Home, as_of: date, known_at: date, out: Path) -> dic
 def export_of(home: Home, as_of: date) -> Path:
     """The published generation of `as_of`, made now from what is known if it is not there; trains nothing."""
     day = partition_of(as_of)
-    _features(home, day, source_files=True)
+    home, _ = _land_source(home, day)
+    _features(home, day)
     _portraits(home, day)
     _published(home, day)
     with warehouse_of(home.settings).open("publish") as session:
@@ -151,19 +165,13 @@ def model_date(days: Window) -> date:
     return monday if (monday - days.start).days >= 84 else as_of_of(days.end)
 
 
-def _features(home: Home, day: date, source_files: bool, first: date | None = None) -> list[str]:
-    """Land, clean and derive features of every stale day through `day`; the kept history begins at `first`, or where that is affordable.
-
-    Before anything is landed nobody knows where that is: then raw.events decides, right after landing.
-    """
+def _features(home: Home, day: date, first: date | None = None) -> list[str]:
+    """Clean and derive features of every stale day through `day`; the kept history begins at `first`, or where that is affordable."""
     days = Window(home.days.start, day)
     with warehouse_of(home.settings).open("look for stale days") as session:
-        if first or session.count(RAW_BATCHES):
-            begin_history(session, first or affordable_start(session, home, day))
-        pending = source_files and sources.pending(session.connection, home.landed_whole)
-        stale = covering(stale_days(session, home, days), FEATURE_TABLES)
-    window = days if pending else stale
-    return [] if window is None else [execute(home, "ingest", window)]
+        begin_history(session, first or affordable_start(session, home, day))
+        window = covering(stale_days(session, home, days), FEATURE_TABLES)
+    return [] if window is None else [execute(home, "ingest", window, lands=False)]
 
 
 def _model(home: Home, trained_through: date) -> list[str]:
@@ -207,26 +215,27 @@ def _model_in_force(home: Home, day: date) -> str | None:
         return models_in_force(session, Window(day, day))[day]
 
 
-def execute(home: Home, job: str, partitions: Window | str | None, config: dict[str, Any] | None = None) -> str:
+def execute(
+    home: Home, job: str, partitions: Window | str | None, config: dict[str, Any] | None = None, lands: bool = True
+) -> str:
     """One Dagster run of `job` over `partitions`, in this process; returns its run id. Raises PortraitError if it fails.
 
-    A job without partitions takes None.
+    A job without partitions takes None. One that `lands` goes without the landing where that has been done.
     """
+    from portrait_assets.automation import LANDED_TABLES
     from portrait_assets.definitions import build_definitions
 
     logger.info("[bold]%s[/bold] %s", job, partitions or "")
     quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+    definition = build_definitions(home).resolve_job_def(job)
     with dagster_instance(home.settings) as instance:
-        result = (
-            build_definitions(home)
-            .resolve_job_def(job)
-            .execute_in_process(
-                instance=instance,
-                run_config={**(config or {}), **quiet},
-                tags={**_partition_tags(partitions), PROCESS_TAG: str(os.getpid())},
-                partition_key=partitions if isinstance(partitions, str) else None,
-                raise_on_error=False,
-            )
+        result = definition.execute_in_process(
+            instance=instance,
+            run_config={**(config or {}), **quiet},
+            tags={**_partition_tags(partitions), PROCESS_TAG: str(os.getpid())},
+            partition_key=partitions if isinstance(partitions, str) else None,
+            asset_selection=None if lands else sorted(definition.asset_layer.selected_asset_keys - LANDED_TABLES),
+            raise_on_error=False,
         )
         if not result.success:
             raise PortraitError(_failure(job, result))

@@ -8,7 +8,7 @@ from rich.table import Table as RichTable
 
 from portrait_assets import sources
 from portrait_assets.history import history_start
-from portrait_assets.home import Home
+from portrait_assets.home import Home, extend_to_landed
 from portrait_assets.lineage import DAILY_TABLES, PORTRAIT_TABLES, stale_days
 from portrait_assets.observability import (
     LARGE_PSI,
@@ -31,6 +31,7 @@ from portrait_assets.sources.files import sha256
 def status(home: Home) -> dict[str, Any]:
     """All that `portrait status` tells, as plain values."""
     with warehouse_of(home.settings).open("status") as session:
+        home = extend_to_landed(home, session)
         found: dict[str, Any] = {
             "home": str(home.settings.home_dir),
             "source": home.source.name,

@@ -15,7 +15,7 @@ from rich.table import Table as RichTable
 from portrait_assets.assets.daily import FEATURES, PORTRAITS, UNDATED
 from portrait_assets.assets.recomputation import recomputed
 from portrait_assets.history import history_start
-from portrait_assets.home import Home
+from portrait_assets.home import Home, extend_to_landed
 from portrait_assets.partitions import Window
 from portrait_assets.resources.session import Session
 from portrait_assets.resources.warehouse import warehouse_of
@@ -37,6 +37,7 @@ class Difference:
 def verify(home: Home, first: date | None = None, through: date | None = None) -> list[Difference]:
     """Recompute what is stored from raw and compare the days from `first` through `through`."""
     with warehouse_of(home.settings).open("look what is stored") as stored:
+        home = extend_to_landed(home, stored)  # a day that the home does not know of is missing, and is to be seen
         days, history = _stored_days(stored, home), history_start(stored, home)
     with tempfile.TemporaryDirectory(prefix="portrait-verify-", dir=home.settings.home_dir) as folder:
         with recomputed(home, days, Window(history, days.end)) as beside:

@@ -1,4 +1,4 @@
-"""A home of their own for the tests: importing the assets opens one, and it must never be the project's."""
+"""A home of their own for the tests: one that is opened without saying which must never be the project's."""
 
 import os
 import shutil

@@ -17,8 +17,7 @@ from portrait_assets import sources
 from portrait_assets.assets.daily import FEATURES, UNDATED, rebuild_undated, refresh_path, write_days, write_path
 from portrait_assets.assets.derivation import stage_features
 from portrait_assets.assets.recommending import write_recommendations
-from portrait_assets.home import Home
-from portrait_assets.packs import load_pack
+from portrait_assets.home import extend, extend_to_landed, open_home
 from portrait_assets.partitions import Window
 from portrait_assets.resources.session import Session
 from portrait_assets.resources.warehouse import Warehouse
@@ -32,8 +31,6 @@ MAPPING = """\
 name = "corner_shop"
 time_zone = "America/New_York"
 times = "utc"
-start = {start}
-end = {end}
 
 [tables.events]
 files = "events*.ndjson"
@@ -100,11 +97,12 @@ def event(number: int | str, user: str, time: str, kind: str = "purchase", item:
     return {**EVENT, "id": str(number), "user_id": user, "time": time, "type": kind, "item": item, **priced, **fields}
 
 
-def write_mapping(folder: Path, start: date = FIRST_DAY, end: date = LAST_DAY) -> Path:
+def write_mapping(folder: Path, start: date | None = FIRST_DAY, end: date | None = LAST_DAY) -> Path:
     """The mapping in `folder`, with one file each of items, users and (no) events, as an empty shop would have."""
     folder.mkdir(parents=True, exist_ok=True)
     mapping = folder / "corner_shop.toml"
-    mapping.write_text(MAPPING.format(start=start, end=end))
+    declared = "".join(f"{name} = {day}\n" for name, day in (("start", start), ("end", end)) if day)
+    mapping.write_text(declared + MAPPING)
     write_lines(folder / "items.ndjson", [{**ITEM, **item} for item in ITEMS])
     write_lines(folder / "users.ndjson", [{**USER, **user} for user in USERS])
     return mapping
@@ -120,15 +118,15 @@ class World:
 
     session: Session
 
-    def __init__(self, folder: Path, start: date = FIRST_DAY, end: date = LAST_DAY) -> None:
+    def __init__(self, folder: Path, start: date = FIRST_DAY, end: date = LAST_DAY, declared: bool = True) -> None:
         self.shop = folder / "shop"
-        mapping = write_mapping(self.shop, start, end)
+        mapping = write_mapping(self.shop, *((start, end) if declared else (None, None)))
         settings = Settings(home=folder / "home")
         settings.home_dir.mkdir(parents=True, exist_ok=True)
         (settings.home_dir / "audiences.toml").write_text(
             '[buyers]\nexpression = "purchases >= 2 and not lifecycle = lapsed"\n'
         )
-        self.home = Home(settings, sources.load(str(mapping)), load_pack(), Window(start, end))
+        self.home = extend(open_home(settings, str(mapping)), Window(start, end))
         self.files = 0
 
     @contextmanager
@@ -140,10 +138,11 @@ class World:
             yield self
 
     def land(self, *events: dict) -> sources.Batch:
-        """Land one file of events."""
+        """Land one file of events; the home then covers their days."""
         self.files += 1
         file = write_lines(self.shop / f"events-{self.files}.ndjson", events)
         [batch] = sources.land(self.session.connection, self.home.source, NOW, [file])
+        self.home = extend_to_landed(self.home, self.session)
         return batch
 
     def describe(self, *items: dict) -> None:

@@ -49,6 +49,7 @@ DAMAGE = {
         "delete from clean.events where event_key = 'events|1'",
         "insert into clean.events from clean.events where event_key = 'events|1'",
         "update clean.events set event_date = event_date + 1 where event_key = 'events|1'",
+        "insert into raw.events by name select * replace (date '2023-12-31' as event_date, 'early' as event_key) from raw.events limit 1",
     ],
     "features.visit.every_event_once": [
         "delete from features.visit where user_id = 'ann'",
@@ -222,7 +223,7 @@ def _score(world: World) -> None:
 
 def judge(world: World, audit: str) -> dg.AssetCheckResult:
     """The asset check itself, run on the world's warehouse."""
-    return CHECK[audit](warehouse=warehouse_of(world.home.settings))
+    return CHECK[audit](warehouse=warehouse_of(world.home.settings), home=world.home)
 
 
 def offenders(result: dg.AssetCheckResult) -> int:

@@ -18,7 +18,7 @@ from portrait_assets import replay as replaying
 from portrait_assets.assets.daily import rebuild_undated, write_days
 from portrait_assets.automation import settled_files
 from portrait_assets.errors import PortraitError
-from portrait_assets.home import Home, open_home
+from portrait_assets.home import Home, open_home, source_days
 from portrait_assets.replay import LandingFolder, LiveService, plan, target_of
 from portrait_assets.resources.warehouse import warehouse_of
 from portrait_assets.settings import PROJECT_DIR, Settings
@@ -124,7 +124,7 @@ def test_the_same_version_of_a_key_wins_however_late_it_comes(tmp_path: Path, ma
 def test_it_works_for_any_source_through_its_mapping(tmp_path: Path, name: str):
     mapping = PROJECT_DIR / "examples" / f"{name}.toml"
     home, whole = home_of(tmp_path, mapping), land_whole(home_of(tmp_path, mapping, "whole"))
-    home = deliver(home, home.days.start + timedelta(days=1), late_share=0.5, late_days=3)
+    home = deliver(home, source_days(home.source).start + timedelta(days=1), late_share=0.5, late_days=3)
     assert landed(home).equals(landed(whole)) and not landed(home).is_empty()
 
 

@@ -13,7 +13,6 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 
 from portrait_assets import columns as c
 from portrait_assets.lineage import stale_days
-from portrait_assets.partitions import Window
 from portrait_assets.resources.session import Session
 from tests.small_world import World, event
 from tests.test_world_properties import KNOWN, bodies, result, same
@@ -32,7 +31,7 @@ class UntidyWorld(RuleBasedStateMachine):
     @initialize(first=st.lists(bodies(), min_size=1, max_size=12))
     def open(self, first: list[dict]) -> None:
         self.folder = tempfile.TemporaryDirectory()
-        self.opened = World(Path(self.folder.name), FIRST, LAST).open()
+        self.opened = World(Path(self.folder.name), FIRST, LAST, declared=False).open()
         self.world = self.opened.__enter__()
         self.told: list[dict] = []
         self.tell([event(f"first{n}", **body) for n, body in enumerate(first)])
@@ -46,6 +45,13 @@ class UntidyWorld(RuleBasedStateMachine):
     @rule(told=st.lists(bodies(), min_size=1, max_size=5))
     def land(self, told: list[dict]) -> None:
         self.tell([event(f"{len(self.told)}-{n}", **body) for n, body in enumerate(told)])
+
+    @rule(body=bodies(), offset=st.integers(1, 9), is_before=st.booleans())
+    def land_outside(self, body: dict, offset: int, is_before: bool) -> None:
+        """An event of a day before all others or after them: the home covers it from then on."""
+        day = FIRST - timedelta(days=offset) if is_before else LAST + timedelta(days=offset)
+        self.tell([event(f"{len(self.told)}-outside", **(body | {"time": f"{day} 10:00:00"}))])
+        assert self.world.home.days.start <= day <= self.world.home.days.end
 
     @rule(body=bodies(), version=st.integers(1, 3), data=st.data())
     def correct(self, body: dict, version: int, data: st.DataObject) -> None:
@@ -98,7 +104,7 @@ class UntidyWorld(RuleBasedStateMachine):
     def check(self) -> None:
         """After a refresh nothing is due, and everything is as a recomputation makes it, to the last bit."""
         self.world.refresh()
-        due = stale_days(self.world.session, self.world.home, Window(FIRST, LAST))
+        due = stale_days(self.world.session, self.world.home, self.world.home.days)
         assert not any(due[table.name] for table in KNOWN)
         refreshed = result(self.world)
         same(refreshed, result(self.world.build()))

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from datetime import date
 from itertools import groupby
+from operator import attrgetter
 
 from portrait_assets import columns as c
 from portrait_assets.assets.derivation import parameters, selection
@@ -86,15 +87,21 @@ def refresh_days(session: Session, home: Home, table: Table, window: Window) -> 
     """Bring up to date what is due of the window, and nothing else; returns the rows written.
 
     Days never written, or written by other code, are written whole. In the others only the rows of users whom batches
-    landed since then touched are, from the first day they touched; of clean events, only the events told of.
+    landed since then touched are, from the first day they touched; of clean events, only the events told of. In the order of days,
+    since days go on from those before them, which may be new: events earlier than all before.
     """
     due = Ledger(session, home).due(table, window)
-    parts = [part for run in runs_of(due.touched) for part in _cut(table, run)]
-    rows = sum(_refresh_touched(session, home, table, part, due.since) for part in parts)
+    touched = [part for run in runs_of(due.touched) for part in _cut(table, run)]
     # A few new days of snapshots go on from the day before them, one by one; many are cheaper derived at once.
     one_by_one = table is c.PORTRAITS_SNAPSHOTS and len(due.whole) <= FEW_DAYS
-    windows = [Window(day, day) for day in due.whole] if one_by_one else runs_of(due.whole)
-    return rows + sum(write_days(session, home, table, run) for run in windows)
+    whole = [Window(day, day) for day in due.whole] if one_by_one else runs_of(due.whole)
+    rows = 0
+    for part in sorted([*touched, *whole], key=attrgetter("start")):
+        is_touched = part in touched
+        rows += (
+            _refresh_touched(session, home, table, part, due.since) if is_touched else write_days(session, home, table, part)
+        )
+    return rows
 
 
 def rebuild_undated(session: Session, table: Table) -> int:

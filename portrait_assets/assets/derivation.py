@@ -16,13 +16,18 @@ from portrait_assets.resources.sql import read_sql
 from portrait_assets.tables import Table
 
 INTEREST_DAYS_AT_ONCE = 10_000_000
+# Forward decay counts from landmarks so many half-lives apart: the sums of an era fit into a HUGEINT, and what is twenty half-lives
+# older than its landmark weighs nothing. They are of the calendar, so that no event, however early, moves them.
+DECAY_EPOCH = date(2017, 1, 1)
+HALF_LIVES_AN_ERA = 30
 
 
 def parameters(home: Home, window: Window, history: date) -> dict[str, Any]:
     """The named values a `.sql` file may ask for: the pack's, where the kept history begins, what the calendar says of the window."""
     return {
         **home.pack.sql_parameters,
-        "landmark": home.landmark,
+        "decay_epoch": DECAY_EPOCH,
+        "decay_era_days": round(HALF_LIVES_AN_ERA * home.pack.sql_parameters["half_life_days"]),
         "history_start": history,
         "cut_lead_days": CUT_LEAD // DAY,
         "month_starts": [day for day in window if day.day == 1],

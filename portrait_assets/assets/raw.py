@@ -18,7 +18,7 @@ from portrait_assets.assets.common import (
 )
 from portrait_assets.errors import PortraitError
 from portrait_assets.history import decide_history
-from portrait_assets.home import extend, open_home
+from portrait_assets.home import extend_to_landed
 from portrait_assets.resources.warehouse import Warehouse
 from portrait_assets.tables import Table
 
@@ -56,10 +56,11 @@ def landing(context: dg.AssetExecutionContext, config: Landing, warehouse: Wareh
     now, refused = datetime.now(UTC).replace(tzinfo=None), sources.Refused()
     with warehouse.open("landing") as session:
         source, files = (home.source, config.files) if config.files else (home.landed_whole, None)
-        for batch in sources.land(session.connection, source, now, files, refused if files else None):
-            context.log.info("%s %s", "landed" if batch.is_new else "known", batch)
-        if config.files and (last := session.scalar("select max(last_date) from raw.batches")):
-            extend(open_home(home.settings), min(last, now.date()))
+        try:
+            for batch in sources.land(session.connection, source, now, files, refused if files else None):
+                context.log.info("%s %s", "landed" if batch.is_new else "known", batch)
+        finally:  # what landed before a file that can not be stays
+            extend_to_landed(home, session)
         reasons = session.frame(
             "select reason, count(*) as row_count from raw.quarantine group by reason order by row_count desc, reason limit 12"
         )

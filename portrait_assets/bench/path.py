@@ -59,7 +59,7 @@ def measure(generated: Generated, folder: Path, is_verified: bool) -> Measured:
     events, one_raw_pass, raw_cpu = raw_pass(home)
     days = []
     for day, file in generated.days:
-        home = extend(home, day)
+        home = extend(home, Window(day, day))
         days.append(watched(home, f"day {day}", lambda session: bring(session, home, file)))  # noqa: B023 - called at once
     disk = {
         "disk_gib": size_of(folder),

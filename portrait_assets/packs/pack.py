@@ -36,7 +36,7 @@ class Outliers(Declared):
 class Interests(Declared):
     """How attention fades."""
 
-    half_life_days: float = Field(gt=0, description="days after which an event's attention counts half")
+    half_life_days: float = Field(ge=1, description="days after which an event's attention counts half")
 
 
 class Visits(Declared):

@@ -21,7 +21,7 @@ from portrait_assets.assets.daily import write_features, write_portraits
 from portrait_assets.assets.recommending import write_recommendations
 from portrait_assets.errors import PortraitError
 from portrait_assets.history import begin_history
-from portrait_assets.home import Home, open_home
+from portrait_assets.home import Home, extend_to_landed, open_home
 from portrait_assets.partitions import Window
 from portrait_assets.publishing import publish
 from portrait_assets.resources.warehouse import warehouse_of
@@ -54,9 +54,10 @@ def measure(folder: Path, seconds: float = 20.0, source: str = "complete_journey
 def published_home(folder: Path, source: str) -> Home:
     """All of a source landed, features of all days, the last day published; no model."""
     home = open_home(Settings(home=folder, source=source))
-    last = Window(home.days.end, home.days.end)
     with warehouse_of(home.settings).open("measure") as session:
         sources.land(session.connection, home.source, datetime.now(UTC).replace(tzinfo=None))
+        home = extend_to_landed(home, session)
+        last = Window(home.days.end, home.days.end)
         begin_history(session, last.start)
         write_features(session, home, home.days)
         write_portraits(session, home, last)

@@ -1,5 +1,6 @@
--- On the days that are clean, every key whose newest version lives is there, and no other.
--- Offenders: days whose clean count differs from the count of living keys.
+-- On the days that are clean, every key whose newest version lives is there, and no other; and every day with events is one of the
+-- home's, $first to $last.
+-- Offenders: days whose clean count differs from the count of living keys, and days outside the home's.
 -- A day that a later batch touches is due, not wrong: another process may have landed it just now.
 with
 
@@ -41,6 +42,10 @@ current_days as (
             written.through_seq < later.batch_seq
             and written.event_date between later.first_date and later.last_date
     where written.table_name = 'clean.events'
+    union distinct
+    select event_date
+    from living
+    where event_date not between $first and $last
 )
 
 select

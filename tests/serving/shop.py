@@ -21,7 +21,7 @@ from portrait_assets import columns as c
 from portrait_assets import sources
 from portrait_assets.assets.daily import refresh_path, write_days
 from portrait_assets.assets.recommending import stage_popular, stage_withheld
-from portrait_assets.home import Home, extend, open_home
+from portrait_assets.home import Home, extend_to_landed, open_home
 from portrait_assets.partitions import Window
 from portrait_assets.publishing import publish
 from portrait_assets.resources.warehouse import warehouse_of
@@ -66,8 +66,7 @@ class Shop:
     def _land(self, files: list[Path]) -> None:
         with warehouse_of(self.home.settings).open("test") as session:
             sources.land(session.connection, self.home.source, datetime.now(UTC).replace(tzinfo=None), files)
-            last = session.scalar("select max(last_date) from raw.batches")
-        self.home = extend(self.home, last)
+            self.home = extend_to_landed(self.home, session)
 
 
 def small_shop(folder: Path) -> Shop:
