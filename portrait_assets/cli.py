@@ -12,13 +12,13 @@ from tempfile import TemporaryDirectory
 from typing import Annotated, Any, Optional
 
 import typer
-from rich.console import Console
 from rich.logging import RichHandler
 from typer.core import TyperGroup
 
 from portrait_assets.commands.options import JsonOption, SourceOption, print_json
 from portrait_assets.errors import PortraitError
 from portrait_assets.partitions import parse_date, partition_of
+from portrait_assets.terminal import Plain, Terminal, printable, styled
 
 LATER = (
     "audience",
@@ -57,8 +57,8 @@ app = typer.Typer(
 sources_app = typer.Typer(help="Look at sources and try mappings.", no_args_is_help=True)
 app.add_typer(sources_app, name="sources")
 
-console = Console(highlight=False)
-progress = Console(stderr=True, highlight=False)
+console = Terminal()
+progress = Terminal(stderr=True)
 
 KnownAtOption = Annotated[
     Optional[str],
@@ -140,7 +140,7 @@ def replay(
         late_share=late_share, late_days=late_days, seed=seed,
     )  # fmt: skip
     home = replaying.replay(home, replaying.target_of(home, to), pace, refresh)
-    console.print(f"Delivered through [bold]{home.days.end}[/bold] to {to}.")
+    console.print(styled("Delivered through [bold]{}[/bold] to {}.", home.days.end, to))
     if to == "landing" and not refresh:
         console.print(
             "`portrait run` trains a model and makes portraits; later `portrait refresh` takes in what was delivered."
@@ -162,7 +162,7 @@ def snapshot(
     home = open_home(source=source, through=partition_of(moment))
     known = _date(known_at, "--known-at")
     manifest = operations.snapshot_as_known(home, moment, known, out) if known else operations.snapshot(home, moment, out)
-    console.print(f"The state at [bold]{moment}[/bold] is in [bold]{out}[/bold]:")
+    console.print(styled("The state at [bold]{}[/bold] is in [bold]{}[/bold]:", moment, out))
     for name, rows in manifest["rows"].items():
         console.print(f"  {name:26s} {rows:>10,} rows")
 
@@ -246,7 +246,7 @@ def ui(
 
     def say(services: list[Service]) -> None:
         for service in services:
-            console.print(f"  {service.name:10s} [bold]{service.address}[/bold]   {service.shows}")
+            console.print(styled("  {} [bold]{}[/bold]   {}", f"{service.name:10s}", service.address, service.shows))
         console.print(f"They show {home.settings.home_dir}. Ctrl-C stops all three.")
         if not (home.settings.published_dir / "current").exists():
             console.print(
@@ -269,7 +269,9 @@ def serve(
     from portrait_assets.serving.app import serve as serve_home
 
     home = open_home(source=source)
-    console.print(f"Live portraits of {home.settings.home_dir} on [bold]http://127.0.0.1:{port}/docs[/bold]. Ctrl-C stops.")
+    console.print(
+        styled("Live portraits of {} on [bold]http://127.0.0.1:{}/docs[/bold]. Ctrl-C stops.", home.settings.home_dir, port)
+    )
     serve_home(home, port)
 
 
@@ -291,7 +293,8 @@ def sources_check(
 
 def main() -> None:
     """Entry point: one line for a user's mistake, a traceback for ours."""
-    handler = RichHandler(console=progress, show_path=False, show_level=False, markup=True, log_time_format="%H:%M:%S")
+    handler = RichHandler(console=progress, show_path=False, show_level=False, log_time_format="%H:%M:%S")
+    handler.setFormatter(Plain())
     logging.getLogger("portrait").addHandler(handler)
     logging.getLogger("portrait").setLevel(logging.INFO)
     code = _exit_code()
@@ -306,7 +309,7 @@ def _exit_code() -> int:
     try:
         app()
     except PortraitError as error:
-        progress.print(f"portrait: {error}", style="bold red", markup=False, soft_wrap=True)
+        progress.print(f"portrait: {printable(str(error))}", style="bold red", soft_wrap=True)
         return 2
     except SystemExit as asked:
         return asked.code if isinstance(asked.code, int) else int(asked.code is not None)

@@ -225,7 +225,7 @@ def execute(
     from portrait_assets.automation import LANDED_TABLES
     from portrait_assets.definitions import build_definitions
 
-    logger.info("[bold]%s[/bold] %s", job, partitions or "")
+    logger.info("[bold]%s[/bold] %s", job, partitions or "", extra={"markup": True})
     quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
     definition = build_definitions(home).resolve_job_def(job)
     with dagster_instance(home.settings) as instance:

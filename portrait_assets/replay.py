@@ -215,7 +215,7 @@ def replay(home: Home, target: Target, pace_seconds: float, refresh: bool) -> Ho
             began = time.monotonic()
             target.deliver(day, told.frame(DELIVERED, day=day))
             home = replaying(home, replace(stretch, delivered=day))
-            logger.info("[bold]%s[/bold] delivered: %s", day, _counted(told, day))
+            logger.info("[bold]%s[/bold] delivered: %s", day, _counted(told, day), extra={"markup": True})
             if refresh:
                 operations.refresh(home)
             if day < stretch.last:

@@ -26,6 +26,7 @@ from portrait_assets.operations import dagster_instance
 from portrait_assets.resources.session import Session
 from portrait_assets.resources.warehouse import warehouse_of
 from portrait_assets.sources.files import sha256
+from portrait_assets.terminal import styled
 
 
 def status(home: Home) -> dict[str, Any]:
@@ -93,13 +94,21 @@ def _last_runs(home: Home) -> list[dict[str, Any]]:
 def show_status(console: Console, found: dict[str, Any]) -> None:
     """The same for a person, what needs a person first."""
     console.print(
-        f"[bold]{found['source']}[/bold] in {found['home']}, days {found['days'][0]} to {found['days'][1]}, portraits from {found['portraits_from']}"
+        styled(
+            "[bold]{}[/bold] in {}, days {} to {}, portraits from {}",
+            found["source"],
+            found["home"],
+            *found["days"],
+            found["portraits_from"],
+        )
     )
     if replay := found["replay"]:
         console.print(f"Replayed through {replay['delivered']}, of {replay['first']} to {replay['last']}")
     console.print(
-        "[bold]Last good day[/bold] "
-        + (f"{good}: every layer is current there" if (good := found["last_good_day"]) else "none")
+        styled(
+            "[bold]Last good day[/bold] {}",
+            f"{good}: every layer is current there" if (good := found["last_good_day"]) else "none",
+        )
     )
     console.print(_layers(found["layers"]))
     console.print(_sizes(found["tables"]))
@@ -121,9 +130,9 @@ def show_status(console: Console, found: dict[str, Any]) -> None:
 
 
 def _section(console: Console, title: str, lines: list[str], none: str) -> None:
-    console.print(f"[bold]{title}[/bold]" + ("" if lines else f" {none}"))
+    console.print(styled("[bold]{}[/bold]{}", title, "" if lines else f" {none}"))
     for line in lines:
-        console.print(f"  {line}", markup=False)
+        console.print(f"  {line}")
 
 
 def _layers(layers: list[dict[str, Any]]) -> RichTable:

@@ -6,6 +6,7 @@ from typing import Any
 from rich.console import Console, Group
 from rich.panel import Panel
 from rich.table import Table as RichTable
+from rich.text import Text
 
 from portrait_assets import columns as c
 from portrait_assets.home import Home
@@ -13,9 +14,11 @@ from portrait_assets.operations import Outcome
 from portrait_assets.reading import Export
 from portrait_assets.reading.card import card
 from portrait_assets.reading.render import render
+from portrait_assets.reading.words import command
 from portrait_assets.resources.session import Session
 from portrait_assets.resources.warehouse import warehouse_of
 from portrait_assets.sources import Batch
+from portrait_assets.terminal import styled
 
 LAYERS = (
     c.RAW_EVENTS,
@@ -77,10 +80,10 @@ def show(console: Console, home: Home, facts: dict[str, Any]) -> None:
     console.print(_where_next(home, facts))
 
 
-def _title(facts: dict[str, Any]) -> str:
+def _title(facts: dict[str, Any]) -> Text:
     runs = len(facts["runs"])
     work = f"{runs} Dagster run{'s' if runs != 1 else ''}" if runs else "nothing was stale, nothing was done"
-    return f"[bold]{facts['source']}[/bold] through {facts['through']}: {work}"
+    return styled("[bold]{}[/bold] through {}: {}", facts["source"], facts["through"], work)
 
 
 def _batches(batches: list[dict[str, Any]]) -> RichTable:
@@ -105,13 +108,15 @@ def _model_line(model: dict[str, Any] | None) -> str:
     return f"\nModel {model['version']}, trained through {model['trained_through']}: {model['status']} ({model['reason']})"
 
 
-def _where_next(home: Home, facts: dict[str, Any]) -> str:
-    return (
+def _where_next(home: Home, facts: dict[str, Any]) -> Text:
+    example = command("show", facts["example_user"]) if facts["example_user"] else "portrait show USER"
+    return styled(
         "[bold]Where to look next[/bold]\n"
         "  make ui                          lineage, partitions and checks in Dagster; model runs in MLflow\n"
-        f"  portrait show {facts['example_user'] or 'USER':18s} this card again; --as-of D for any past day\n"
-        f"  {home.settings.published_dir / 'current'}   Parquet files for DuckDB, notebooks, anything"
-    )
+        "  {} this card again; --as-of D for any past day\n"
+        "  {}   Parquet files for DuckDB, notebooks, anything",
+        f"{example:32s}", home.settings.published_dir / "current",
+    )  # fmt: skip
 
 
 def show_batches(console: Console, batches: list[Batch]) -> None:

@@ -20,6 +20,7 @@ from portrait_assets.partitions import Window
 from portrait_assets.resources.session import Session
 from portrait_assets.resources.warehouse import warehouse_of
 from portrait_assets.tables import Table
+from portrait_assets.terminal import styled
 
 COMPARED = (*UNDATED, *FEATURES, *PORTRAITS)
 
@@ -87,7 +88,7 @@ def show(console: Console, report: list[Difference]) -> None:
     console.print(table)
     differing = [line.table for line in report if line.missing or line.surplus]
     console.print(
-        f"[bold red]Differences in {', '.join(differing)}.[/] `portrait run` recomputes stale days."
+        styled("[bold red]Differences in {}.[/] `portrait run` recomputes stale days.", ", ".join(differing))
         if differing
-        else "[bold]No differences.[/]"
+        else styled("[bold]No differences.[/]")
     )

@@ -8,9 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any, Optional
 
 import typer
-from rich.console import Console
 from rich.table import Table
-from rich.text import Text
 
 from portrait_assets.audiences import Audience, audience, insight, lookalike, saved
 from portrait_assets.audiences.members import stale_note, write
@@ -20,13 +18,14 @@ from portrait_assets.errors import PortraitError
 from portrait_assets.home import open_home
 from portrait_assets.partitions import parse_date, partition_of
 from portrait_assets.reading import Export
-from portrait_assets.reading.words import counted, percent, printable
+from portrait_assets.reading.words import counted, percent
 from portrait_assets.settings import Settings
+from portrait_assets.terminal import Terminal, printable
 
 app = typer.Typer(
     help="Groups of users by tags and numbers: how many, what is special, why, and who is like them.", no_args_is_help=True
 )
-console = Console(highlight=False, markup=False)
+console = Terminal()
 
 Group = Annotated[
     str, typer.Argument(help="""An expression, such as 'lifecycle = lapsing and categories has "CHEESE"', or a saved name.""")
@@ -77,7 +76,7 @@ def show_insight(
         if every or line.is_different:
             interval = f"{line.low:,.0f} to {line.high:,.0f}"
             shares = (f"{line.members:,}", percent(line.share), percent(line.share_of_all), f"{line.index:,.0f}", interval)
-            table.add_row(*map(_text, (line.tag_id, line.value, *shares)))
+            table.add_row(line.tag_id, printable(line.value), *shares)
     if table.row_count:
         console.print(table)
     elif lines:
@@ -119,11 +118,14 @@ def show_why(
             reasons=[asdict(r) for r in reasons],
         )
         return
-    console.print(_text(f"User {user} is {'in' if reasons[0].is_met else 'out'}. {_source(found.export)}"))
+    console.print(f"User {printable(user)} is {'in' if reasons[0].is_met else 'out'}. {_source(found.export)}")
     table = _table("", "condition", "has", "off by")
     for reason in reasons:
         table.add_row(
-            "yes" if reason.is_met else "no", *map(_text, ("  " * reason.depth + reason.text, reason.has, reason.off))
+            "yes" if reason.is_met else "no",
+            "  " * reason.depth + printable(reason.text),
+            printable(reason.has),
+            printable(reason.off),
         )
     console.print(table)
 
@@ -138,7 +140,7 @@ def export(
     found = _audience(group, as_of)
     write(found, out)
     console.print(_counted(found))
-    console.print(_text(f"Written to {out}."))
+    console.print(f"Written to {out}.")
 
 
 @app.command(name="lookalike")
@@ -162,7 +164,7 @@ def show_lookalike(
     )
     table = _table("user", ">similarity")
     for row in alike.head(SHOWN).to_dicts():
-        table.add_row(_text(row["user_id"]), f"{row['similarity']:.3f}")
+        table.add_row(printable(row["user_id"]), f"{row['similarity']:.3f}")
     console.print(table)
     if len(alike) > SHOWN:
         console.print(f"and {len(alike) - SHOWN:,} more; --json lists them all")
@@ -222,13 +224,13 @@ def list_saved(
         return
     console.print(_source(after) + (f" Since {before.generation}, as of {before.as_of}." if first else ""))
     for each, m in moved.items():
-        console.print(_text(f"{each}: {counted(m.after.size, 'user')}: {m.after.expression}"))
+        console.print(f"{each}: {counted(m.after.size, 'user')}: {m.after.expression}")
         if note := stale_note(m.after):
-            console.print(_text(f"  {note}"))
+            console.print(f"  {note}")
         if first:
-            console.print(_text(f"  entered {len(m.entered):,}{_few(m.entered)}; left {len(m.left):,}{_few(m.left)}"))
+            console.print(f"  entered {len(m.entered):,}{_few(m.entered)}; left {len(m.left):,}{_few(m.left)}")
             for condition, count in m.changed.items():
-                console.print(_text(f"  {condition}: turned for {count:,} of them"))
+                console.print(f"  {condition}: turned for {count:,} of them")
     if not moved:
         console.print("No audience is saved; `portrait audience save NAME EXPRESSION` does that.")
 
@@ -248,12 +250,12 @@ def history(
             export, name=name, expression=found.expression, members=found.members.to_dicts(), moves=found.moves.to_dicts()
         )
         return
-    console.print(_text(f"{name}: {counted(len(found.members), 'user')}: {found.expression}\n{_source(export)}"))
+    console.print(f"{name}: {counted(len(found.members), 'user')}: {found.expression}\n{_source(export)}")
     table = _table("day", ">entered", ">left", "who")
     for day, entered, left in found.by_day():
         who = [f"+{user_id}" for user_id in entered] + [f"-{user_id}" for user_id in left]
         table.add_row(
-            str(day), f"{len(entered):,}", f"{len(left):,}", _text(", ".join(who[:8]) + (", ..." if len(who) > 8 else ""))
+            str(day), f"{len(entered):,}", f"{len(left):,}", printable(", ".join(who[:8])) + (", ..." if len(who) > 8 else "")
         )
     console.print(table if table.row_count else f"Nobody entered or left in the last {days} days.")
 
@@ -291,16 +293,16 @@ def _source(export: Export) -> str:
     return f"Generation {export.generation}, as of {export.as_of}."
 
 
-def _counted(found: Audience) -> Text:
+def _counted(found: Audience) -> str:
     size = f"{found.size:,} of {counted(found.of, 'user')}" if found.size else f"Nobody of {counted(found.of, 'user')}"
     share = f" ({percent(found.size / found.of)})" if found.size else ""
     stale = f"{stale_note(found)}\n" if stale_note(found) else ""
-    return _text(f"{size}{share}: {found.expression}\n{stale}{_source(found.export)}")
+    return f"{size}{share}: {found.expression}\n{stale}{_source(found.export)}"
 
 
-def _listed(users: list[str]) -> Text:
+def _listed(users: list[str]) -> str:
     more = f" and {len(users) - SHOWN:,} more" if len(users) > SHOWN else ""
-    return _text(f"Users {', '.join(users[:SHOWN])}{more}")
+    return printable(f"Users {', '.join(users[:SHOWN])}{more}")
 
 
 def _few(users: list[str]) -> str:
@@ -313,11 +315,6 @@ def _table(*columns: str) -> Table:
     for title in columns:
         table.add_column(title.removeprefix(">"), overflow="fold", justify="right" if title.startswith(">") else "left")
     return table
-
-
-def _text(text: str) -> Text:
-    """Data is shown, never obeyed: no markup, no control characters but the line breaks written here."""
-    return Text("\n".join(printable(line) for line in text.split("\n")))
 
 
 def _print_json(export: Export, **content: Any) -> None:

@@ -4,21 +4,20 @@ from pathlib import Path
 from typing import Annotated, Optional
 
 import typer
-from rich.console import Console
 from rich.table import Table
-from rich.text import Text
 
 from portrait_assets import campaigns
 from portrait_assets.commands.options import JsonOption, SourceOption, print_json
 from portrait_assets.errors import PortraitError
 from portrait_assets.home import Home, open_home
 from portrait_assets.partitions import as_of_of, parse_date, partition_of
-from portrait_assets.reading.words import counted, percent, printable
+from portrait_assets.reading.words import counted, percent
 from portrait_assets.resources.session import Session
 from portrait_assets.resources.warehouse import warehouse_of
+from portrait_assets.terminal import Terminal, printable
 
 app = typer.Typer()
-console = Console(highlight=False)
+console = Terminal()
 SHOWN = 20
 
 
@@ -68,7 +67,7 @@ def campaign(
         f"{found.expected:,.0f} of {'this' if found.frame.height == 1 else 'these'} {counted(found.frame.height, 'user')} are expected to buy. {campaigns.PROPENSITY}"
     )
     if out is not None:
-        console.print(f"Written to {out}.", markup=False)
+        console.print(f"Written to {out}.")
 
 
 def _asked(session: Session, home: Home, items: Path | None, where: str | None, coupon: str | None) -> list[str]:
@@ -81,5 +80,5 @@ def _table(found: campaigns.Targets) -> Table:
     table = Table("", "user", "chance", "strongest item", "", "why", box=None, pad_edge=False)
     for row in found.frame.head(SHOWN).iter_rows(named=True):
         texts = (str(row["rank"]), row["user_id"], percent(row["propensity"]), row["item_id"], row["item_name"], row["reason"])
-        table.add_row(*(Text(printable(text)) for text in texts))
+        table.add_row(*map(printable, texts))
     return table

@@ -3,19 +3,18 @@
 from typing import Annotated, Optional
 
 import typer
-from rich.console import Console
 
 from portrait_assets.commands.options import JsonOption, SourceOption, print_json
 from portrait_assets.errors import PortraitError
 from portrait_assets.home import open_home
 from portrait_assets.observability import published_day
 from portrait_assets.partitions import parse_date, partition_of
-from portrait_assets.reading.words import printable
 from portrait_assets.resources.warehouse import warehouse_of
+from portrait_assets.terminal import Terminal
 from portrait_assets.words_near import nearest
 
 app = typer.Typer()
-console = Console(highlight=False)
+console = Terminal()
 
 
 @app.command()
@@ -45,4 +44,4 @@ def explain(
         print_json(found.as_dict())
         return
     for line in told(found):
-        console.print(printable(line), markup=False, soft_wrap=True)
+        console.print(line, soft_wrap=True)

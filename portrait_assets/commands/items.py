@@ -3,21 +3,19 @@
 from typing import Annotated, Optional
 
 import typer
-from rich.console import Console
 from rich.table import Table
-from rich.text import Text
 
 from portrait_assets.assets.training import ITEMS, VISITS
 from portrait_assets.commands.options import SourceOption
 from portrait_assets.errors import PortraitError
 from portrait_assets.home import open_home
 from portrait_assets.partitions import as_of_of, parse_date, partition_of
-from portrait_assets.reading.words import printable
 from portrait_assets.resources.sentence_model import sentence_model
 from portrait_assets.resources.warehouse import warehouse_of
+from portrait_assets.terminal import Terminal, printable
 
 app = typer.Typer(help="Look at items.", no_args_is_help=True)
-console = Console(highlight=False)
+console = Terminal()
 
 DESCRIBED = ("name", "item_type", "category", "department", "brand", "size")
 
@@ -52,5 +50,5 @@ def nearest(
     table = Table("cosine", "item", *(name.replace("_", " ") for name in DESCRIBED), box=None, pad_edge=False)
     for other, cosine in [(item, 1.0), *vectors.nearest(item, count)]:
         texts = (other, *((told.get(other) or {}).get(name) or "" for name in DESCRIBED))
-        table.add_row(f"{cosine:.3f}", *(Text(printable(text)) for text in texts))
+        table.add_row(f"{cosine:.3f}", *map(printable, texts))
     console.print(table)

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Annotated, Any, Optional
 
 import typer
-from rich.console import Console
 from rich.markdown import Markdown
 from rich.table import Table
 
@@ -15,9 +14,10 @@ from portrait_assets.commands.options import JsonOption, SourceOption, print_jso
 from portrait_assets.home import Home, open_home
 from portrait_assets.partitions import parse_date, partition_of
 from portrait_assets.resources.warehouse import warehouse_of
+from portrait_assets.terminal import Terminal, styled
 
 app = typer.Typer(help="Look at models, and go back to the one before.", no_args_is_help=True)
-console = Console(highlight=False)
+console = Terminal()
 
 VersionArgument = Annotated[
     Optional[str], typer.Argument(help="A version, or how it begins; default: the model in force on the last day.")
@@ -50,7 +50,10 @@ def show(version: VersionArgument = None, source: SourceOption = None, as_json: 
         print_json(found)
         return
     console.print(
-        f"[bold]{found['version']}[/bold] trained through {found['trained_through']}, {found['status']}: {found['reason']}"
+        styled(
+            "[bold]{}[/bold] trained through {}, {}: {}",
+            *(found[name] for name in ("version", "trained_through", "status", "reason")),
+        )
     )
     console.print(f"MLflow run {found['mlflow_run_id']}, registered as version {found['mlflow_version']}")
     table = Table("head", "model", "auc", "log loss", "ece", box=None, pad_edge=False)
@@ -67,7 +70,9 @@ def rollback(version: VersionArgument = None, source: SourceOption = None, as_js
     if as_json:
         print_json(vars(done))
         return
-    console.print(f"[bold]{done.version}[/bold] is rolled back; in force now: [bold]{done.in_force or 'no model'}[/bold].")
+    console.print(
+        styled("[bold]{}[/bold] is rolled back; in force now: [bold]{}[/bold].", done.version, done.in_force or "no model")
+    )
     console.print(f"{done.stale:,} days of portraits are stale: `portrait refresh` makes them again.")
 
 
@@ -99,8 +104,8 @@ def evaluate(
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)
         folder = Path(shutil.copytree(folder, out, dirs_exist_ok=True))
-    console.print((folder / "heads.md").read_text(encoding="utf-8"), markup=False, soft_wrap=True)
-    console.print(f"Heads, ablation, slices and leaks are in [bold]{folder}[/bold], in Dagster and in MLflow.")
+    console.print((folder / "heads.md").read_text(encoding="utf-8"), soft_wrap=True)
+    console.print(styled("Heads, ablation, slices and leaks are in [bold]{}[/bold], in Dagster and in MLflow.", folder))
 
 
 @app.command("evaluate-ranking")
@@ -123,7 +128,7 @@ def evaluate_ranking(
         out.mkdir(parents=True, exist_ok=True)
         shutil.copy(file.with_suffix(".png"), out)
         file = Path(shutil.copy(file, out))
-    console.print(file.read_text(encoding="utf-8"), markup=False, soft_wrap=True)
+    console.print(file.read_text(encoding="utf-8"), soft_wrap=True)
 
 
 @app.command("evaluate-campaigns")
@@ -142,7 +147,7 @@ def evaluate_campaigns(
     folder.mkdir(parents=True, exist_ok=True)
     text = campaigns.page(tables, f"portrait models evaluate-campaigns --from {first} --through {last} --out docs/model")
     (folder / "campaigns.md").write_text(text, encoding="utf-8")
-    console.print(text, markup=False, soft_wrap=True)
+    console.print(text, soft_wrap=True)
 
 
 @app.command()
@@ -167,7 +172,7 @@ def faithfulness(
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "faithfulness.md").write_text(page(tested, command), encoding="utf-8")
     tested.cases.write_parquet(folder / "faithfulness.parquet")
-    console.print((folder / "faithfulness.md").read_text(encoding="utf-8"), markup=False, soft_wrap=True)
+    console.print((folder / "faithfulness.md").read_text(encoding="utf-8"), soft_wrap=True)
 
 
 @app.command()
@@ -189,7 +194,7 @@ def drivers(
     text = driving.page(found, f"portrait models drivers --as-of {as_of} --users {users}")
     (folder / "drivers.md").write_text(text, encoding="utf-8")
     (folder / "drivers.png").write_bytes(plots.driver_panels(found.frame))
-    console.print(text, markup=False, soft_wrap=True)
+    console.print(text, soft_wrap=True)
 
 
 def _find(home: Home, version: str | None) -> dict[str, Any]:

@@ -3,9 +3,7 @@
 from typing import Annotated, Any, Optional
 
 import typer
-from rich.console import Console
 from rich.table import Table
-from rich.text import Text
 
 from portrait_assets.commands.options import JsonOption, SourceOption, print_json
 from portrait_assets.errors import PortraitError
@@ -13,11 +11,12 @@ from portrait_assets.home import Home, open_home
 from portrait_assets.kernels.ranking.context import NOWHERE, Context
 from portrait_assets.partitions import parse_date, partition_of
 from portrait_assets.reading import Export
-from portrait_assets.reading.words import percent, printable
+from portrait_assets.reading.words import percent
 from portrait_assets.serving.popular import listed, popular_items
+from portrait_assets.terminal import Terminal, printable, styled
 
 app = typer.Typer()
-console = Console(highlight=False)
+console = Terminal()
 Rows = dict[str, list[dict[str, Any]]]
 LISTS = {"blended": "For you", "again": "Buy again", "discover": "Discover: never bought so far"}
 
@@ -50,10 +49,10 @@ def recommend(
         print_json(said)
         return
     if note:
-        console.print(Text(printable(note)))
+        console.print(printable(note))
     for name, of in told.items():
         console.print(_table(LISTS[name], of))
-    console.print(f"[dim]as of {export.as_of}, generation {export.generation}[/dim]")
+    console.print(styled("[dim]as of {}, generation {}[/dim]", export.as_of, export.generation))
 
 
 def _context(told: list[str]) -> Context:
@@ -84,7 +83,7 @@ def _made_now(home: Home, export: Export, user: str, moment: Context, wanted: li
     from portrait_assets.serving.generation import Generation
     from portrait_assets.serving.recommender import Recommender, Unready, answer
 
-    Console(stderr=True).print("Reading what everybody bought ...")
+    Terminal(stderr=True).print("Reading what everybody bought ...")
     generation = Generation.load(export.folder, home)
     try:
         recommender = Recommender.of(generation, home)
@@ -110,7 +109,7 @@ def _table(title: str, rows: list[dict]) -> Table:
         fallback = "popular, for want of anything personal: " if row["list"] == "popular" else ""
         name = row["item_name"] or row["category"] or ""
         texts = (str(row["rank"]), row["item_id"], name, chance, fallback + row["reason"])
-        table.add_row(*(Text(printable(text)) for text in texts))
+        table.add_row(*map(printable, texts))
     if not rows:
         table.add_row("nothing: the rules or the data leave nothing to offer here")
     return table

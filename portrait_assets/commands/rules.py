@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Annotated, Optional
 
 import typer
-from rich.console import Console
 
 from portrait_assets.errors import PortraitError
 from portrait_assets.home import Home, open_home
@@ -13,10 +12,11 @@ from portrait_assets.packs.pack import PACKS_DIR
 from portrait_assets.packs.recommending import Recommending, parse_recommending, place
 from portrait_assets.reading.words import counted
 from portrait_assets.resources.warehouse import warehouse_of
+from portrait_assets.terminal import Terminal
 from portrait_assets.words_near import nearest
 
 app = typer.Typer(help="The rules of recommending.", no_args_is_help=True)
-console = Console(highlight=False)
+console = Terminal()
 
 # Every name that a rule may give at a level: items are those described and those that events tell of.
 NAMES = {level: f"select distinct {level} from clean.items where {level} is not null" for level in

@@ -5,16 +5,15 @@ from typing import Annotated, Optional
 
 import polars as pl
 import typer
-from rich.console import Console
 from rich.table import Table
-from rich.text import Text
 
 from portrait_assets.errors import PortraitError
 from portrait_assets.home import open_home
-from portrait_assets.reading.words import counted, printable
+from portrait_assets.reading.words import counted
+from portrait_assets.terminal import Terminal, printable, styled
 
 app = typer.Typer()
-console = Console(highlight=False)
+console = Terminal()
 
 
 @app.command()
@@ -29,7 +28,7 @@ def segments(
     folders = exports or [open_home().settings.published_dir / "current"]
     for folder in folders:
         sizes = _read(folder, "segment_sizes")
-        console.print(f"[bold]{folder}[/bold]")
+        console.print(styled("[bold]{}[/bold]", folder))
         console.print(_table(sizes) if len(sizes) else "no segments: no model was in force on its day")
     if len(folders) > 1:
         console.print("Since the export before it, users by segment:")
@@ -60,5 +59,5 @@ def _table(frame: pl.DataFrame) -> Table:
     table = Table(*frame.columns, box=None, pad_edge=False)
     for row in frame.iter_rows():
         texts = ("" if value is None else f"{value:.3f}" if isinstance(value, float) else str(value) for value in row)
-        table.add_row(*(Text(printable(text)) for text in texts))
+        table.add_row(*map(printable, texts))
     return table

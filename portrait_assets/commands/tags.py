@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Annotated, Any, Optional
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from portrait_assets import versions
@@ -21,10 +20,11 @@ from portrait_assets.reading.catalogue_page import catalogue_page
 from portrait_assets.reading.tag_diff import TagChange, tag_diff
 from portrait_assets.reading.words import counted
 from portrait_assets.resources.warehouse import warehouse_of
+from portrait_assets.terminal import Terminal, styled
 from portrait_assets.words_near import nearest
 
 app = typer.Typer(help="The tag catalogue: look, judge a file, and see what a change would do.", no_args_is_help=True)
-console = Console(highlight=False)
+console = Terminal()
 
 PackOption = Annotated[str, typer.Option("--pack", help="A shipped domain pack.")]
 CatalogueFile = Annotated[Path, typer.Argument(help="A tags.toml.", exists=True, dir_okay=False)]
@@ -67,7 +67,7 @@ def show(
     for name, content in _as_object(tag).items():
         said = "; ".join(f"{key} = {sql}" for key, sql in content.items()) if isinstance(content, dict) else content
         table.add_row(name, ", ".join(said) if isinstance(said, list) else str(said))
-    console.print(table, markup=False)
+    console.print(table)
 
 
 @app.command("versions")
@@ -103,9 +103,9 @@ def history(
     if as_json:
         print_json({"tag_id": tag.id, "version": tag.version, "user_id": user, "intervals": found})
         return
-    console.print(f"{tag.name} of user {user}, by version {tag.version}:", markup=False)
+    console.print(f"{tag.name} of user {user}, by version {tag.version}:")
     for row in found:
-        console.print(f"  {row['valid_from']} to {row['valid_to'] or 'now'}: {row['value']}", markup=False)
+        console.print(f"  {row['valid_from']} to {row['valid_to'] or 'now'}: {row['value']}")
 
 
 @app.command()
@@ -134,7 +134,7 @@ def page(
 ) -> None:
     """Write the catalogue as a page for people."""
     out.write_text(catalogue_page(load_pack(pack)), encoding="utf-8")
-    console.print(f"The catalogue is in [bold]{out}[/bold].")
+    console.print(styled("The catalogue is in [bold]{}[/bold].", out))
 
 
 @app.command()
@@ -156,15 +156,15 @@ def _tell_changes(opened: Export, found: list[TagChange], shown: int, as_json: b
     if as_json:
         print_json([change.as_dict() for change in found])
         return
-    console.print(f"Against generation {opened.generation}, as of {opened.as_of}:", markup=False)
+    console.print(f"Against generation {opened.generation}, as of {opened.as_of}:")
     if not found:
         console.print("  no user's tag would change")
     for change in found:
-        console.print(change.headline(), markup=False)
+        console.print(change.headline())
         for move in change.moves:
-            console.print(f"  {move.headline()}", markup=False)
+            console.print(f"  {move.headline()}")
             for user in move.users[:shown]:
-                console.print(f"    {user.told(change)}", markup=False)
+                console.print(f"    {user.told(change)}")
 
 
 @app.command()
@@ -194,10 +194,10 @@ def quality(
     if judged.row_count:
         console.print("", judged, sep="\n")
     used = [f"{row['tag_id']} ({', '.join(row['used_by'])})" for row in found.iter_rows(named=True) if row["used_by"]]
-    console.print(f"\nRead by something else: {', '.join(used) or 'none'}.", markup=False)
+    console.print(f"\nRead by something else: {', '.join(used) or 'none'}.")
     for doubts in tag_doubts(found).values():
         for doubt in doubts:
-            console.print(doubt, markup=False)
+            console.print(doubt)
 
 
 def _columns(*names: str) -> Table:

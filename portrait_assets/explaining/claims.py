@@ -9,7 +9,8 @@ import polars as pl
 from portrait_assets.columns import ATTRIBUTES
 from portrait_assets.packs import Tag
 from portrait_assets.partitions import DAY
-from portrait_assets.reading.words import counted, day, money, printable
+from portrait_assets.reading.words import counted, day, money
+from portrait_assets.terminal import printable
 
 CHANCES = ("churn", "churn_14d", "churn_28d", "churn_90d")
 AGES = (0, 14, 60, 100_000)  # days before the as-of: what was lately, some time ago, and before

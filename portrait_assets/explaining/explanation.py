@@ -17,7 +17,7 @@ from portrait_assets.home import Home
 from portrait_assets.packs import Tag
 from portrait_assets.packs.tag_sql import tag_export
 from portrait_assets.partitions import DAY, as_of_of
-from portrait_assets.reading.words import counted, day, fill, labelled, percent
+from portrait_assets.reading.words import command, counted, day, fill, labelled, percent
 from portrait_assets.resources.session import Session
 
 MOST_UNITS = 200  # the latest of them are tried
@@ -118,12 +118,12 @@ def _tag_row(session: Session, home: Home, last_day: date, user_id: str, tag: Ta
     as_of = as_of_of(last_day)
     if not session.scalar("select count(*) from snapshot_rows"):
         raise PortraitError(
-            f"user '{user_id}' has no stored portrait as of {as_of}; `portrait show {user_id} --as-of {as_of}` says whether there is one"
+            f"user '{user_id}' has no stored portrait as of {as_of}; `{command('show', user_id, as_of=as_of)}` says whether there is one"
         )
     rows = session.frame(tag_export([tag])).to_dicts()
     if not rows:
         raise PortraitError(
-            f"user '{user_id}' has no tag {tag.id} as of {as_of}; `portrait show {user_id}` lists those there are"
+            f"user '{user_id}' has no tag {tag.id} as of {as_of}; `{command('show', user_id)}` lists those there are"
         )
     return rows[0]
 

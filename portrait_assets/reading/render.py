@@ -12,7 +12,8 @@ from rich.text import Text
 from portrait_assets.reading.card import Card
 from portrait_assets.reading.charts import bar, sparkline
 from portrait_assets.reading.sections import Block, Cell, Facts, Line, Listing, Section, Shares, sections
-from portrait_assets.reading.words import day, printable
+from portrait_assets.reading.words import day
+from portrait_assets.terminal import printable
 
 WIDTH = 100
 LATEST_SPANS = 4

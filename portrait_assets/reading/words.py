@@ -5,6 +5,7 @@ Every number is rounded here, by `rounded`, so that it reads the same on the car
 
 import math
 import re
+import shlex
 from collections.abc import Callable
 from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
@@ -24,9 +25,21 @@ PRICE_STEPS = (
 )  # fmt: skip
 
 
-def printable(text: str) -> str:
-    """`text` without what would move a terminal's cursor or ring its bell: data is shown, never obeyed."""
-    return "".join(letter if letter.isprintable() else " " for letter in text)
+def command(name: str, user_id: str, **options: object) -> str:
+    """`portrait NAME` of a user as it can be typed into a shell, whatever the id holds."""
+    said = "".join(f" --{option.replace('_', '-')} {value}" for option, value in options.items())
+    return f"portrait {name}{said} {'-- ' if user_id.startswith('-') else ''}{_shell_word(user_id)}"
+
+
+def _shell_word(text: str) -> str:
+    if text.isprintable():
+        return shlex.quote(text)
+    return "$'" + "".join(letter if letter.isprintable() and letter not in "\\'" else _spelt(letter) for letter in text) + "'"
+
+
+def _spelt(letter: str) -> str:
+    """A character as a shell reads it between $' and '."""
+    return f"\\{letter}" if letter in "\\'" else f"\\U{ord(letter):08x}"
 
 
 def rounded(value: float, places: int) -> Decimal:

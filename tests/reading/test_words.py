@@ -16,7 +16,6 @@ from portrait_assets.reading.words import (
     number,
     percent,
     price_step,
-    printable,
     said,
 )
 
@@ -92,7 +91,3 @@ def test_charts_show_nothing_zero_and_all():
     assert sparkline([]) == ""
     assert (bar(0.5, 1.0, 4), bar(1.0, 1.0, 4), bar(0.0001, 1.0, 4), bar(0.0, 0.0, 4)) == ("██  ", "████", "▏   ", "    ")
     assert dots(2) == "●●○○○"
-
-
-def test_data_does_not_move_the_cursor():
-    assert printable("a\x1b[31m\nb") == "a [31m b"

@@ -57,6 +57,11 @@ class Shop:
             write_days(session, self.home, c.RECOMMENDATIONS_TOP, Window(day, day))
             return publish(session, self.home, day)
 
+    def refresh_all(self, client: "Client") -> Path:
+        """The same once the service has handed all it was sent to the landing folder."""
+        client.wait_for("log", lambda log: log["line"] == 0)
+        return self.refresh()
+
     def raw_keys(self) -> list[str]:
         """The keys of all live events that landed."""
         with warehouse_of(self.home.settings).open("test") as session:
@@ -138,7 +143,8 @@ class Client:
     def wait_for(self, name: str, value: Any) -> None:
         """Until /status says so."""
         deadline = time.monotonic() + 60
-        while (said := self.ask("/status")[1][name]) != value:
+        is_so = value if callable(value) else lambda said: said == value
+        while not is_so(said := self.ask("/status")[1][name]):
             assert time.monotonic() < deadline, f"{name} is {said}, not {value}"
             time.sleep(0.05)
 
