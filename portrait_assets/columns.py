@@ -462,6 +462,9 @@ WINDOWED = (
 )  # fmt: skip
 _MEANING = {measure.name: measure.meaning for measure in DAY_MEASURES}
 
+EVER = tuple(measure.name for measure in DAY_MEASURES if measure.name != "outliers")
+"""The running totals that a portrait has."""
+
 PORTRAITS_SNAPSHOTS = Table(
     "portraits.snapshots",
     "user x day: the portrait at the end of the day",
@@ -478,6 +481,11 @@ PORTRAITS_SNAPSHOTS = Table(
         Column("mean_gap_days", "double", "behaviour: mean days between purchase days; null before the second"),
         Column("std_gap_days", "double", "behaviour: their standard deviation; null before the third"),
         Column("last_gap_days", "bigint", "behaviour: days between the last two purchase days"),
+        Column(
+            "usual_gap_days",
+            "double",
+            "behaviour: mean days between purchase days (between active days of who bought nothing), from the pack's least gaps on",
+        ),
         Column("active_days", "bigint", "behaviour: days the user did something"),
         *(
             Column(measure.name, "bigint", f"behaviour, ever: {measure.meaning}")
@@ -522,11 +530,33 @@ PORTRAITS_SNAPSHOTS = Table(
                 Column(f"{name}_probability", "double", "social attribute: 1 where declared, the model's where inferred"),
             )
         ),
-        Column("recency_score", "bigint", "value: fifth of recency, 5 is most recent; null in the first month"),
+        Column("recency_score", "bigint", "value: fifth of recency, 5 is most recent; null before the first cut points, as all scores"),
         Column("frequency_score", "bigint", "value: fifth of active days in 365 days, 5 is most"),
         Column("monetary_score", "bigint", "value: fifth of spend in 365 days, 5 is most"),
         Column("value_tier", "varchar", "value: high, medium or low by monetary_score"),
-        Column("lifecycle", "varchar", "lifecycle: prospect, new, active, lapsing, lapsed or dormant"),
+        Column("spend_score", "bigint", "value: fifth of all that was ever paid, of those who paid"),
+        Column("ticket_score", "bigint", "value: fifth of spend per purchase day"),
+        Column("basket_score", "bigint", "behaviour: fifth of lines per purchase day"),
+        Column("units_score", "bigint", "behaviour: fifth of units per line, from ten lines on"),
+        Column("review_score", "bigint", "behaviour: fifth of reviews written, of those who wrote one"),
+        Column("rating_score", "bigint", "behaviour: fifth of the mean rating given, from three on"),
+        Column("research_score", "bigint", "behaviour: fifth of views per line, from 20 views and five lines on"),
+        Column("conversion_score", "bigint", "behaviour: fifth of the share of active days with a purchase, from ten days on"),
+        Column("discount_score", "bigint", "preference: fifth of the share of lines at a reduced price, from ten lines on"),
+        Column("return_score", "bigint", "risk: fifth of returns per line, of those who returned something"),
+        Column(
+            "main_act",
+            "varchar",
+            "lifecycle: what the source's rhythm is of: purchase, or where it has none review, cart, view or search; null in the first month",
+        ),
+        Column(
+            "pace_days",
+            "double",
+            "lifecycle: the gap that silence is measured by, the source's or the user's if longer; null where neither is known",
+        ),
+        Column(
+            "lifecycle", "varchar", "lifecycle: prospect, new, active, lapsing, lapsed or dormant; null where no pace is known"
+        ),
         Column(
             "churn",
             "double",

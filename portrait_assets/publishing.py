@@ -17,6 +17,7 @@ from typing import Any
 import polars as pl
 
 from portrait_assets import __version__
+from portrait_assets.columns import EVER
 from portrait_assets.errors import PortraitError
 from portrait_assets.home import Home
 from portrait_assets.lineage import knowledge, models_in_force
@@ -112,6 +113,7 @@ def _manifest(session: Session, home: Home, day: date, folder: Path, frames: dic
         "model_versions": {"behaviour": model},
         "trained_through": {"behaviour": str(trained[0][0]) if trained else None},
         "audiences": home.audiences,
+        "measures": [name for name in EVER if (frames["portraits.parquet"][name] != 0).any()],
         "rows": {name: len(frame) for name, frame in frames.items()},
         "sha256": {name: file_hash(folder / name) for name in frames},
         "run": {

@@ -122,7 +122,7 @@ def test_both_versions_of_a_changed_tag_are_readable(shop: World, tmp_path: Path
 
 def test_what_was_never_published_is_refused(unchanged: World):
     versions.record_versions(unchanged.session, unchanged.home.pack.tags, DAY)
-    with pytest.raises(PortraitError, match="'lifecycle' has no version 7; published were 1"):
+    with pytest.raises(PortraitError, match="'lifecycle' has no version 7; published were 2"):
         versions.definition(unchanged.session, "lifecycle", 7)
     with pytest.raises(PortraitError, match="no portraits of 2023-01-01 are stored"):
         versions.values(unchanged.session, unchanged.home.pack.tags[0], date(2023, 1, 1))

@@ -60,7 +60,7 @@ interests = _daily(
 
 @dg.asset(
     key=["features", "cut_points"],
-    deps=[["features", "user_day"]],
+    deps=[["features", "user_day"], ["features", "user_state"]],
     partitions_def=DAILY,
     backfill_policy=SINGLE_RUN,
     group_name="features",
@@ -70,7 +70,7 @@ interests = _daily(
     metadata=definition_metadata(c.FEATURES_CUT_POINTS),
 )
 def cut_points(context: dg.AssetExecutionContext, warehouse: Warehouse, home: HomeParam) -> dg.MaterializeResult:
-    """Quintile cuts for value and segment, frozen on the first of each month from the state a fortnight before it."""
+    """Quintile cuts for value, segment, classes and the source's rhythm, frozen on the first of each month from the state a fortnight before it."""
     with warehouse.open("features/cut_points") as session:
         rows = written(context, session, home, c.FEATURES_CUT_POINTS)
         return shown(session, c.FEATURES_CUT_POINTS, rows, window_of(context))

@@ -46,7 +46,7 @@ def snapshots(context: dg.AssetExecutionContext, warehouse: Warehouse, home: Hom
     with warehouse.open("portraits/snapshots") as session:
         rows = written(context, session, home, c.PORTRAITS_SNAPSHOTS)
         lifecycle = session.frame(
-            "select lifecycle, count(*) as users from portraits.snapshots where event_date = $end group by all order by all",
+            "select coalesce(lifecycle, 'unknown') as lifecycle, count(*) as users from portraits.snapshots where event_date = $end group by all order by all",
             end=window.end,
         )
         plot = plots.bars(lifecycle, "lifecycle", "users", f"Users by lifecycle stage at the end of {window.end}")

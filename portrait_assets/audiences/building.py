@@ -11,7 +11,7 @@ EXAMPLES = {
     "lapsing, of high value": "lifecycle = lapsing and value_tier = high",
     "promotion-sensitive": "promotion_sensitivity = high",
     "new customers": "lifecycle = new",
-    "likely to stop": "churn_14d >= 60 %",
+    "likely to stop": "churn_risk = high",
 }
 
 

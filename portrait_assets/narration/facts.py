@@ -28,7 +28,7 @@ class Fact(Declared):
     """Something a portrait may say."""
 
     slot: str = Field(pattern=r"^[a-z]+$", description="unique")
-    column: str = Field(description="known, and not nought, or the fact is not told")
+    column: str = Field(description="known, and of a number more than nought, or the fact is not said")
     polarity: dict[str, Literal[-1, 1]] = Field({}, description="value of the column = good or bad news")
     bad_from: float | None = Field(None, description="a number is bad news from here on")
     en: Wording
@@ -60,11 +60,15 @@ def facts_of(portrait: dict[str, Any], language: Language) -> tuple[Told, ...]:
     for fact in _shipped().facts:
         wording = fact.wording(language)
         needed = {fact.column, *slot_names(OPTIONAL.sub("", wording.phrase))}
-        if portrait.get(fact.column) and all(portrait.get(name) is not None for name in needed):
+        if _is_something(portrait.get(fact.column)) and all(portrait.get(name) is not None for name in needed):
             phrase = filled(wording.phrase, portrait, language)
             phrase = phrase[:1].lower() + phrase[1:]
             told.append(Told(fact.slot, wording.draft, phrase, _polarity(fact, portrait[fact.column])))
     return tuple(told)
+
+
+def _is_something(value: Any) -> bool:
+    return value > 0 if isinstance(value, (int, float)) else bool(value)
 
 
 def _polarity(fact: Fact, value: Any) -> int:

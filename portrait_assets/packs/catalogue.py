@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
 
+from portrait_assets.columns import PORTRAITS_SNAPSHOTS
 from portrait_assets.errors import PortraitError
 from portrait_assets.packs.domains import judge_domain
 from portrait_assets.packs.expressions import Expression, ExpressionError, SnapshotRow
@@ -22,7 +23,11 @@ EXPORT_KINDS = {
     "attribute": "fact or model",
 }  # fmt: skip
 MODELLED = ("model", "attribute")
-CUT_POINT_COLUMNS = frozenset({"recency_score", "frequency_score", "monetary_score", "value_tier", "segment"})
+NUMBERS = ("DOUBLE", "FLOAT", "DECIMAL", "INTEGER", "BIGINT")
+CUT_POINT_COLUMNS = frozenset(
+    {column.name for column in PORTRAITS_SNAPSHOTS.columns if column.name.endswith("_score")}
+    | {"value_tier", "segment", "main_act", "pace_days", "lifecycle"}
+)
 
 Text = Annotated[str, AfterValidator(lambda text: " ".join(text.split())), Field(min_length=1)]
 Sql = Annotated[str, AfterValidator(str.strip), Field(min_length=1)]
@@ -56,6 +61,9 @@ class TagEntry(Declared):
     values: tuple[str, ...] = Field((), description="all values it can have; empty where they come from the data")
     domain: Sql | None = Field(
         None, description="value_type name: whose names, items.department or users.age, or a /pattern/ that they match whole"
+    )
+    needs: dict[Name, int | float] = Field(
+        {}, description="column of the snapshot row = the least it has to be; below it, or where it is unknown, the tag is absent"
     )
     value: Sql = Field(description="SQL over a snapshot row: a text, null where the tag is absent")
     confidence: Sql = Field(description="SQL over a snapshot row: 0 to 1")
@@ -93,7 +101,7 @@ def parse_catalogue(content: dict[str, Any], path: Path, text: str = "") -> tupl
     lines = lines_of_entries(text)
     places = [_place(path, number, entry, lines) for number, entry in enumerate(entries, start=1)]
     values = {
-        entry["id"]: entry["value"].strip()
+        entry["id"]: _needing(entry["value"].strip(), entry.get("needs"))
         for entry in entries
         if isinstance(entry, dict) and isinstance(entry.get("id"), str) and isinstance(entry.get("value"), str)
     }
@@ -107,12 +115,19 @@ def parse_catalogue(content: dict[str, Any], path: Path, text: str = "") -> tupl
     return tuple(tags.values())
 
 
+def _needing(value: str, needs: Any) -> str:
+    """The value where all that it needs is there; an entry whose needs are malformed is refused later, by its place."""
+    if not isinstance(needs, dict) or not needs:
+        return value
+    return f"case when {' and '.join(f'{name} >= {least}' for name, least in needs.items())} then ({value}\n) end"
+
+
 def _expressions(entries: list[Any], values: dict[str, str]) -> Iterator[str]:
     """All SQL of well-formed entries, as `_examine` will ask for it."""
     for entry in entries:
         try:
             tag = TagEntry.model_validate(entry)
-            written = [tag.value, tag.confidence, *tag.evidence.values(), *([tag.origin] if tag.origin else [])]
+            written = [tag.value, tag.confidence, *tag.evidence.values(), *([tag.origin] if tag.origin else []), *tag.needs]
             yield from [expanded(sql, values, (tag.id,)) for sql in written]
         except ValueError:  # it is told by its place later
             continue
@@ -146,7 +161,8 @@ def _examine(entry: TagEntry, row: SnapshotRow, values: dict[str, str], where: C
         raise PortraitError(
             f"{at(where, 'value')}: gives '{foreign[0]}', which is outside its values: {', '.join(entry.values)}"
         )
-    confidence = tried("confidence", entry.confidence, ("DOUBLE", "FLOAT", "DECIMAL", "INTEGER", "BIGINT"))
+    confidence = tried("confidence", entry.confidence, NUMBERS)
+    needed = [tried(f"needs.{name}", name, NUMBERS) for name in entry.needs]
     if (entry.kind in MODELLED) != (entry.refresh == "model"):
         raise PortraitError(f"{at(where, 'refresh')}: is 'model' for kinds {' and '.join(MODELLED)}, and for no other")
     if (entry.kind == "attribute") != (entry.origin is not None):
@@ -160,12 +176,13 @@ def _examine(entry: TagEntry, row: SnapshotRow, values: dict[str, str], where: C
         )
     fractions = frozenset(name for name, expression in evidence.items() if expression.is_fraction)
     said = entry.model_dump() | {
-        "value": value.sql,
+        "value": _needing(value.sql, entry.needs),
         "confidence": confidence.sql,
         "evidence": {name: expression.sql for name, expression in evidence.items()},
     }
     builds_on = frozenset(referred(" ".join((entry.value, entry.confidence, *entry.evidence.values()))))
-    return Tag(**said, inputs=value.inputs, builds_on=builds_on, fractions=fractions)
+    inputs = value.inputs.union(*(expression.inputs for expression in needed))
+    return Tag(**said, inputs=inputs, builds_on=builds_on, fractions=fractions)
 
 
 def slots(template: str, where: str = "template") -> set[str]:

@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from portrait_assets.columns import EVENT_TYPES
 from portrait_assets.errors import PortraitError
@@ -50,6 +50,30 @@ class Visits(Declared):
         return _known(types)
 
 
+class Rhythm(Declared):
+    """How silence is measured, in gaps between shopping days."""
+
+    least_gaps: int = Field(ge=1, description="own gaps from which a user has a usual one")
+    least_returning: float = Field(ge=0, le=1, description="share of customers who came back, below which the source has no rhythm")
+    new: float = Field(gt=0, description="gaps that a customer is new for")
+    new_days: int = Field(ge=1, description="the same in days, while no gap of the source is known")
+    lapsing: float = Field(gt=0, description="gaps of silence")
+    lapsed: float = Field(gt=0, description="gaps of silence")
+    dormant: float = Field(gt=0, description="gaps of silence")
+
+    @model_validator(mode="after")
+    def _ascend(self) -> "Rhythm":
+        if not self.lapsing < self.lapsed < self.dormant:
+            raise ValueError("lapsing, lapsed and dormant have to ascend")
+        return self
+
+
+class Classes(Declared):
+    """How classes are cut from the source's own distribution."""
+
+    least_users: int = Field(ge=1, description="users from which fifths are cut")
+
+
 class Attributes(Declared):
     """When an undeclared attribute may be inferred."""
 
@@ -65,6 +89,8 @@ class PackFile(Declared):
     visits: Visits
     outliers: Outliers
     interests: Interests
+    rhythm: Rhythm
+    classes: Classes
     attributes: Attributes
 
     @field_validator("attention")
@@ -85,6 +111,8 @@ class Pack:
     visits: Visits
     outliers: Outliers
     interests: Interests
+    rhythm: Rhythm
+    classes: Classes
     attributes: Attributes
     catalogue: tuple[Tag, ...]
     recommending: Recommending
@@ -105,6 +133,14 @@ class Pack:
             "point_values": [points for _, points in self.attention],
             "visit_types": list(self.visits.types),
             "half_life_days": self.interests.half_life_days,
+            "least_gaps": self.rhythm.least_gaps,
+            "least_returning": self.rhythm.least_returning,
+            "new_gaps": self.rhythm.new,
+            "new_days": self.rhythm.new_days,
+            "lapsing_gaps": self.rhythm.lapsing,
+            "lapsed_gaps": self.rhythm.lapsed,
+            "dormant_gaps": self.rhythm.dormant,
+            "least_users": self.classes.least_users,
             "min_probability": self.attributes.min_probability,
         }
 
@@ -148,6 +184,8 @@ def read_pack(folder: Path) -> Pack:
         visits=file.visits,
         outliers=file.outliers,
         interests=file.interests,
+        rhythm=file.rhythm,
+        classes=file.classes,
         attributes=file.attributes,
         catalogue=parse_catalogue(tags, file_of_tags, file_of_tags.read_text(encoding="utf-8")),
         recommending=parse_recommending(rules, file_of_rules, file_of_rules.read_text(encoding="utf-8")),

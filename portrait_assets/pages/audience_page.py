@@ -34,17 +34,17 @@ def audience_page(group: Audience) -> str:
 
 
 def _numbers(group: Audience) -> str:
-    portraits = group.export.scan("portraits").select("user_id", "spend_cents_90d", "churn_14d", "recency_days").collect()
+    portraits = group.export.scan("portraits").select("user_id", "spend_cents_90d", "churn", "recency_days").collect()
     members = portraits.join(group.members.select("user_id"), on="user_id", how="semi")
     spent, of_all = (sum(frame["spend_cents_90d"].drop_nulls().to_list()) for frame in (members, portraits))
-    churn, recency = (members[name].drop_nulls().to_list() for name in ("churn_14d", "recency_days"))
+    churn, recency = (members[name].drop_nulls().to_list() for name in ("churn", "recency_days"))
     return tiles(
         [
             (f"of {counted(group.of, 'user')}", f"{group.size:,}"),
             ("of everybody", percent(group.size / group.of) if group.of else "–"),
             ("spent by them in 90 days", money(spent)),
             ("of everybody's 90 days", percent(spent / of_all) if of_all else "–"),
-            ("mean chance of no purchase, 14 days", percent(fmean(churn)) if churn else "–"),
+            ("mean chance of no purchase, each within their own horizon", percent(fmean(churn)) if churn else "–"),
             ("since last active, the median", counted(median(recency), "day") if recency else "–"),
         ]
     )

@@ -5,7 +5,7 @@ from datetime import date
 from portrait_assets.pages.html import SHADES, bar, box, chip, columns, grid, table, text, tiles
 from portrait_assets.reading.card import Card
 from portrait_assets.reading.sections import Block, Cell, Facts, History, Line, Listing, Section, Shares, sections
-from portrait_assets.reading.words import UNKNOWN, counted, day, money, percent
+from portrait_assets.reading.words import UNKNOWN, ago, counted, day, money, number, percent
 
 LEFT = ("behaviour", "recommended", "changes", "value")
 RIGHT = ("words", "outlook", "preference", "social")
@@ -32,14 +32,19 @@ def _head(card: Card, section: Section) -> str:
 
 def _key_numbers(card: Card) -> str:
     row = card.portrait
-    churn, last, gap = row.get("churn_14d"), row.get("recency_days"), row.get("mean_gap_days")
+    churn, horizon, last, gap = (row.get(name) for name in ("churn", "churn_horizon_days", "recency_days", "usual_gap_days"))
+    if "spend_cents" in card.measures:
+        amounts = [(f"spent in {days} days", money(row.get(f"spend_cents_{days}d") or 0)) for days in (365, 90)]
+    else:
+        amounts = [(f"active days of {days}", number(row.get(f"active_days_{days}d") or 0)) for days in (365, 90)]
+    is_shop = "purchases" in card.measures
+    within = "no purchase" if horizon is None else f"no purchase within {counted(horizon, 'day')}"
     return tiles(
         [
-            ("spent in 365 days", money(row.get("spend_cents_365d") or 0)),
-            ("spent in 90 days", money(row.get("spend_cents_90d") or 0)),
-            ("since last active", UNKNOWN if last is None else counted(last, "day")),
-            ("usual gap between shopping days", UNKNOWN if gap is None else counted(gap, "day")),
-            ("chance of no purchase in 14 days", "no model" if churn is None else percent(churn)),
+            *amounts,
+            ("last active", UNKNOWN if last is None else ago(last)),
+            (f"usual gap between {'shopping' if is_shop else 'active'} days", UNKNOWN if gap is None else counted(gap, "day")),
+            *([(f"chance of {within}", UNKNOWN if churn is None else percent(churn))] if is_shop else []),
             ("known for", counted(row.get("tenure_days") or 0, "day")),
         ]
     )

@@ -17,7 +17,7 @@ DAYS_SHOWN = 90
 def overview_page(export: Export) -> str:
     """The page of all users of `export`."""
     portraits = export.scan("portraits").collect()
-    count, churn = portraits.height, portraits["churn_14d"].drop_nulls().to_list()
+    count, churn = portraits.height, portraits["churn"].drop_nulls().to_list()
     active = portraits.filter(pl.col("recency_days") < 30).height
     numbers = tiles(
         [
@@ -25,7 +25,7 @@ def overview_page(export: Export) -> str:
             ("active in the last 30 days", f"{active:,} ({percent(active / max(1, count))})"),
             ("spent in 30 days", f"{(portraits['spend_cents_30d'].sum() or 0) / 100:,.0f}"),
             ("spent in 365 days", f"{(portraits['spend_cents_365d'].sum() or 0) / 100:,.0f}"),
-            ("mean chance of churn", percent(fmean(churn)) if churn else "no model"),
+            ("mean chance of churn", percent(fmean(churn)) if churn else UNKNOWN),
             (
                 "lapsing, of high value",
                 f"{portraits.filter((pl.col('lifecycle') == 'lapsing') & (pl.col('value_tier') == 'high')).height:,}",
@@ -33,7 +33,7 @@ def overview_page(export: Export) -> str:
         ]
     )
     parts = [numbers, box("Lifecycle", _sizes(portraits, "lifecycle", STAGES), "c4"), box("Segments", _sizes(portraits, "segment"), "c4"),
-             box("Value by lifecycle", _matrix(portraits), "c4"), box("Chance of no purchase in 14 days", _histogram(portraits), "c4"),
+             box("Value by lifecycle", _matrix(portraits), "c4"), box("Chance of no purchase, each within their own horizon", _histogram(portraits), "c4"),
              box("Favourite departments", _sizes(portraits, "top_department", most=8), "c4"),
              box("Attributes: declared, inferred, unknown", _coverage(portraits), "c4"),
              box("Tags that changed, by day, last 90 days; new predictions aside", _movement(_changes(export)))]  # fmt: skip
@@ -62,9 +62,9 @@ def _matrix(portraits: pl.DataFrame) -> str:
 
 
 def _histogram(portraits: pl.DataFrame) -> str:
-    churn = portraits["churn_14d"].drop_nulls()
+    churn = portraits["churn"].drop_nulls()
     if churn.is_empty():
-        return '<span class="pt-soft">No model had been trained by this day.</span>'
+        return '<span class="pt-soft">Unknown: no model says it of anybody on this day.</span>'
     sizes = [int(((churn >= step / 20) & ((churn < (step + 1) / 20) | (step == 19))).sum()) for step in range(20)]
     labels = [f"{step * 5} to {step * 5 + 5} %: {counted(size, 'user')}" for step, size in enumerate(sizes)]
     return columns(sizes, width=300, height=130, labels=labels) + axis("0 %", "50 %", "100 %")

@@ -4,18 +4,19 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from portrait_assets.columns import ATTRIBUTES, WINDOWS
+from portrait_assets.columns import ATTRIBUTES, EVER, WINDOWS
 from portrait_assets.packs import Pack, load_pack
 from portrait_assets.reading.export import Export
 from portrait_assets.reading.narrative import narrative
 from portrait_assets.reading.summary import summary
-from portrait_assets.reading.words import fill, price_step
+from portrait_assets.reading.words import counted, fill, percent, price_step
 
 LATEST_CHANGES = 8
 LIKELY_NEXT = 3
 UNLISTED = "not in the catalogue"
 MEASURES = {
     "spend_cents": "Spend",
+    "active_days": "Active days",
     "purchase_days": "Shopping days",
     "purchases": "Lines bought",
     "visits": "Visits",
@@ -146,6 +147,8 @@ class Card:
     history: list[Span]
     recommendations: list[Recommendation]
     sources: dict[str, Any]
+    measures: list[str]
+    """What the source has: measures of the portrait that are not nought for everybody."""
     unknown: list[str]
 
     def as_dict(self) -> dict[str, Any]:
@@ -159,6 +162,7 @@ def card(export: Export, user_id: str, pack: Pack | None = None) -> Card:
     pack = pack or load_pack(str(export.manifest.get("pack", "ecommerce")))
     predictions = export.of_user("predictions", user_id)
     social = [_attribute(name, portrait, predictions) for name in ATTRIBUTES]
+    measures = [name for name in EVER if name in export.manifest.get("measures", EVER) or portrait.get(name)]
     changes = export.of_user("changes", user_id)
     return Card(
         user_id=user_id,
@@ -167,12 +171,12 @@ def card(export: Export, user_id: str, pack: Pack | None = None) -> Card:
         narrative=narrative(portrait),
         narrator="",
         portrait=portrait,
-        behaviour=[_measure(name, label, portrait) for name, label in MEASURES.items() if portrait.get(name)],
+        behaviour=[_measure(name, label, portrait) for name, label in MEASURES.items() if _is_measured(name, portrait)],
         dayparts=[Interest(name, portrait[f"{name}_share"]) for name in DAYPARTS if portrait.get(f"{name}_share") is not None],
         preference=_preference(portrait),
         interests=_interests(portrait, pack),
         social=social,
-        churn_note=_churn_note(portrait),
+        churn_note=_churn_note(portrait, measures),
         likely_next=_likely_next(predictions),
         tags=_tags(export.of_user("tags", user_id), pack),
         changes=_changes(changes, pack),
@@ -187,8 +191,14 @@ def card(export: Export, user_id: str, pack: Pack | None = None) -> Card:
             "pack": f"{pack.name} {pack.version}",
             "taxonomy": pack.taxonomy.version,
         },
-        unknown=_unknown(portrait, social),
+        measures=measures,
+        unknown=_unknown(portrait, social, measures, pack.rhythm.least_gaps),
     )
+
+
+def _is_measured(name: str, portrait: dict[str, Any]) -> bool:
+    """Whether there is anything of it to show; active days that are all shopping days are not shown twice."""
+    return bool(portrait.get(name)) and not (name == "active_days" and portrait[name] == portrait.get("purchase_days"))
 
 
 def _measure(name: str, label: str, portrait: dict[str, Any]) -> Measure:
@@ -217,8 +227,10 @@ def _preference(portrait: dict[str, Any]) -> dict[str, list[Interest]]:
 
 
 def _interests(portrait: dict[str, Any], pack: Pack) -> list[InterestNode]:
-    """The nodes that have a part in the five strongest categories, in the taxonomy's order."""
+    """The nodes that have a part in the five strongest categories, in the taxonomy's order; none where it knows none of them."""
     totals = pack.taxonomy.totals({one["value"]: one["share_milli"] for one in portrait.get("categories") or []})
+    if not any(amount for node, amount in totals.items() if node != pack.taxonomy.rest):
+        return []
     return [
         InterestNode(node.id, node.name, node.name_zh, node.parent, totals[node.id])
         for node in pack.taxonomy.nodes
@@ -239,12 +251,24 @@ def _attribute(name: str, portrait: dict[str, Any], predictions: list[dict[str, 
     )
 
 
-def _churn_note(portrait: dict[str, Any]) -> str:
-    if portrait.get("churn_14d") is not None:
+def _churn_note(portrait: dict[str, Any], measures: list[str]) -> str:
+    """Why there is no chance of churn."""
+    if portrait.get("churn") is not None:
         return ""
+    if "purchases" not in measures:
+        return "this source has no purchases"
     if portrait.get("model_version") is None:
         return "no model had been trained by this day"
+    if portrait.get("pace_days") is None:
+        return "too few customers come back here to know a rhythm"
     return "the model gives none for this user"
+
+
+def no_spend_note(portrait: dict[str, Any], measures: list[str]) -> str:
+    """Why nothing is said of what the user spent."""
+    if "spend_cents" not in measures:
+        return "this source has no amounts"
+    return "no amount on record" if portrait.get("purchases") else "nothing bought"
 
 
 def _likely_next(predictions: list[dict[str, Any]]) -> list[Interest]:
@@ -334,7 +358,7 @@ def _recommendations(rows: list[dict[str, Any]]) -> list[Recommendation]:
     ]
 
 
-def _unknown(portrait: dict[str, Any], social: list[Attribute]) -> list[str]:
+def _unknown(portrait: dict[str, Any], social: list[Attribute], measures: list[str], least_gaps: int) -> list[str]:
     """What the card cannot say, in words."""
     gaps = []
     if nameless := [attribute.label.lower() for attribute in social if attribute.value is None]:
@@ -342,11 +366,14 @@ def _unknown(portrait: dict[str, Any], social: list[Attribute]) -> list[str]:
     if not portrait.get("departments") and not portrait.get("categories"):
         gaps.append("interests: no event on an item of known category")
     if not portrait.get("spend_cents"):
-        gaps.append("spend: no amount on record")
-    if portrait.get("mean_gap_days") is None:
-        gaps.append("rhythm: fewer than two shopping days")
-    if portrait.get("churn_14d") is None:
-        gaps.append(f"churn: {_churn_note(portrait)}")
+        gaps.append(f"spend: {no_spend_note(portrait, measures)}")
+    if portrait.get("usual_gap_days") is None:
+        days = "shopping" if "purchases" in measures else "active"
+        gaps.append(f"rhythm: fewer than {counted(least_gaps + 1, f'{days} day')}")
+    if portrait.get("lifecycle") is None and portrait.get("tenure_days") is not None:
+        gaps.append("stage: too few customers have come back so far to say how long a silence means something")
+    if portrait.get("churn") is None:
+        gaps.append(f"churn: {_churn_note(portrait, measures)}")
     if (share := portrait.get("unknown_share_milli") or 0) >= 10:
-        gaps.append(f"{share / 10:.0f} % of attention is on items of unknown category")
+        gaps.append(f"{percent(share / 1000)} of attention is on items of unknown category")
     return gaps

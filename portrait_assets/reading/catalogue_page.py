@@ -28,7 +28,8 @@ def _row(tag: Tag) -> str:
     status = "" if tag.status == "published" else f" ({tag.status})"
     cells = (
         f"**{tag.name}** {tag.name_zh}<br>`{tag.id}`{status}",
-        tag.description,
+        tag.description
+        + (f"<br>Needs {', '.join(f'`{name}` of {least} or more' for name, least in tag.needs.items())}." if tag.needs else ""),
         ", ".join(tag.values) or f"{'matches' if pattern_of(tag.domain or '') else 'any of'} `{tag.domain}`",
         f"{tag.kind}, {tag.value_type}, {tag.refresh}" + (f"<br>stale after {tag.ttl_days} days" if tag.ttl_days else ""),
         f"{tag.version}, {tag.owner}<br>{tag.sensitivity}",

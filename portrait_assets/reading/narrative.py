@@ -10,7 +10,7 @@ from pydantic import Field
 
 from portrait_assets.errors import PortraitError
 from portrait_assets.packs.files import Declared, read_toml, validate
-from portrait_assets.reading.words import OPTIONAL, fill, said, slot_names
+from portrait_assets.reading.words import OPTIONAL, fill, number, said, slot_names
 
 FILE = Path(__file__).with_name("narrative.toml")
 WINDOW = re.compile(r"_(\d+)d$")
@@ -26,9 +26,10 @@ class Wording(Declared):
 
 
 class Sentence(Wording):
-    """A sentence in both languages, and the least numbers it is said at."""
+    """A sentence in both languages, and what it needs."""
 
-    least: dict[str, float] = Field({}, description="column = number it has to reach")
+    needs: dict[str, float] = Field({}, description="column = the least it has to be; below it, or where it is unknown, nothing is said")
+    unless: str | None = Field(None, description="a column: nothing is said where it is known")
 
 
 class Wordings(Declared):
@@ -51,8 +52,8 @@ def narrative(portrait: dict[str, Any]) -> dict[str, str]:
 def read_wordings(file: Path) -> Wordings:
     """The sentences of `file`; PortraitError where one holds a number of its own or its languages say different things."""
     wordings = validate(Wordings, read_toml(file), str(file))
-    for number, sentence in enumerate(wordings.sentences, start=1):
-        where = f"{file}, sentence {number}"
+    for place, sentence in enumerate(wordings.sentences, start=1):
+        where = f"{file}, sentence {place}"
         if slot_names(sentence.en) != slot_names(sentence.zh):
             raise PortraitError(f"{where}: English and Chinese have different slots; they have to say the same")
         for text in (sentence.en, sentence.zh):
@@ -83,9 +84,15 @@ def _shipped() -> Wordings:
 
 
 def _can_be_said(sentence: Sentence, portrait: dict[str, Any]) -> bool:
-    needed = slot_names(OPTIONAL.sub("", sentence.en))
-    reached = all((portrait.get(name) or 0) >= number for name, number in sentence.least.items())
-    return reached and all(portrait.get(name) is not None for name in needed)
+    if sentence.unless and portrait.get(sentence.unless) is not None:
+        return False
+    slots = slot_names(OPTIONAL.sub("", sentence.en))
+    return meets(sentence.needs, portrait) and all(portrait.get(name) is not None for name in slots)
+
+
+def meets(needs: dict[str, float], portrait: dict[str, Any]) -> bool:
+    """Whether every column that something needs has come that far."""
+    return all((value := portrait.get(name)) is not None and value >= least for name, least in needs.items())
 
 
 def _filled(template: str, portrait: dict[str, Any], language: Language, wordings: Wordings) -> str:
@@ -95,6 +102,8 @@ def _filled(template: str, portrait: dict[str, Any], language: Language, wording
             return str(getattr(words[value], language))
         if language == "zh" and isinstance(value, date):
             return f"{value.year}年{value.month}月{value.day}日"
+        if language == "zh" and noun == "ago":
+            return "当天" if value == 0 else f"{number(value)}天前"
         unit = WINDOW.sub("", name)
         text = said("probability" if unit == "churn" else unit, value, noun)
         return text.replace(" %", "%") if language == "zh" and not isinstance(value, str) else text

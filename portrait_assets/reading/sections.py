@@ -6,9 +6,9 @@ from typing import Union
 
 from portrait_assets.columns import WINDOWS
 from portrait_assets.packs.catalogue import DIMENSIONS
-from portrait_assets.reading.card import UNLISTED, Card, Change, Interest, Recommendation, Span, TagLine
+from portrait_assets.reading.card import UNLISTED, Card, Change, Interest, Recommendation, Span, TagLine, no_spend_note
 from portrait_assets.reading.charts import dots
-from portrait_assets.reading.words import UNKNOWN, counted, day, money, number, percent
+from portrait_assets.reading.words import UNKNOWN, ago, counted, day, money, number, percent
 
 SHOWN_RECOMMENDATIONS = 8
 MOST_SPANS = 8
@@ -163,11 +163,14 @@ def _behaviour(card: Card) -> list[Block]:
 def _habits(card: Card) -> list[Block]:
     row = card.portrait
     facts = [f"First seen {day(row['first_date'])}"] if row.get("first_date") else []
-    if row.get("mean_gap_days") is not None:
+    if row.get("usual_gap_days") is not None:
         spread = f" ± {number(row['std_gap_days'])}" if row.get("std_gap_days") is not None else ""
-        facts.append(f"usual gap {counted(row['mean_gap_days'], 'day')}{spread}")
+        facts.append(f"usual gap {counted(row['usual_gap_days'], 'day')}{spread}")
     if row.get("last_gap_days") is not None:
-        facts.append(f"the last {counted(row['last_gap_days'], 'day')}")
+        facts.append(f"the last gap {counted(row['last_gap_days'], 'day')}")
+    if row.get("reviews"):
+        rating = f", {number(row['mean_rating'])} on average" if row.get("mean_rating") is not None else ""
+        facts.append(f"{counted(row['reviews'], 'review')}{rating}")
     if row.get("weekend_share") is not None:
         facts.append(f"weekend {percent(row['weekend_share'])}")
     lines: list[Block] = [Line(" · ".join(facts))] if facts else []
@@ -188,17 +191,20 @@ def _shares(title: str, interests: Iterable[Interest], top: float | None = None)
 
 def _outlook(card: Card) -> list[Block]:
     row = card.portrait
-    churn = row.get("churn_14d")
-    rows = [("Churn, 14 days", f"{UNKNOWN}: {card.churn_note}" if churn is None else percent(churn))]
+    churn, horizon = row.get("churn"), row.get("churn_horizon_days")
+    if churn is None or horizon is None:
+        rows = [("Churn", f"{UNKNOWN}: {card.churn_note}")]
+    else:
+        rows = [("Churn", f"{percent(churn)}: no purchase within {counted(horizon, 'day')}")]
     rows += [
         (f"Churn, {days} days", percent(row[name]))
-        for days, name in ((28, "churn_28d"), (90, "churn_90d"))
-        if row.get(name) is not None
+        for days, name in ((14, "churn_14d"), (28, "churn_28d"), (90, "churn_90d"))
+        if row.get(name) is not None and days != horizon
     ]
     if row.get("purchase_recency_days") is not None:
-        rows.append(("Last bought", f"{counted(row['purchase_recency_days'], 'day')} ago"))
+        rows.append(("Last bought", ago(row["purchase_recency_days"])))
     elif row.get("recency_days") is not None:
-        rows.append(("Last active", f"{counted(row['recency_days'], 'day')} ago"))
+        rows.append(("Last active", ago(row["recency_days"])))
     if row.get("next_purchase_days") is not None:
         rows.append(("Next purchase", f"within {counted(round(row['next_purchase_days'], 1), 'day')}, as likely as not"))
     if row.get("expected_spend_cents_90d") is not None:
@@ -231,19 +237,26 @@ def _social(card: Card) -> list[Block]:
 def _value(card: Card) -> Facts:
     row = card.portrait
     rows = [("Tier", row.get("value_tier") or UNKNOWN)]
+    gives_reductions = "discount_cents" in card.measures or "coupon_cents" in card.measures
     if row.get("spend_cents"):
         rows += [("Spend, 365 days", money(row.get("spend_cents_365d") or 0)), ("Spend, ever", money(row["spend_cents"]))]
         if row.get("spend_per_visit_cents") is not None:
             rows.append(("Spend a visit", money(row["spend_per_visit_cents"])))
-        if row.get("saved_share") is not None:
+        if gives_reductions and row.get("saved_share") is not None:
             rows.append(("Saved by offers", percent(row["saved_share"])))
         if row.get("lifetime_value_cents_365d") is not None:
             rows.append(("Expected, 365 days", money(row["lifetime_value_cents_365d"])))
     else:
-        rows.append(("Spend", f"{UNKNOWN}: no amount on record"))
-    for label, name in (("Recency", "recency_score"), ("Frequency", "frequency_score"), ("Monetary", "monetary_score")):
+        rows.append(("Spend", f"{UNKNOWN}: {no_spend_note(row, card.measures)}"))
+    for label, name, why in (
+        ("Recency", "recency_score", "never active"),
+        ("Frequency", "frequency_score", ""),
+        ("Monetary", "monetary_score", no_spend_note(row, card.measures)),
+    ):
         score = row.get(name)
-        rows.append((label, f"{dots(score)}  fifth {score} of 5" if score else f"{UNKNOWN}: no cut points yet"))
+        if row.get("frequency_score") is None:
+            why = "no cut points yet"
+        rows.append((label, f"{dots(score)}  fifth {score} of 5" if score else f"{UNKNOWN}: {why}"))
     return Facts(tuple((label, Cell(said)) for label, said in rows))
 
 

@@ -2,9 +2,10 @@
 
 from typing import Any
 
-from portrait_assets.reading.words import article, counted, day, money, number, percent
+from portrait_assets.reading.words import article, counted, day, money, percent
 
 LEAST_VISITS_FOR_DAYPART = 5
+SILENT = ("lapsing", "lapsed", "dormant")
 DAYPART_WORDS = {
     "night_share": "at night",
     "morning_share": "in the morning",
@@ -34,13 +35,17 @@ def _value(portrait: dict[str, Any]) -> str | None:
 
 
 def _rhythm(portrait: dict[str, Any]) -> str | None:
-    gap = portrait.get("mean_gap_days")
-    if gap is not None and gap > 0:
-        return f"buys about every {number(round(gap))} days" if gap >= 1.5 else "buys almost every day"
-    if portrait.get("purchase_days") == 1:
-        return "bought on one day so far"
-    if portrait.get("views"):
-        return f"has made {counted(portrait['views'], 'view')} and bought nothing"
+    """How often they buy, from the gaps on that make a usual one; in the past of who has gone silent."""
+    gap, days = portrait.get("usual_gap_days"), portrait.get("purchase_days")
+    if gap:
+        is_over = portrait.get("lifecycle") in SILENT
+        verb = ("bought" if is_over else "buys") if days else ("came" if is_over else "comes")
+        return f"{verb} about every {counted(gap, 'day')}" if gap >= 1.5 else f"{verb} almost every day"
+    if days:
+        return f"bought on {counted(days, 'day')} so far"
+    acts = [counted(portrait[name], noun) for name, noun in (("reviews", "review"), ("views", "view")) if portrait.get(name)]
+    if acts:
+        return f"has made {' and '.join(acts)}{' and bought nothing' if portrait.get('main_act') == 'purchase' else ''}"
     return None
 
 
@@ -71,8 +76,10 @@ def _money(portrait: dict[str, Any]) -> str:
 
 
 def _outlook(portrait: dict[str, Any]) -> str:
-    churn = portrait.get("churn_14d")
-    return f"The chance of no purchase in the next 14 days is {percent(churn)}." if churn is not None else ""
+    churn, days = portrait.get("churn"), portrait.get("churn_horizon_days")
+    if churn is None or days is None:
+        return ""
+    return f"The chance of no purchase within {counted(days, 'day')} is {percent(churn)}."
 
 
 def _joined(parts: list[str]) -> str:

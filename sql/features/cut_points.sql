@@ -1,40 +1,133 @@
 -- features.cut_points
 -- Grain:    calendar month x measure.
--- Inputs:   features.user_day.
+-- Inputs:   features.user_day, features.user_state; $least_users that classes are cut from; $least_returning, the share of customers
+--           who came back from which a source has a rhythm.
 -- Promise:  quintiles frozen by the calendar: a month's cuts come from the state $cut_lead_days before its first day, so that
 --           neither a new day nor an event that is a fortnight late moves everybody's class. Users active in the 365 days
---           before count; whole numbers only.
+--           before count; whole numbers only. A measure that the source does not have is no row.
 with
 
 months as (
-    select unnest($month_starts::date[]) as month_start
+    select
+        unnest($month_starts::date[]) as month_start,
+        month_start - $cut_lead_days as lead_date
 ),
 
-states as (
+years as (
     select
         months.month_start,
+        months.lead_date,
         days.user_id,
-        months.month_start - $cut_lead_days - max(days.event_date) filter (where days.active_days = 1) as recency_days,
+        months.lead_date - max(days.event_date) filter (where days.active_days = 1) as recency_days,
         sum(days.active_days)::bigint as active_days_365d,
         sum(days.spend_cents)::bigint as spend_cents_365d
     from months
     inner join features.user_day as days
-        on
-            days.event_date <= months.month_start - $cut_lead_days
-            and days.event_date > months.month_start - $cut_lead_days - 365
-    group by months.month_start, days.user_id
+        on days.event_date <= months.lead_date and days.event_date > months.lead_date - 365
+    group by months.month_start, months.lead_date, days.user_id
     having sum(days.active_days) > 0
+),
+
+-- All that was before, too: whoever was active in the year has totals of a day in it.
+totals as (
+    select
+        months.month_start,
+        state.user_id,
+        max_by(state, state.event_date) as ever
+    from months
+    inner join features.user_state as state
+        on state.event_date <= months.lead_date and state.event_date > months.lead_date - 365
+    group by months.month_start, state.user_id
+),
+
+states as (
+    select
+        years.*,
+        totals.ever,
+        bool_or(totals.ever.purchases > 0) over (partition by years.month_start) as is_shop
+    from years
+    inner join totals on years.month_start = totals.month_start and years.user_id = totals.user_id
+),
+
+-- Days of purchases where the source has some, else of activity: how many there were, and since when.
+rhythms as (
+    select
+        *,
+        case when is_shop then ever.purchase_days else ever.active_days end as days,
+        case when is_shop then ever.first_purchase_date else ever.first_date end as since_date,
+        (count(*) filter (where days > 1) over month_users)::double
+        >= $least_returning * count(*) filter (where days > 0) over month_users as has_rhythm
+    from states
+    window month_users as (partition by month_start)
 ),
 
 measures as (
     select
         month_start as event_date,
         unnest([
-            {'measure': 'recency_days', 'amount': recency_days},
-            {'measure': 'active_days_365d', 'amount': active_days_365d},
-            {'measure': 'spend_cents_365d', 'amount': spend_cents_365d}
+            {'measure': 'recency_days', 'least': 1, 'amount': recency_days},
+            {'measure': 'active_days_365d', 'least': 1, 'amount': active_days_365d},
+            {'measure': 'spend_cents_365d', 'least': 1, 'amount': spend_cents_365d},
+            -- What the source has: purchases, reviews, carts, views, searches.
+            {'measure': 'purchases', 'least': 1, 'amount': nullif(ever.purchases, 0)},
+            {'measure': 'reviews', 'least': 1, 'amount': nullif(ever.reviews, 0)},
+            {'measure': 'carts', 'least': 1, 'amount': nullif(ever.carts, 0)},
+            {'measure': 'views', 'least': 1, 'amount': nullif(ever.views, 0)},
+            {'measure': 'searches', 'least': 1, 'amount': nullif(ever.searches, 0)},
+            -- Days from one shopping day to the next, of those who came back; the wait that goes on is part of it.
+            {
+                'measure': 'gap_days',
+                'least': $least_users,
+                'amount': case when has_rhythm and days > 1 then (lead_date - since_date + 1) // (days - 1) end
+            },
+            {
+                'measure': 'spend_cents',
+                'least': $least_users,
+                'amount': case when ever.spend_cents > 0 then ever.spend_cents end
+            },
+            {
+                'measure': 'ticket_cents',
+                'least': $least_users,
+                'amount': case when ever.spend_cents > 0 and ever.purchase_days > 0 then ever.spend_cents // ever.purchase_days end
+            },
+            {
+                'measure': 'basket_milli',
+                'least': $least_users,
+                'amount': case when ever.purchase_days > 0 then ever.purchases * 1000 // ever.purchase_days end
+            },
+            {
+                'measure': 'units_milli',
+                'least': $least_users,
+                'amount': case when ever.quantity_milli > 0 and ever.purchases >= 10 then ever.quantity_milli // ever.purchases end
+            },
+            {
+                'measure': 'discounted_milli',
+                'least': $least_users,
+                'amount': case when ever.discount_cents > 0 and ever.purchases >= 10
+                    then ever.discounted_purchases * 1000 // ever.purchases end
+            },
+            {
+                'measure': 'returned_milli',
+                'least': $least_users,
+                'amount': case when ever.returns > 0 and ever.purchases > 0 then ever.returns * 1000 // ever.purchases end
+            },
+            {
+                'measure': 'views_milli',
+                'least': $least_users,
+                'amount': case when ever.views >= 20 and ever.purchases >= 5 then ever.views * 1000 // ever.purchases end
+            },
+            {
+                'measure': 'converted_milli',
+                'least': $least_users,
+                'amount': case when ever.active_days >= 10 and is_shop then ever.purchase_days * 1000 // ever.active_days end
+            },
+            {
+                'measure': 'rating_milli',
+                'least': $least_users,
+                'amount': case when ever.ratings >= 3 then ever.rating_milli // ever.ratings end
+            }
         ], recursive := true)
-    from states
+    from rhythms
 )
 
 select
@@ -43,5 +136,7 @@ select
     quantile_disc(amount, [0.2, 0.4, 0.6, 0.8])::bigint[] as cuts,
     count(*) as user_count
 from measures
-group by event_date, measure
+where amount is not null
+group by event_date, measure, least
+having count(*) >= least
 order by event_date, measure

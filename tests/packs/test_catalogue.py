@@ -93,6 +93,28 @@ def test_bad_entry_is_refused_with_file_tag_and_field(field: str, content: Any, 
     assert str(refusal.value).startswith(f"{PATH}, tag '{entry['id']}', field {field}")
 
 
+def test_a_tag_is_absent_below_what_it_needs():
+    (tag,) = parse({**GOOD, "needs": {"visits": 5, "weekend_share": 0.1}})
+    assert tag.value == f"case when visits >= 5 and weekend_share >= 0.1 then ({GOOD['value']}\n) end"
+    assert tag.inputs == {"visits", "weekend_share"}
+    leaning = {**GOOD, "id": "leaning", "value": "case when tag.weekend_shopper = 'yes' then 'yes' end"}
+    assert "visits >= 5" in parse({**GOOD, "needs": {"visits": 5}}, leaning)[1].value
+
+
+@pytest.mark.parametrize(
+    ("needs", "message"),
+    [
+        ({"vists": 5}, "field needs.vists: does not fit a row of portraits.snapshots"),
+        ({"lifecycle": 5}, "field needs.lifecycle: gives VARCHAR; it has to give DOUBLE"),
+        ({"visits": "many"}, "field needs.visits"),
+        ({"Visits; drop": 1}, "field needs"),
+    ],
+)
+def test_bad_needs_are_refused_by_their_place(needs: dict, message: str):
+    with pytest.raises(PortraitError, match=message):
+        parse({**GOOD, "needs": needs})
+
+
 def test_attribute_needs_an_origin():
     with pytest.raises(PortraitError, match="field origin: is for kind 'attribute', and needed there"):
         parse({**GOOD, "kind": "attribute", "refresh": "model"})
@@ -125,6 +147,11 @@ def test_shipped_catalogue_has_unique_ids_and_names_in_every_dimension():
 def test_shipped_tags_that_read_cut_points_are_found_from_their_expressions():
     assert {tag.id for tag in load_pack().tags if tag.uses_cut_points} == {
         "value_tier", "rfm_segment", "high_value_slipping", "cutting_back", "retention_priority",
+        # fifths of the source
+        "lifetime_spend", "ticket_size", "basket_size", "units_per_line", "reviewer", "rating_style", "research_style", "conversion",
+        "promotion_sensitivity", "returns_often",
+        # the source's rhythm, and what it has
+        "lifecycle", "came_back", "onboarding", "one_and_done", "worth_winning_back", "browses_without_buying", "leaves_carts",
     }  # fmt: skip
     assert set(PORTRAITS_SNAPSHOTS.column_names) >= CUT_POINT_COLUMNS
 

@@ -32,6 +32,7 @@ def year(tenure: int, spend_365d: int, **windows: int) -> dict[str, Any]:
     return {
         "tenure_days": tenure,
         "purchase_days": 20,
+        "purchase_days_365d": 8,
         "spend_cents_365d": spend_365d,
         **{f"spend_cents_{name}": cents for name, cents in windows.items()},
     }
@@ -44,6 +45,13 @@ def baskets(recent_cents: int) -> dict[str, Any]:
         "spend_cents": 15_000 + recent_cents,
         "spend_cents_90d": recent_cents,
     }
+
+
+def in_fifth(score: str, **fields: int) -> dict[str, dict[str, Any]]:
+    """The values of a tag that says a fifth, by the lowest fifth that gives each; what is no value of a tag goes with all of them."""
+    names = {value for tag in TAGS.values() for value in tag.values}
+    common = {name: number for name, number in fields.items() if name not in names}
+    return {value: {score: number, **common} for value, number in fields.items() if value in names}
 
 
 STEPS = TAGS["price_level"].values
@@ -61,7 +69,7 @@ CASES: dict[str, dict[str, dict[str, Any]]] = {
         "bought a few times": {"purchase_days": 4},
         "repeat buyer": {"purchase_days": 5},
     },
-    "came_back": {"yes": gaps(4, 20.0, last_gap_days=46, purchase_recency_days=29)},
+    "came_back": {"yes": {"purchase_days": 4, "pace_days": 20.0, "last_gap_days": 41, "purchase_recency_days": 20}},
     "value_tier": {tier: paid(1, value_tier=tier) for tier in ("high", "medium", "low")},
     "rfm_segment": {name: {"segment": name} for name in TAGS["rfm_segment"].values},
     # 180 days known: 90 of them before the last 90, with 300.00 spent
@@ -70,18 +78,14 @@ CASES: dict[str, dict[str, dict[str, Any]]] = {
         "steady": year(179 + 1, 60_000, **{"90d": 30_000}),
         "falling": year(179 + 1, 49_700, **{"90d": 19_700}),
     },
-    "ticket_size": {
-        "under 10": paid(1_999, purchase_days=2),
-        "10 to 30": paid(2_000, purchase_days=2),
-        "30 to 100": paid(6_000, purchase_days=2),
-        "over 100": paid(20_000, purchase_days=2),
-    },
+    "ticket_size": in_fifth("ticket_score", small=1, medium=2, large=5, purchase_days=3),
     "shopping_frequency": {
-        "several times a week": gaps(3, 4.0),
-        "weekly": gaps(3, 10.0),
-        "fortnightly": gaps(3, 20.0),
-        "monthly": gaps(3, 45.0),
-        "rarely": gaps(3, 45.5),
+        "several times a week": gaps(4, 4.0),
+        "weekly": gaps(4, 10.0),
+        "fortnightly": gaps(4, 20.0),
+        "monthly": gaps(4, 45.0),
+        "every few months": gaps(4, 180.0),
+        "rarely": gaps(4, 180.5),
     },
     "rhythm": {"regular": gaps(6, 10.0, 5.9), "variable": gaps(6, 10.0, 10.0), "irregular": gaps(6, 10.0, 10.1)},
     "preferred_daypart": {
@@ -91,12 +95,7 @@ CASES: dict[str, dict[str, dict[str, Any]]] = {
         "evening": visits(20, evening=9, morning=8, night=3),
     },
     "week_part": {"weekend": visits(6, weekend=3), "all week": visits(6, weekend=2), "weekdays": visits(10, weekend=1)},
-    "basket_size": {
-        "single items": {"purchase_days": 10, "purchases": 19},
-        "small": {"purchase_days": 10, "purchases": 20},
-        "medium": {"purchase_days": 10, "purchases": 60},
-        "large": {"purchase_days": 10, "purchases": 150},
-    },
+    "basket_size": in_fifth("basket_score", small=1, medium=4, large=5, purchase_days=3),
     "activity_level": {
         "most days": {"tenure_days": 90, "active_days_90d": 45},
         "weekly": {"tenure_days": 90, "active_days_90d": 12},
@@ -105,23 +104,19 @@ CASES: dict[str, dict[str, dict[str, Any]]] = {
         "none": {"tenure_days": 90, "active_days_90d": 0},
     },
     # 107 days known: 100.00 a week over the 100 days before the last 7, and four times that in them
-    "stocked_up": {"yes": year(106, 142_857 + 40_000, **{"7d": 40_000})},
-    "browses_without_buying": {"yes": {"views_90d": 20}},
-    "leaves_carts": {"yes": {"carts_90d": 5, "purchases_90d": 2}},
+    "stocked_up": {"yes": year(106, 142_857 + 40_000, **{"7d": 40_000}) | {"purchase_days_365d": 20, "purchase_days_7d": 1}},
+    "browses_without_buying": {"yes": {"views_90d": 20, "main_act": "purchase"}},
+    "leaves_carts": {"yes": {"carts_90d": 5, "purchases_90d": 2, "main_act": "purchase"}},
     "search_led": {"yes": {"searches": 5, "visits": 10}},
-    "reviewer": {"often": {"reviews": 10}, "sometimes": {"reviews": 1}},
-    "rating_style": {
-        "generous": {"ratings": 4, "rating_milli": 18_000},
-        "balanced": {"ratings": 4, "rating_milli": 12_000},
-        "critic": {"ratings": 4, "rating_milli": 11_999},
-    },
+    "reviewer": {"often": {"reviews": 3, "review_score": 5}, "sometimes": {"reviews": 2, "review_score": 5}},
+    "rating_style": in_fifth("rating_score", critic=1, balanced=2, generous=5, ratings=3),
     "campaign_response": {"redeems coupons": {"exposures": 1, "coupons": 1}, "reached, no redemption": {"exposures": 1}},
     "top_department": {"DAIRY": {"departments": shares(("DAIRY", 200)), "top_department": "DAIRY", "purchases": 3}},
     "top_category": {"CHEESE": {"categories": shares(("CHEESE", 83)), "top_category": "CHEESE", "views": 5}},
     "category_breadth": {
-        "focused": {"purchases": 10, "categories": shares(("A", 300), ("B", 300))},
-        "balanced": {"purchases": 10, "categories": shares(("A", 150), ("B", 100))},
-        "explorer": {"purchases": 10, "categories": shares(("A", 149), ("B", 100))},
+        "focused": {"purchases": 10, "category_count": 10, "categories": shares(("A", 300), ("B", 300))},
+        "balanced": {"purchases": 10, "category_count": 10, "categories": shares(("A", 150), ("B", 100))},
+        "explorer": {"purchases": 10, "category_count": 10, "categories": shares(("A", 149), ("B", 100))},
     },
     "favourite_brand": {"Acme": {"brands": shares(("Acme", 300)), "top_brand": "Acme", "purchases": 5}},
     "brand_leaning": {
@@ -130,11 +125,7 @@ CASES: dict[str, dict[str, dict[str, Any]]] = {
         "leans to national brands": {"purchases": 10, "brands": shares(("National", 851), ("Private", 149))},
     },
     "price_level": {name: {"purchases": 10, "top_price_band": step} for step, name in enumerate(STEPS)},
-    "promotion_sensitivity": {
-        "high": {"purchases": 20, "discounted_purchases": 11, "discount_cents": 1},
-        "medium": {"purchases": 20, "discounted_purchases": 8, "discount_cents": 1},
-        "low": {"purchases": 20, "discounted_purchases": 7, "discount_cents": 1},
-    },
+    "promotion_sensitivity": in_fifth("discount_score", low=1, medium=2, high=5, purchases=10),
     "coupon_user": {
         "frequent": {"coupon_purchases": 10, "purchases": 200},
         "occasional": {"coupon_purchases": 10, "purchases": 201},
@@ -143,23 +134,17 @@ CASES: dict[str, dict[str, dict[str, Any]]] = {
         "overdue": gaps(6, 10.0, 4.0, purchase_recency_days=19),
         "long overdue": gaps(6, 10.0, 4.0, purchase_recency_days=27),
     },
-    "churn_risk": {"high": {"churn_14d": 0.6}, "medium": {"churn_14d": 0.3}, "low": {"churn_14d": 0.0}},
+    "churn_risk": {"high": {"churn": 0.6}, "medium": {"churn": 0.3}, "low": {"churn": 0.0}},
     "high_value_slipping": {"yes": paid(1, value_tier="high", lifecycle="lapsing")},
-    "returns_often": {"yes": {"returns": 3, "purchases": 30}},
+    "returns_often": {"yes": {"returns": 3, "purchases": 30, "return_score": 5}},
     "acquisition_cohort": {"2017 Q3": {"first_date": date(2017, 9, 30)}},
     "loyalty_milestone": {f"{days} days": {"purchase_days": days} for days in (5, 25, 50, 100)},
     "onboarding": {
-        "settled in": {"tenure_days": 59, "purchase_days": 3},
-        "started": {"tenure_days": 59, "purchase_days": 2},
-        "not yet bought": {"tenure_days": 59},
+        "settled in": {"tenure_days": 59, "purchase_days": 3, "pace_days": 15.0},
+        "started": {"tenure_days": 29, "purchase_days": 2},
+        "not yet bought": {"tenure_days": 29, "pace_days": 2.0, "main_act": "purchase"},
     },
-    "lifetime_spend": {
-        "under 100": paid(9_999),
-        "100 to 500": paid(10_000),
-        "500 to 2,000": paid(50_000),
-        "2,000 to 5,000": paid(200_000),
-        "over 5,000": paid(500_000),
-    },
+    "lifetime_spend": {name: {"spend_score": fifth} for fifth, name in enumerate(TAGS["lifetime_spend"].values, start=1)},
     "savings_level": {
         name: {"purchases": 10, "discount_cents": 1, "saved_share": share}
         for name, share in zip(TAGS["savings_level"].values, (0.049, 0.05, 0.2, 0.4), strict=True)
@@ -170,27 +155,15 @@ CASES: dict[str, dict[str, dict[str, Any]]] = {
         "steady": baskets(15_000),
         "shrinking": baskets(10_000),
     },
-    "units_per_line": {
-        "single units": {"purchases": 10, "quantity_milli": 12_999},
-        "multiples": {"purchases": 10, "quantity_milli": 13_000},
-        "bulk": {"purchases": 10, "quantity_milli": 30_000},
-    },
+    "units_per_line": in_fifth("units_score", few=1, usual=3, many=5, purchases=10),
     # 180 days before the last 90 with 18 visits: 9 in 90 days
     "visit_trend": {
         "more often": {"tenure_days": 269, "visits_90d": 12, "visits_365d": 30},
         "as before": {"tenure_days": 269, "visits_90d": 9, "visits_365d": 27},
         "less often": {"tenure_days": 269, "visits_90d": 6, "visits_365d": 24},
     },
-    "conversion": {
-        "nearly always": {"active_days": 10, "purchase_days": 9},
-        "often": {"active_days": 10, "purchase_days": 5},
-        "seldom": {"active_days": 10, "purchase_days": 4},
-    },
-    "research_style": {
-        "decides fast": {"views": 20, "purchases": 7},
-        "compares": {"views": 21, "purchases": 7},
-        "researches": {"views": 105, "purchases": 7},
-    },
+    "conversion": in_fifth("conversion_score", **{"seldom": 1, "as most": 2, "often": 5}, active_days=10),
+    "research_style": in_fifth("research_score", **{"decides fast": 1, "compares": 2, "researches": 5}, views=20, purchases=5),
     "department_spread": {
         "one department": {"purchases": 10, "departments": shares(("A", 700))},
         "mostly one": {"purchases": 10, "departments": shares(("A", 400))},
@@ -215,20 +188,20 @@ CASES: dict[str, dict[str, dict[str, Any]]] = {
         }
         for name, recent in (("more on promotion", 8), ("as before", 6), ("less on promotion", 2))
     },
-    "one_and_done": {"yes": {"purchase_days": 1, "purchase_recency_days": 61}},
+    "one_and_done": {"yes": {"purchase_days": 1, "lifecycle": "lapsed"}},
     "refund_burden": {
         "notable": paid(1_000, refund_cents=50, purchases=5),
         "high": paid(1_000, refund_cents=200, purchases=5),
     },
     "promotion_only": {"yes": {"purchases": 20, "discounted_purchases": 18, "discount_cents": 1}},
     "cutting_back": {"yes": {**year(180, 49_700, **{"90d": 19_700}), **paid(1, value_tier="high", lifecycle="active")}},
-    "worth_winning_back": {"yes": paid(50_000, lifecycle="lapsed")},
+    "worth_winning_back": {"yes": {"spend_score": 4, "lifecycle": "lapsed"}},
     "retention_priority": {
-        "first": paid(1, churn_14d=0.6, value_tier="high"),
-        "second": paid(1, churn_14d=0.6, value_tier="medium"),
+        "first": paid(1, churn=0.6, value_tier="high"),
+        "second": paid(1, churn=0.6, value_tier="medium"),
     },
     "history_depth": {"thin": {"active_days": 4}, "fair": {"active_days": 5}, "rich": {"active_days": 25}},
-    "campaign_reach": {"few": {"exposures": 1}, "several": {"exposures": 3}, "many": {"exposures": 10}},
+    "campaign_reach": {"1 or 2": {"exposures": 2}, "3 to 9": {"exposures": 3}, "10 or more": {"exposures": 10}},
     "recent_redeemer": {"yes": {"coupons_90d": 1}},
     "declared_profile": {
         "full": {f"{name}_origin": "declared" for name in ATTRIBUTES[:6]},
@@ -242,23 +215,37 @@ CASES: dict[str, dict[str, dict[str, Any]]] = {
 }
 ABSENT: list[tuple[str, dict[str, Any]]] = [
     ("buyer_stage", {"views": 50}),
-    ("came_back", gaps(4, 20.0, last_gap_days=45, purchase_recency_days=29)),
-    ("came_back", gaps(4, 20.0, last_gap_days=46, purchase_recency_days=30)),
+    ("came_back", {"purchase_days": 4, "pace_days": 20.0, "last_gap_days": 40, "purchase_recency_days": 20}),
+    ("came_back", {"purchase_days": 4, "pace_days": 20.0, "last_gap_days": 41, "purchase_recency_days": 21}),
+    ("came_back", {"purchase_days": 3, "pace_days": 20.0, "last_gap_days": 41, "purchase_recency_days": 20}),
+    ("came_back", {"purchase_days": 4, "last_gap_days": 41, "purchase_recency_days": 20}),
     ("value_tier", {"value_tier": "low"}),  # no amount on record: everybody would be low
     ("high_value_slipping", {"value_tier": "high", "lifecycle": "lapsing"}),
     ("high_value_slipping", paid(1, value_tier="high", lifecycle="dormant")),
     ("spending_trend", year(179, 60_000, **{"90d": 30_000})),
-    ("ticket_size", {"purchase_days": 3, "purchases": 9}),
-    ("basket_size", {"views": 9, "visits": 3}),
-    ("shopping_frequency", gaps(2, 7.0)),
+    ("spending_trend", year(180, 60_000, **{"90d": 30_000}) | {"purchase_days_365d": 7}),
+    ("ticket_size", {"purchase_days": 3, "purchases": 9}),  # no cut points yet
+    ("ticket_size", {"purchase_days": 2, "ticket_score": 5}),
+    ("basket_size", {"purchase_days": 2, "basket_score": 1}),
+    ("rating_style", {"ratings": 2, "rating_score": 5}),
+    ("units_per_line", {"purchases": 9, "units_score": 5}),
+    ("conversion", {"active_days": 9, "conversion_score": 5}),
+    ("category_breadth", {"purchases": 10, "category_count": 9, "categories": shares(("A", 600))}),
+    (
+        "stocked_up",
+        year(106, 142_857 + 40_000, **{"7d": 40_000}) | {"purchase_days_365d": 14, "purchase_days_7d": 1},
+    ),  # as usual
+    ("shopping_frequency", gaps(3, 7.0)),
     ("rhythm", gaps(5, 10.0, 5.0)),
     ("rhythm", gaps(9, 0.0, 0.0)),
     ("preferred_daypart", visits(9, night=9)),  # dates without times
     ("preferred_daypart", visits(4, evening=4)),
     ("preferred_daypart", visits(20, morning=8, afternoon=7, evening=5)),
     ("activity_level", {"tenure_days": 89, "active_days_90d": 45}),
-    ("browses_without_buying", {"views_90d": 20, "purchases_90d": 1}),
-    ("leaves_carts", {"carts_90d": 6, "purchases_90d": 3}),
+    ("browses_without_buying", {"views_90d": 20, "purchases_90d": 1, "main_act": "purchase"}),
+    ("browses_without_buying", {"views_90d": 20, "main_act": "view"}),  # nobody buys here
+    ("leaves_carts", {"carts_90d": 6, "purchases_90d": 3, "main_act": "purchase"}),
+    ("leaves_carts", {"carts_90d": 6, "main_act": "cart"}),
     ("campaign_response", {"coupons": 4}),
     ("top_department", {"departments": shares(("DAIRY", 199)), "top_department": "DAIRY", "purchases": 3}),
     ("favourite_brand", {"brands": shares(("National", 900)), "top_brand": "National", "purchases": 50}),
@@ -267,17 +254,22 @@ ABSENT: list[tuple[str, dict[str, Any]]] = [
     ("overdue", gaps(6, 10.0, 4.0, purchase_recency_days=18)),
     ("overdue", gaps(9, 1.0, 0.0, purchase_recency_days=7)),
     ("churn_risk", {}),
-    ("returns_often", {"returns": 3, "purchases": 31}),
+    ("returns_often", {"returns": 3, "purchases": 31, "return_score": 5}),
+    ("returns_often", {"returns": 3, "purchases": 30, "return_score": 4}),  # as many do here
     ("returns_often", {"returns": 3}),
     ("loyalty_milestone", {"purchase_days": 4}),
-    ("onboarding", {"tenure_days": 60, "purchase_days": 9}),
+    ("onboarding", {"tenure_days": 30, "purchase_days": 9, "pace_days": 7.0}),
+    ("onboarding", {"tenure_days": 60, "purchase_days": 9, "pace_days": 15.0}),
+    ("onboarding", {"tenure_days": 5, "main_act": "review"}),  # nobody buys here
     ("lifetime_spend", {"views": 5}),
-    ("one_and_done", {"purchase_days": 1, "purchase_recency_days": 60}),
-    ("one_and_done", {"purchase_days": 2, "purchase_recency_days": 99}),
+    ("one_and_done", {"purchase_days": 1, "lifecycle": "lapsing"}),
+    ("one_and_done", {"purchase_days": 1, "purchase_recency_days": 99}),
+    ("one_and_done", {"purchase_days": 2, "lifecycle": "dormant"}),
     ("refund_burden", paid(1_000, refund_cents=49, purchases=5)),
     ("promotion_only", {"purchases": 21, "discounted_purchases": 18, "discount_cents": 1}),
-    ("worth_winning_back", paid(49_999, lifecycle="lapsed")),
-    ("retention_priority", paid(1, churn_14d=0.6, value_tier="low")),
+    ("worth_winning_back", {"spend_score": 3, "lifecycle": "lapsed"}),
+    ("retention_priority", paid(1, churn=0.6, value_tier="low")),
+    ("retention_priority", paid(1, churn_14d=0.9, churn=0.2, value_tier="high")),  # a buyer of every 44 days
     ("campaign_reach", {"coupons": 3}),
     ("declared_profile", {"age_origin": "inferred"}),
     ("brand_loyalty", {"purchases": 50, "top_brand": "National", "brands": shares(("National", 900))}),

@@ -35,6 +35,14 @@ def test_sql_parameters_are_whole_cents_and_thousandths_and_points_in_one_order(
         "visit_types": ["view", "search", "cart", "purchase"],
         "half_life_days": 60,
         "min_probability": 0.5,
+        "least_gaps": 3,
+        "least_returning": 0.2,
+        "new_gaps": 2,
+        "new_days": 30,
+        "lapsing_gaps": 2,
+        "lapsed_gaps": 4,
+        "dormant_gaps": 8,
+        "least_users": 5,
     }
 
 

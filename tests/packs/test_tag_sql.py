@@ -27,14 +27,14 @@ def short(rows: list[dict[str, Any]]) -> list[tuple[Any, ...]]:
 
 @pytest.fixture
 def three_users(small_warehouse):
-    """`a` buys on the 30th, then slips by the clock; `b` comes on the 31st and is re-cut on the 1st; `c` is scored."""
+    """`a` buys on the 30th, then slips on the 1st; `b` comes on the 31st and is re-cut on the 1st; `c` is scored."""
     warehouse = small_warehouse
     for day, stage in zip(DAYS, ("active", "active", "lapsing", "lapsing"), strict=True):
         warehouse.snapshot("a", day, lifecycle=stage)
     for day, tier in zip(DAYS[1:], ("low", "medium", "high"), strict=True):
         warehouse.snapshot("b", day, lifecycle="new", spend_cents=500, value_tier=tier)
     for day, churn in zip(DAYS, (None, 0.2, 0.7, None), strict=True):
-        warehouse.snapshot("c", day, churn_14d=churn)
+        warehouse.snapshot("c", day, churn=churn, churn_horizon_days=28)
     for user_id, day in (("a", DAYS[0]), ("b", DAYS[1]), ("b", DAYS[3])):
         warehouse.active(user_id, day)
     return warehouse
@@ -45,7 +45,7 @@ BY_HAND = [
     (31, "b", "lifecycle", None, "new", "event"),
     (31, "b", "value_tier", None, "low", "event"),
     (31, "c", "churn_risk", None, "low", "model"),
-    (1, "a", "lifecycle", "active", "lapsing", "clock"),
+    (1, "a", "lifecycle", "active", "lapsing", "calendar"),
     (1, "b", "value_tier", "low", "medium", "calendar"),
     (1, "c", "churn_risk", "low", "high", "model"),
     (2, "b", "value_tier", "medium", "high", "event"),
@@ -108,9 +108,8 @@ def test_no_tag_fails_where_nothing_was_counted(small_warehouse):
         "lifecycle": "prospect",
         "customer_since": "under a month",
         "acquisition_cohort": "2017 Q1",
-        "onboarding": "not yet bought",
         "campaign_response": "reached, no redemption",
-        "campaign_reach": "few",
+        "campaign_reach": "1 or 2",
         "history_depth": "thin",
     }
 
@@ -133,11 +132,11 @@ def test_export_gives_value_confidence_kind_evidence_and_since(three_users):
     assert three_users.export(SOME) == [
         {
             "user_id": "a", "tag_id": "lifecycle", "value": "lapsing", "confidence": 0.3333, "kind": "rule",
-            "evidence": '{"mean_gap_days":null,"recency_days":0,"tenure_days":0}', "valid_from": date(2017, 4, 1), "is_stale": False,
+            "evidence": '{"pace_days":null,"recency_days":0,"tenure_days":0,"usual_gap_days":null}', "valid_from": date(2017, 4, 1), "is_stale": False,
         },
         {
             "user_id": "b", "tag_id": "lifecycle", "value": "new", "confidence": 1.0, "kind": "rule",
-            "evidence": '{"mean_gap_days":null,"recency_days":0,"tenure_days":0}', "valid_from": date(2017, 3, 31), "is_stale": False,
+            "evidence": '{"pace_days":null,"recency_days":0,"tenure_days":0,"usual_gap_days":null}', "valid_from": date(2017, 3, 31), "is_stale": False,
         },
         {
             "user_id": "b", "tag_id": "value_tier", "value": "medium", "confidence": 1.0, "kind": "rule",
@@ -145,14 +144,14 @@ def test_export_gives_value_confidence_kind_evidence_and_since(three_users):
         },
         {
             "user_id": "c", "tag_id": "churn_risk", "value": "high", "confidence": 0.7, "kind": "model",
-            "evidence": '{"mean_gap_days":null,"probability":0.7,"recency_days":0}', "valid_from": date(2017, 4, 1), "is_stale": False,
+            "evidence": '{"horizon_days":28,"probability":0.7,"recency_days":0,"usual_gap_days":null}', "valid_from": date(2017, 4, 1), "is_stale": False,
         },
     ]  # fmt: skip
 
 
 def test_evidence_has_four_decimals_but_is_whole_only_where_it_is_whole(small_warehouse):
     for user_id, churn in (("almost none", 0.00003), ("some", 0.123456), ("almost sure", 0.99998), ("sure", 1.0)):
-        small_warehouse.snapshot(user_id, START, churn_14d=churn)
+        small_warehouse.snapshot(user_id, START, churn=churn)
     found = {row["user_id"]: json.loads(row["evidence"])["probability"] for row in small_warehouse.export(SOME)}
     assert found == {"almost none": 0.00003, "some": 0.1235, "almost sure": 0.99998, "sure": 1.0}
 

@@ -26,7 +26,7 @@ def shares(*pairs: tuple[str, int]) -> list[dict[str, Any]]:
 REGULAR: dict[str, Any] = {
     "user_id": "101", "as_of": AS_OF, "first_date": date(2017, 7, 3), "tenure_days": 89, "last_active_date": date(2017, 9, 28),
     "recency_days": 2, "last_purchase_date": date(2017, 9, 28), "purchase_recency_days": 2, "mean_gap_days": 7.75,
-    "std_gap_days": 2.5, "last_gap_days": 7, "active_days": 12, "visits": 12, "purchases": 60, "purchase_days": 12,
+    "std_gap_days": 2.5, "last_gap_days": 7, "usual_gap_days": 7.75, "pace_days": 9.0, "active_days": 12, "visits": 12, "purchases": 60, "purchase_days": 12,
     "spend_cents": 123_450, "returns": 1, "refund_cents": 250,
     "spend_cents_7d": 7_000, "spend_cents_14d": 21_000, "spend_cents_30d": 37_000, "spend_cents_60d": 67_000,
     "spend_cents_90d": 123_450, "spend_cents_365d": 123_450, "purchase_days_7d": 1, "purchase_days_14d": 2,
@@ -38,7 +38,7 @@ REGULAR: dict[str, Any] = {
     "price_bands": shares(("2", 700)), "top_department": "DAIRY", "top_category": "CHEESE", "unknown_share_milli": 50,
     "age": "35-44", "age_origin": "declared", "age_probability": 1.0, "income": "50-74K", "income_origin": "inferred",
     "income_probability": 0.62, "recency_score": 4, "frequency_score": 4, "monetary_score": 5, "value_tier": "high",
-    "lifecycle": "active", "churn_14d": 0.12, "segment": "champions", "model_version": "m1",
+    "lifecycle": "active", "churn": 0.12, "churn_horizon_days": 21, "churn_14d": 0.3, "segment": "champions", "model_version": "m1",
 }  # fmt: skip
 SINGLE: dict[str, Any] = {
     "user_id": "102", "as_of": AS_OF, "first_date": date(2017, 9, 30), "tenure_days": 0, "last_active_date": date(2017, 9, 30),

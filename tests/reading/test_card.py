@@ -1,19 +1,24 @@
 """The card says what the export holds, and says plainly what it does not."""
 
+import dataclasses
 import io
 import json
 import re
 from pathlib import Path
 
+import polars as pl
 import pytest
 from rich.console import Console
 
 from portrait_assets.errors import PortraitError
+from portrait_assets.packs import load_pack
 from portrait_assets.reading import Export
 from portrait_assets.reading.card import Card, card
 from portrait_assets.reading.render import render
-from portrait_assets.reading.sections import sections
+from portrait_assets.reading.sections import Facts, sections
+from portrait_assets.reading.summary import summary
 from tests.reading.conftest import write_export
+from tests.reading.test_export_folder import rewrite
 
 
 @pytest.fixture
@@ -28,6 +33,11 @@ def text_of(shown: Card, width: int = 100) -> str:
     return out.getvalue()
 
 
+def facts_of(shown: Card, section: str) -> dict[str, str]:
+    """What one section of the card says, by its labels."""
+    return {label: cell.text for label, cell in next(b for b in sections(shown)[section].blocks if isinstance(b, Facts)).rows}
+
+
 def flat(text: str) -> str:
     """One line, without borders, so that a wrapped sentence can be found."""
     return " ".join(re.sub(r"[┃│╭╮╰╯━─┏┓┗┛]", " ", text).split())
@@ -35,9 +45,9 @@ def flat(text: str) -> str:
 
 def test_header_sums_the_user_up_in_numbers_of_the_portrait(export: Export):
     assert card(export, "101").summary == (
-        "An active, high-value customer who buys about every 8 days, gives most attention to DAIRY (department) and "
+        "An active, high-value customer who buys about every 7.8 days, gives most attention to DAIRY (department) and "
         "CHEESE (category), and comes mostly in the afternoon. Last active on 28 Sep 2017; spent 1,234.50 in the last 90 days. "
-        "The chance of no purchase in the next 14 days is 12 %."
+        "The chance of no purchase within 21 days is 12 %."
     )
 
 
@@ -109,10 +119,11 @@ def test_printed_card_shows_every_part(export: Export):
     for part in (
         "User 101", "lifecycle active · value high · segment champions", "as of 1 Oct 2017, 00:00 UTC", "1,234.50",
         "usual gap 7.8 days ± 2.5", "afternoon 75 %", "DAIRY", "2.00 to 4.99", "35-44 declared", "50-74K inferred, 62 % sure",
-        "kids (41 %)", "●●●●●", "Churn, 14 days 12 %", "1, 2.50 paid back", "MILK", "1 Aug 2017", "– → overdue",
+        "kids (41 %)", "●●●●●", "Churn 12 %: no purchase", "Churn, 14 days 30 %", "1, 2.50 paid back", "MILK", "1 Aug 2017", "– → overdue",
         "time going by", "and 2 more", "Model m1", "Not known: attributes: gender",
     ):  # fmt: skip
         assert part in text, part
+    assert facts_of(card(export, "101"), "outlook")["Churn"] == "12 %: no purchase within 21 days"
 
 
 def test_data_is_shown_and_neither_styles_nor_moves_the_terminal(export: Export):
@@ -124,14 +135,67 @@ def test_data_is_shown_and_neither_styles_nor_moves_the_terminal(export: Export)
 
 def test_user_with_one_event_gets_a_card_that_claims_no_more(export: Export):
     shown = card(export, "102")
-    assert shown.summary == "A new customer who has made 1 view and bought nothing. Last active on 30 Sep 2017."
+    assert shown.summary == "A new customer who has made 1 view. Last active on 30 Sep 2017."
     assert {measure.measure: measure.weekly for measure in shown.behaviour}["views"] == [None, None, None, None, None, 1.0]
     text = flat(text_of(shown))
     assert shown.churn_note == "no model had been trained by this day"
-    assert "Churn, 14 days unknown: no model" in text
+    assert "Churn unknown: no model" in text
     assert "nothing since the first day" in text
-    assert "spend: no amount on record" in text
-    assert "Last active 0 days ago" in text
+    assert "spend: nothing bought" in text and "rhythm: fewer than 4 shopping days" in text
+    assert "Last active today" in text
+
+
+def test_what_the_source_does_not_have_is_not_said_of_a_user(export_folder: Path):
+    """The same users in a source of views and reviews, of which the manifest says so."""
+    rewrite(export_folder, measures=["views", "reviews", "active_days"])
+    shown = card(Export.open(export_folder), "102")
+    text = flat(text_of(shown))
+    assert shown.measures == ["active_days", "visits", "views", "reviews"]
+    facts = {**facts_of(shown, "outlook"), **facts_of(shown, "value")}
+    assert facts["Churn"] == "unknown: this source has no purchases"
+    assert (
+        facts["Spend"]
+        == facts["Monetary"].replace("no cut points yet", "this source has no amounts")
+        == "unknown: this source has no amounts"
+    )
+    assert "rhythm: fewer than 4 active days" in text
+    rewrite(export_folder, measures=["purchases", "spend_cents"])
+    assert "Saved by offers" not in facts_of(card(Export.open(export_folder), "101"), "value")
+    rewrite(export_folder, measures=["purchases", "spend_cents", "coupon_cents"])
+    assert facts_of(card(Export.open(export_folder), "101"), "value")["Saved by offers"] == "13 %"
+
+
+def test_two_shopping_days_are_no_rhythm_and_who_is_silent_buys_no_more():
+    """From the portrait alone: `usual_gap_days` is null below three gaps."""
+    twice = {"lifecycle": "new", "purchase_days": 2, "mean_gap_days": 1.0, "last_gap_days": 1}
+    assert summary(twice) == "A new customer who bought on 2 days so far."
+    daily = {"lifecycle": "active", "purchase_days": 9, "usual_gap_days": 1.2}
+    assert summary(daily) == "An active customer who buys almost every day."
+    assert summary({**daily, "lifecycle": "lapsed"}) == "A lapsed customer who bought almost every day."
+    assert summary({"lifecycle": "active", "views": 3, "main_act": "purchase"}) == (
+        "An active customer who has made 3 views and bought nothing."
+    )
+    assert (
+        summary({"lifecycle": "active", "active_days": 9, "usual_gap_days": 2.5})
+        == "An active customer who comes about every 2.5 days."
+    )
+
+
+@pytest.mark.parametrize(
+    ("fields", "label", "said"),
+    [
+        ({"frequency_score": None, "monetary_score": None}, "Monetary", "unknown: no cut points yet"),
+        ({"monetary_score": None}, "Monetary", "unknown: no amount on record"),
+        ({"monetary_score": None, "purchases": 0}, "Monetary", "unknown: nothing bought"),
+        ({"recency_score": None}, "Recency", "unknown: never active"),
+    ],
+)
+def test_a_missing_score_says_why(export_folder: Path, fields: dict, label: str, said: str):
+    file = export_folder / "portraits.parquet"
+    frame = pl.read_parquet(file).with_columns(pl.lit(value).cast(pl.Int64).alias(name) for name, value in fields.items())
+    frame.write_parquet(file)
+    facts = facts_of(card(Export.open(export_folder, verify=False), "101"), "value")
+    assert facts[label] == said
 
 
 def test_user_of_whom_nothing_is_known_gets_a_card_that_says_so(export: Export):
@@ -154,3 +218,7 @@ def test_interests_on_the_card_are_sums_of_the_categories_below(export_folder):
     found = {node.id: node.share_milli for node in card(export, "101").interests}
     assert found == {"food": 300, "dairy": 300}  # CHEESE alone is listed
     assert card(export, "103").interests == []
+    # Of a taxonomy that knows none of the categories nothing is said: all of it would be everything else.
+    pack = load_pack()
+    unknowing = dataclasses.replace(pack, taxonomy=dataclasses.replace(pack.taxonomy, leaf_of={}))
+    assert card(export, "101", unknowing).interests == []

@@ -15,6 +15,7 @@ from portrait_assets.reading.card import card
 from portrait_assets.reading.narrative import FILE, narrative, read_wordings
 from tests.reading.conftest import AS_OF, PORTRAIT, REGULAR
 
+CHANCES = ("churn", "churn_14d")
 NUMERAL = re.compile(r"\d[\d,]*(?:\.\d+)?")
 
 
@@ -25,7 +26,7 @@ def made_up(seed: int) -> dict[str, Any]:
     for name, dtype in PORTRAIT.items():
         if draw.random() < 0.3:
             values[name] = None
-        elif name.endswith(("_share", "_probability")) or name == "churn_14d":
+        elif name.endswith(("_share", "_probability")) or name in CHANCES:
             values[name] = draw.choice([0.0, 1.0, 0.001, 0.9999, draw.random()])
         elif dtype.is_integer():
             values[name] = draw.choice([0, 1, draw.randrange(10), draw.randrange(10_000_000)])
@@ -58,7 +59,7 @@ def numbers_of(portrait: dict[str, Any]) -> set[str]:
             found.add(window[1])
         if "cents" in name:
             found.add(f"{half_up(value, 0) / 100:,.2f}")
-        elif name.endswith("_share") or name == "churn_14d":
+        elif name.endswith("_share") or name in CHANCES:
             found.add("1" if 0 < value < 0.00495 else "99" if 0.99495 <= value < 1 else f"{100 * half_up(value, 2):.0f}")
         else:
             found.add(f"{value:,.0f}" if value == int(value) else f"{half_up(value, 1):,}")
@@ -76,27 +77,25 @@ def test_every_number_in_500_narratives_is_of_the_portrait():
             numerals = NUMERAL.findall(text)
             assert set(numerals) <= numbers_of(portrait), (seed, text)
             said += len(numerals)
-    assert said > 5000
+    assert said > 4500
 
 
 def test_narrative_in_both_languages(export_folder: Path):
     shown = card(Export.open(export_folder), "101").narrative
     assert shown["en"] == (
         "This is an active customer of high value, in the segment of champions. First seen on 3 Jul 2017 and last active 2 days "
-        "before this portrait. They bought on 12 days, about every 7.8 days, and spent 1,234.50 in all, 1,234.50 of it in the last "
+        "ago. They bought on 12 days, about every 7.8 days, and spent 1,234.50 in all, 1,234.50 of it in the last "
         "90 days. Among departments most attention goes to DAIRY, among categories to CHEESE. 75 % of visits begin in the "
-        "afternoon. The model's chance of no purchase in the next 14 days is 12 %. Age 35-44 (declared). Income 50-74K (inferred "
+        "afternoon. The model's chance of no purchase within 21 days is 12 %. Age 35-44 (declared). Income 50-74K (inferred "
         "by a model)."
     )
-    assert shown["zh"].startswith(
-        "该用户是活跃客户,价值高,属于“冠军客户”分群。首次出现于2017年7月3日,最近一次活跃在本画像之前2天。"
-    )
-    assert shown["zh"].endswith("模型预测未来14天内不购买的概率为12%。年龄段35-44(本人填报)。收入50-74K(模型推测)。")
+    assert shown["zh"].startswith("该用户是活跃客户,价值高,属于“冠军客户”分群。首次出现于2017年7月3日,最近一次活跃于2天前。")
+    assert shown["zh"].endswith("模型预测未来21天内不购买的概率为12%。年龄35-44(本人填报)。收入50-74K(模型推测)。")
 
 
 def test_less_is_said_where_less_is_known():
     assert narrative({"as_of": AS_OF}) == {"en": "", "zh": ""}
-    without = narrative({**REGULAR, "mean_gap_days": None, "churn_14d": None, "visits": 4})["en"]
+    without = narrative({**REGULAR, "usual_gap_days": None, "churn": None, "visits": 4})["en"]
     assert "about every" not in without and "chance" not in without and "visits" not in without
     assert "They bought on 12 days, and spent 1,234.50 in all" in without
 
@@ -119,5 +118,5 @@ def test_a_sentence_with_a_number_of_its_own_is_refused(tmp_path: Path, en: str,
 def test_every_slot_and_word_is_of_a_column_of_the_portrait():
     wordings = read_wordings(FILE)
     slots = {name for sentence in wordings.sentences for name in re.findall(r"\{(\w+)", sentence.en)}
-    least = {name for sentence in wordings.sentences for name in sentence.least}
-    assert slots | least | (wordings.words.keys() - {"origin"}) <= PORTRAIT.keys()
+    needs = {name for sentence in wordings.sentences for name in (*sentence.needs, *filter(None, [sentence.unless]))}
+    assert slots | needs | (wordings.words.keys() - {"origin"}) <= PORTRAIT.keys()

@@ -74,5 +74,5 @@ def test_words_of_little_and_much_are_told_beside_everybody(world: World):
         told.setdefault(user, {}).setdefault(trait, set()).add(word)
     assert [told[user].get("visits") for user in ("ann", "bob", "cat")] == [{"frequent"}, None, {"rare"}]
     assert [told[user].get("basket") for user in ("ann", "bob", "cat")] == [{"large baskets"}, None, {"small baskets"}]
-    assert told["ann"]["interest"] == {"dairy"} and told["ann"]["lifecycle"] == {"new"}
+    assert told["ann"]["interest"] == {"dairy"} and told["ann"]["lifecycle"] == {"dormant"}  # daily, and then no more
     assert {"age", "income"} & set(told["ann"]) == set()  # declared of ann, and no business of a segment's name

@@ -1,7 +1,6 @@
 """portraits.snapshots and changes: lifecycle, value, segment, what is declared and what is guessed, what changed and why."""
 
-from datetime import date
-from pathlib import Path
+from datetime import date, timedelta
 
 import polars as pl
 import pytest
@@ -37,32 +36,81 @@ def predict(world: World, day: date, *said: tuple[str, str, str | None, float]) 
     write_scores(world.session, world.home, c.SCORES_PREDICTIONS, Window(day, day), [frame])
 
 
-def test_without_a_rhythm_thirty_days_stand_in_for_it(world: World):
-    """2 x 30 days until lapsing: seen on 1 January, new for 30 days, active for the 30 after it, lapsing from day 61."""
+def test_a_customer_is_new_for_a_month_and_then_nothing_is_said_where_no_pace_is_known(world: World):
     world.land(event(1, "ann", "2024-01-01 10:00"))
     world.build()
-    assert stages(world, "ann") == [("new", 30), ("active", 31), ("lapsing", 30)]
+    assert stages(world, "ann") == [("new", 30), (None, 61)]
+    assert portrait(world, "ann", LAST_DAY)["pace_days"] is None
 
 
 def test_ones_own_rhythm_sets_the_pace(world: World):
-    """Every 10 days until 31 January: lapsing after more than 20 days, lapsed after more than 45, which beats 4 x 10."""
+    """Every 10 days until 31 January: three gaps by then. Lapsing after more than 20 days, lapsed after more than 40."""
     world.land(*(event(day, "ann", f"2024-01-{day:02} 10:00") for day in (1, 11, 21, 31)))
     world.build()
-    assert stages(world, "ann") == [("new", 30), ("active", 21), ("lapsing", 25), ("lapsed", 15)]
+    assert stages(world, "ann") == [("new", 30), ("active", 21), ("lapsing", 20), ("lapsed", 20)]
+    assert [portrait(world, "ann", date(2024, 1, day))["usual_gap_days"] for day in (30, 31)] == [None, 10.0]
 
 
-def test_the_daily_shopper_is_not_lapsing_within_a_fortnight(world: World):
-    world.land(*(event(day, "ann", f"2024-01-{day:02} 10:00") for day in range(1, 32)))
-    world.build(end=date(2024, 2, 20))
-    assert stages(world, "ann") == [("new", 30), ("active", 15), ("lapsing", 6)]
+def every_four_days(world: World, *users: str) -> None:
+    """From 1 January to 29 March."""
+    days = range(0, 89, 4)
+    world.land(*(event(f"{user}-{day}", user, f"{date(2024, 1, 1) + timedelta(day)} 10:00") for user in users for day in days))
 
 
-def test_dormant_after_half_a_year(tmp_path: Path):
-    with World(tmp_path, date(2023, 6, 1), date(2024, 1, 31)).open() as world:
-        world.land(event(1, "ann", "2023-06-01 10:00"))
-        for first, last in ((date(2023, 6, 1),) * 2, (date(2023, 9, 1),) * 2, (date(2023, 11, 1), date(2023, 12, 1))):
-            world.build(first, last)
-        assert stages(world, "ann") == [("new", 1), ("lapsing", 1), ("lapsed", 28), ("dormant", 3)]
+def test_the_source_sets_the_pace_of_who_has_none(world: World):
+    """Five customers come every four days: by 16 January four times in 16 days, 16 // 3 = 5 days; by 14 February 12 times in 45 days, 45 // 11 = 4."""
+    every_four_days(world, "u1", "u2", "u3", "u4", "u5")
+    world.land(event("late", "ann", "2024-02-10 10:00"))
+    world.build()
+    assert [portrait(world, "u1", day)["pace_days"] for day in (date(2024, 1, 31), date(2024, 2, 1), date(2024, 3, 1))] == [
+        4.0,
+        5.0,
+        4.0,
+    ]
+    # Ann bought once, on 10 February: new for 2 x 5 days, lapsing after as many, from 1 March by gaps of 4 days: dormant after 32.
+    assert stages(world, "ann") == [("new", 10), ("active", 1), ("lapsing", 9), ("lapsed", 13), ("dormant", 18)]
+    assert portrait(world, "ann", LAST_DAY)["usual_gap_days"] is None
+
+
+def test_a_slow_customer_who_bought_yesterday_is_not_lapsing(world: World):
+    """Every 44 days beside five who come every four: two gaps of 44 and three of 4 are 100 in 5, so silence is long after 40 days."""
+    every_four_days(world, "u1", "u2", "u3", "u4", "u5")
+    world.land(*(event(f"slow-{day}", "slow", f"2024-{day} 10:00") for day in ("01-01", "02-14", "03-29")))
+    world.build()
+    slow = portrait(world, "slow", date(2024, 3, 30))
+    assert (slow["lifecycle"], slow["recency_days"], slow["pace_days"]) == ("active", 1, 20.0)
+    # Before it came, one gap of 44 and three of 4 are 56 in 4.
+    before = portrait(world, "slow", date(2024, 3, 28))
+    assert (before["lifecycle"], before["recency_days"], before["pace_days"]) == ("lapsing", 43, 14.0)
+
+
+@pytest.mark.parametrize(("returning", "stage"), [(5, None), (6, "dormant")])
+def test_a_source_where_hardly_anybody_comes_back_has_no_rhythm(world: World, returning: int, stage: str | None):
+    """Of thirty customers six are a fifth, and five are less."""
+    world.land(
+        *(event(f"{user}-1", f"u{user}", "2024-01-01 10:00") for user in range(30)),
+        *(event(f"{user}-{day}", f"u{user}", f"2024-01-{day:02} 10:00") for user in range(returning) for day in range(2, 12)),
+    )
+    world.build()
+    assert portrait(world, "u29", date(2024, 2, 29))["lifecycle"] == stage
+    assert portrait(world, "u29", date(2024, 1, 10))["lifecycle"] == "new"
+
+
+def test_without_purchases_the_rhythm_is_that_of_activity(world: World):
+    days = range(0, 89, 4)
+    world.land(
+        *(
+            event(f"{user}-{day}", user, f"{date(2024, 1, 1) + timedelta(day)} 10:00", "view")
+            for user in "abcde"
+            for day in days
+        ),
+        event("once", "once", "2024-03-01 10:00", "view"),
+    )
+    world.build()
+    once = portrait(world, "once", LAST_DAY)
+    assert (once["main_act"], once["pace_days"], once["lifecycle"], once["usual_gap_days"]) == ("view", 4.0, "lapsed", None)
+    assert portrait(world, "a", LAST_DAY)["usual_gap_days"] == 4.0
+    assert portrait(world, "a", date(2024, 1, 31))["main_act"] is None
 
 
 def test_who_only_got_letters_is_a_prospect(world: World):
@@ -99,6 +147,50 @@ def test_scores_are_fifths_and_value_follows_the_money(world: World):
     assert portrait(world, "u5", date(2024, 3, 28))["recency_score"] == 5
 
 
+CLASSES = (
+    "spend_score", "ticket_score", "basket_score", "units_score", "review_score", "rating_score", "research_score", "discount_score",
+    "return_score",
+)  # fmt: skip
+
+
+def test_classes_are_fifths_of_the_source_frozen_by_the_calendar(world: World):
+    """u1 to u5 buy 10 + n lines of n units for n each on one day, n of them reduced; n + 2 reviews of n stars, 40 n views, n returns."""
+    for n in range(1, 6):
+        lines = [
+            *(
+                event(f"p{n}-{k}", f"u{n}", "2024-01-10 10:00", quantity=n, amount=n, discount=int(k < n))
+                for k in range(10 + n)
+            ),
+            *(event(f"r{n}-{k}", f"u{n}", "2024-01-10 11:00", "review", rating=n) for k in range(n + 2)),
+            *(event(f"v{n}-{k}", f"u{n}", "2024-01-10 12:00", "view") for k in range(40 * n)),
+            *(event(f"b{n}-{k}", f"u{n}", "2024-01-10 13:00", "return", amount=1) for k in range(n)),
+        ]
+        world.land(*lines)
+    world.build()
+    rows = [portrait(world, f"u{n}", date(2024, 2, 1)) for n in range(1, 6)]
+    for name in CLASSES:
+        assert [row[name] for row in rows] == [1, 2, 3, 4, 5], name
+    assert [row["conversion_score"] for row in rows] == [None] * 5  # of one active day nothing is said
+    assert {portrait(world, "u5", date(2024, 1, 31))[name] for name in CLASSES} == {None}
+    # Spend per shopping day halves on the 28th of March; its fifth is against March's cuts, which are those of February.
+    world.land(event("more", "u5", "2024-03-28 10:00", amount=1))
+    world.build()
+    assert [portrait(world, "u5", date(2024, 3, day))["ticket_score"] for day in (27, 28)] == [
+        5,
+        3,
+    ]  # 75.00, then 76.00 over two days
+
+
+def test_no_class_is_cut_where_nobody_differs_or_few_are_there(world: World):
+    five_users(world)  # each shopping day is one line of 10.00
+    row = portrait(world, "u5", LAST_DAY)
+    assert (row["ticket_score"], row["basket_score"], row["spend_score"]) == (None, None, 5)
+    with world.session.transaction():
+        world.session.execute("delete from raw.events where user_id = 'u1'")
+    world.build()
+    assert portrait(world, "u5", LAST_DAY)["spend_score"] is None  # four are too few for fifths
+
+
 def test_scores_and_segments_wait_for_the_first_cut_points(world: World):
     five_users(world)
     row = portrait(world, "u5", date(2024, 1, 31))
@@ -107,8 +199,9 @@ def test_scores_and_segments_wait_for_the_first_cut_points(world: World):
 
 def test_a_segment_is_named_for_stage_frequency_and_money(world: World):
     five_users(world)
+    # Four came back, too few for a pace of the source: u1 to u3 are new, u4 and u5 came day by day and then no more.
     assert [portrait(world, f"u{n}", date(2024, 2, 1))["segment"] for n in range(1, 6)] == [
-        "occasional", "hibernating", "at risk", "cannot lose them", "cannot lose them",
+        "occasional", "occasional", "potential loyalists", "cannot lose them", "cannot lose them",
     ]  # fmt: skip
     assert portrait(world, "u5", date(2024, 3, 28))["segment"] == "champions"
 
@@ -212,20 +305,24 @@ def test_every_user_seen_has_a_portrait_every_day_since(world: World):
 
 
 def test_changes_say_from_to_and_why(world: World):
-    world.land(event(1, "ann", "2024-01-01 10:00"), event(2, "ann", "2024-03-05 10:00"))
+    """Every 12 days until 6 February: three gaps. 30 days of silence are more than two of 12."""
+    world.land(
+        *(event(day, "ann", f"{day} 10:00") for day in ("2024-01-01", "2024-01-13", "2024-01-25", "2024-02-06", "2024-03-07"))
+    )
     world.build()
     changes = world.rows(
         "select event_date, from_value, to_value, cause from portraits.changes where tag_id = 'lifecycle' order by event_date"
     )
     assert [tuple(row.values()) for row in changes] == [
         (date(2024, 1, 1), None, "new", "event"),
-        (date(2024, 1, 31), "new", "active", "clock"),
+        (date(2024, 1, 31), "new", None, "clock"),
+        (date(2024, 2, 6), None, "active", "event"),
         (date(2024, 3, 2), "active", "lapsing", "clock"),
-        (date(2024, 3, 5), "lapsing", "active", "event"),
+        (date(2024, 3, 7), "lapsing", "active", "event"),
     ]
     intervals = world.rows(
         "select value, valid_from, valid_to from portraits.tags where tag_id = 'lifecycle' order by valid_from"
     )
     assert [(row["value"], row["valid_to"]) for row in intervals] == [
-        ("new", date(2024, 1, 31)), ("active", date(2024, 3, 2)), ("lapsing", date(2024, 3, 5)), ("active", None),
+        ("new", date(2024, 1, 31)), ("active", date(2024, 3, 2)), ("lapsing", date(2024, 3, 7)), ("active", None),
     ]  # fmt: skip
