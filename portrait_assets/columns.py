@@ -530,7 +530,11 @@ PORTRAITS_SNAPSHOTS = Table(
                 Column(f"{name}_probability", "double", "social attribute: 1 where declared, the model's where inferred"),
             )
         ),
-        Column("recency_score", "bigint", "value: fifth of recency, 5 is most recent; null before the first cut points, as all scores"),
+        Column(
+            "recency_score",
+            "bigint",
+            "value: fifth of recency, 5 is most recent; null before the first cut points, as all scores",
+        ),
         Column("frequency_score", "bigint", "value: fifth of active days in 365 days, 5 is most"),
         Column("monetary_score", "bigint", "value: fifth of spend in 365 days, 5 is most"),
         Column("value_tier", "varchar", "value: high, medium or low by monetary_score"),

@@ -72,7 +72,12 @@ DAILY_TABLES: tuple[Daily, ...] = (
     Daily(c.FEATURES_USER_DAY_INTEREST, ("features/user_day_interest.sql",), (c.CLEAN_EVENTS,)),
     Daily(c.FEATURES_USER_STATE, ("features/user_state.sql",), accumulates=(c.FEATURES_USER_DAY,), goes_on=True),
     Daily(c.FEATURES_INTERESTS, ("features/interests.sql",), accumulates=(c.FEATURES_USER_DAY_INTEREST,)),
-    Daily(c.FEATURES_CUT_POINTS, ("features/cut_points.sql",), accumulates=(c.FEATURES_USER_DAY, c.FEATURES_USER_STATE), by_user=False),
+    Daily(
+        c.FEATURES_CUT_POINTS,
+        ("features/cut_points.sql",),
+        accumulates=(c.FEATURES_USER_DAY, c.FEATURES_USER_STATE),
+        by_user=False,
+    ),
     _scored(c.SCORES_PREDICTIONS, on_demand=False),
     _scored(c.SCORES_SEGMENTS, on_demand=False),
     Daily(c.PORTRAITS_SNAPSHOTS, ("portraits/snapshots.sql", AS_OF, "features/next_day.sql"), (c.SCORES_PREDICTIONS,), STATE),

@@ -63,7 +63,8 @@ class TagEntry(Declared):
         None, description="value_type name: whose names, items.department or users.age, or a /pattern/ that they match whole"
     )
     needs: dict[Name, int | float] = Field(
-        {}, description="column of the snapshot row = the least it has to be; below it, or where it is unknown, the tag is absent"
+        {},
+        description="column of the snapshot row = the least it has to be; below it, or where it is unknown, the tag is absent",
     )
     value: Sql = Field(description="SQL over a snapshot row: a text, null where the tag is absent")
     confidence: Sql = Field(description="SQL over a snapshot row: 0 to 1")

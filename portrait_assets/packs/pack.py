@@ -54,7 +54,9 @@ class Rhythm(Declared):
     """How silence is measured, in gaps between shopping days."""
 
     least_gaps: int = Field(ge=1, description="own gaps from which a user has a usual one")
-    least_returning: float = Field(ge=0, le=1, description="share of customers who came back, below which the source has no rhythm")
+    least_returning: float = Field(
+        ge=0, le=1, description="share of customers who came back, below which the source has no rhythm"
+    )
     new: float = Field(gt=0, description="gaps that a customer is new for")
     new_days: int = Field(ge=1, description="the same in days, while no gap of the source is known")
     lapsing: float = Field(gt=0, description="gaps of silence")

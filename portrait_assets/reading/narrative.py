@@ -28,7 +28,9 @@ class Wording(Declared):
 class Sentence(Wording):
     """A sentence in both languages, and what it needs."""
 
-    needs: dict[str, float] = Field({}, description="column = the least it has to be; below it, or where it is unknown, nothing is said")
+    needs: dict[str, float] = Field(
+        {}, description="column = the least it has to be; below it, or where it is unknown, nothing is said"
+    )
     unless: str | None = Field(None, description="a column: nothing is said where it is known")
 
 

@@ -71,7 +71,7 @@ def test_unknown_pack_is_refused_with_the_shipped_ones():
         (
             "half_life_days = 60",
             "half_life_days = 0",
-            r"pack\.toml, field interests\.half_life_days: .*greater than 0; found 0",
+            r"pack\.toml, field interests\.half_life_days: .*greater than or equal to 1; found 0",
         ),
         ("half_life_days = 60", "", r"pack\.toml, field interests\.half_life_days: is missing; add it"),
         ("min_probability = 0.5", "min_probability = 1.5", r"field attributes\.min_probability: .*less than or equal to 1"),
