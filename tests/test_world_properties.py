@@ -279,7 +279,7 @@ def test_a_window_written_in_pieces_is_the_window(events: list[dict], told_again
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(daily, "EVENTS_AT_ONCE", most)
             patch.setattr(daily, "STATE_DAYS_AT_ONCE", most)
-            patch.setattr(derivation, "INTEREST_DAYS_AT_ONCE", most)
+            patch.setattr(derivation, "INTEREST_LOOKS_AT_ONCE", most)
             same(result(world.build()), whole)
 
 

@@ -13,7 +13,7 @@ from portrait_assets.home import Home
 from portrait_assets.lineage import SCORE_TABLES, Ledger
 from portrait_assets.partitions import DAY, Window
 from portrait_assets.resources.scope import scope_to_all, scope_to_touched
-from portrait_assets.resources.session import Session
+from portrait_assets.resources.session import Select, Session
 from portrait_assets.resources.sql import read_sql, sql_version
 from portrait_assets.tables import Table
 
@@ -47,7 +47,7 @@ order by told.source, told.user_id
 """
 
 
-def write_days(session: Session, home: Home, table: Table, window: Window, select: str | None = None) -> int:
+def write_days(session: Session, home: Home, table: Table, window: Window, select: Select | None = None) -> int:
     """Replace the window of `table` by what is derived now (or by `select`), and enter it in the ledger; returns its rows."""
     pieces = pieces_of(session, window, EVENTS_AT_ONCE) if table in GROWING else [window]
     return sum(_write_piece(session, home, table, part, select) for piece in pieces for part in _cut(table, piece))
@@ -57,7 +57,7 @@ def _cut(table: Table, window: Window) -> list[Window]:
     return window.cut(STATE_DAYS_AT_ONCE) if table is c.FEATURES_USER_STATE else [window]
 
 
-def _write_piece(session: Session, home: Home, table: Table, window: Window, select: str | None) -> int:
+def _write_piece(session: Session, home: Home, table: Table, window: Window, select: Select | None) -> int:
     if table is c.CLEAN_EVENTS:
         stage_due_events(session, window)
     select = select or selection(session, home, table, window)

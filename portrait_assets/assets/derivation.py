@@ -1,6 +1,6 @@
 """The SQL that selects a window of each daily table, with what it reads staged: said once, for writing, refreshing and verifying."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import date
 from typing import Any
 
@@ -11,15 +11,32 @@ from portrait_assets.home import Home
 from portrait_assets.lineage import CUT_LEAD, Ledger
 from portrait_assets.packs.tag_sql import tag_changes, tag_values
 from portrait_assets.partitions import DAY, Window
-from portrait_assets.resources.session import Session
+from portrait_assets.resources.session import Select, Session
 from portrait_assets.resources.sql import read_sql
 from portrait_assets.tables import Table
 
-INTEREST_DAYS_AT_ONCE = 10_000_000
 # Forward decay counts from landmarks so many half-lives apart: the sums of an era fit into a HUGEINT, and what is twenty half-lives
 # older than its landmark weighs nothing. They are of the calendar, so that no event, however early, moves them.
 DECAY_EPOCH = date(2017, 1, 1)
 HALF_LIVES_AN_ERA = 30
+# A user's days that get a row, each with all the user's partials up to then: what making interests takes.
+INTEREST_LOOKS = """
+select sum(rows * days)
+from (
+    select
+        count(*) as rows,
+        count(distinct event_date) filter (where event_date >= greatest($start, $history_start))
+        + ($history_start between $start and $end)::bigint as days
+    from scoped_interest_days
+    where event_date <= $end
+    group by user_id
+)
+"""
+INTEREST_LOOKS_AT_ONCE = 20_000_000
+INTEREST_PARTS = """
+create or replace temp table interest_parts as
+select hash(user_id) % $parts as part, * from scoped_interest_days where event_date <= $end order by part
+"""
 
 
 def parameters(home: Home, window: Window, history: date) -> dict[str, Any]:
@@ -34,8 +51,8 @@ def parameters(home: Home, window: Window, history: date) -> dict[str, Any]:
     }
 
 
-def selection(session: Session, home: Home, table: Table, window: Window) -> str:
-    """A query for the rows of `table` in the window, of the users in scope; `$start` and `$end` are its bounds."""
+def selection(session: Session, home: Home, table: Table, window: Window) -> Select:
+    """What selects the rows of `table` in the window, of the users in scope; `$start` and `$end` are its bounds."""
     prepare = PREPARED.get(table.name)
     return prepare(session, home, window) if prepare else read_sql(table.name.replace(".", "/") + ".sql")
 
@@ -54,8 +71,8 @@ def _stage_known_interests(session: Session, home: Home, days: list[date]) -> No
     for day in days:
         if day < history:
             as_if_it_began = parameters(home, Window(day, day), history=day)
-            made = _interests_of(session, Window(day, day), as_if_it_began)
-            session.execute(f"insert into early_interests by name {made}", start=day, end=day, **as_if_it_began)
+            for made in _interests_of(session, Window(day, day), as_if_it_began):
+                session.execute(f"insert into early_interests by name {made}", start=day, end=day, **as_if_it_began)
     session.execute(
         "create or replace temp view known_interests as from scoped_interests union all by name from early_interests"
     )
@@ -86,27 +103,24 @@ def stage_tag_values(session: Session, home: Home, window: Window) -> None:
     session.execute(staged, first=first, end=window.end)
 
 
-def _interests(session: Session, home: Home, window: Window) -> str:
+def _interests(session: Session, home: Home, window: Window) -> Iterator[str]:
     return _interests_of(session, window, parameters(home, window, history_start(session, home)))
 
 
-def _interests_of(session: Session, window: Window, known: dict[str, Any]) -> str:
-    """Interests look at the whole past of whoever has a row: on a day of those active, on the first day of the history of
-    everybody. Where that is more than fits into memory, they are made for some of the users after the others."""
+def _interests_of(session: Session, window: Window, known: dict[str, Any]) -> Iterator[str]:
+    """Interests look at the whole past of whoever has a row, once for each of their days: of some users after the others, whose
+    past is laid out side by side."""
     made = read_sql("features/interests.sql")
-    is_whole_past = len(window) > 1 or window.start == known["history_start"]
-    held = "select count(*) from scoped_interest_days where event_date <= $end"
-    parts = 1 + (session.scalar(held, end=window.end) // INTEREST_DAYS_AT_ONCE if is_whole_past else 0)
+    looks = session.scalar(INTEREST_LOOKS, start=window.start, end=window.end, history_start=known["history_start"])
+    parts = 1 + int(looks or 0) // INTEREST_LOOKS_AT_ONCE
     if parts == 1:
-        return made
-    session.execute("create or replace temp table made_interests as from features.interests limit 0")
+        yield made
+        return
+    session.execute(INTEREST_PARTS, parts=parts, end=window.end)
     for part in range(parts):
-        some_users = f"select * from temp.scoped_interest_days where hash(user_id) % {parts} = {part}"
-        session.execute(
-            f"insert into made_interests by name with scoped_interest_days as ({some_users}) from ({made}\n)",
-            start=window.start, end=window.end, **known,
-        )  # fmt: skip
-    return "from made_interests"
+        of_some = f"select * exclude (part) from interest_parts where part = {part}"
+        yield f"with scoped_interest_days as ({of_some}) from ({made}\n)"
+    session.execute("drop table interest_parts")
 
 
 def _snapshots(session: Session, home: Home, window: Window) -> str:
@@ -132,7 +146,7 @@ def _audiences(session: Session, home: Home, window: Window) -> str:
     return membership(home.audiences, home.pack)
 
 
-PREPARED: dict[str, Callable[[Session, Home, Window], str]] = {
+PREPARED: dict[str, Callable[[Session, Home, Window], Select]] = {
     c.FEATURES_INTERESTS.name: _interests,
     c.PORTRAITS_SNAPSHOTS.name: _snapshots,
     c.PORTRAITS_CHANGES.name: _changes,

@@ -1,5 +1,6 @@
 """One open connection to the warehouse, and the few verbs assets use on it."""
 
+from collections.abc import Iterable
 from contextlib import suppress
 from datetime import UTC, date, datetime
 from typing import Any
@@ -13,6 +14,9 @@ from portrait_assets.tables import Table
 
 Marks = dict[date, tuple[str, int]]
 """Day -> the version it is written with, and the newest landed batch it holds."""
+
+Select = str | Iterable[str]
+"""A query, or several whose rows together are meant: each is asked for when the one before it has run, so it may prepare what it reads."""
 
 
 class Session:
@@ -63,7 +67,7 @@ class Session:
             self.remember_undated(table, marks)
         return self.count(table)
 
-    def replace(self, table: Table, window: Window, select: str, marks: Marks, **parameters: Any) -> int:
+    def replace(self, table: Table, window: Window, select: Select, marks: Marks, **parameters: Any) -> int:
         """Replace one window of a partitioned `table` by the result of `select`; returns the window's rows.
 
         Delete, insert by name, ledger: one transaction, so a window is there whole or as it was. `select` sees
@@ -72,11 +76,11 @@ class Session:
         bounds = {"start": window.start, "end": window.end}
         with self.transaction():
             self.execute(f"delete from {table.name} where {table.partition} between $start and $end", **bounds)
-            [(rows,)] = self.rows(f"insert into {table.name} by name {select}", **bounds, **parameters)
+            rows = self._insert(table, select, **bounds, **parameters)
             self.remember(table, window, marks)
-        return int(rows)
+        return rows
 
-    def revise(self, table: Table, window: Window, select: str, marks: Marks, **parameters: Any) -> int:
+    def revise(self, table: Table, window: Window, select: Select, marks: Marks, **parameters: Any) -> int:
         """As `replace`, for the rows of the users in the temporary table `touched(user_id, first_date)` from that day on."""
         bounds = {"start": window.start, "end": window.end}
         with self.transaction():
@@ -86,14 +90,15 @@ class Session:
                 **bounds,
             )
             affected = (
-                f"select made.* from ({select}) as made semi join touched "
+                f"select made.* from ({part}) as made semi join touched "
                 f"on made.user_id = touched.user_id and made.{table.partition} >= touched.first_date"
+                for part in _parts(select)
             )
-            [(rows,)] = self.rows(f"insert into {table.name} by name {affected}", **bounds, **parameters)
+            rows = self._insert(table, affected, **bounds, **parameters)
             self.remember(table, window, marks)
-        return int(rows)
+        return rows
 
-    def revise_events(self, table: Table, window: Window, select: str, marks: Marks, **parameters: Any) -> int:
+    def revise_events(self, table: Table, window: Window, select: Select, marks: Marks, **parameters: Any) -> int:
         """As `replace`, for the events whose keys the temporary view `due_events` shows."""
         bounds = {"start": window.start, "end": window.end}
         with self.transaction():
@@ -103,9 +108,15 @@ class Session:
                 "and stored.source = due.source and stored.event_key = due.event_key",
                 **bounds,
             )
-            [(rows,)] = self.rows(f"insert into {table.name} by name {select}", **bounds, **parameters)
+            rows = self._insert(table, select, **bounds, **parameters)
             self.remember(table, window, marks)
-        return int(rows)
+        return rows
+
+    def _insert(self, table: Table, select: Select, **parameters: Any) -> int:
+        """Insert the rows of a query, or of several one after the other; returns how many they are."""
+        return sum(
+            int(rows) for part in _parts(select) for (rows,) in self.rows(f"insert into {table.name} by name {part}", **parameters)
+        )
 
     def remember(self, table: Table, window: Window, marks: Marks) -> None:
         """Enter the days of the window in the ledger as they are now written."""
@@ -144,6 +155,10 @@ class Session:
     def transaction(self) -> "Transaction":
         """A context manager: commit on success, roll back on error."""
         return Transaction(self.connection)
+
+
+def _parts(select: Select) -> Iterable[str]:
+    return [select] if isinstance(select, str) else select
 
 
 class Transaction:
