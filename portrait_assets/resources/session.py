@@ -115,7 +115,9 @@ class Session:
     def _insert(self, table: Table, select: Select, **parameters: Any) -> int:
         """Insert the rows of a query, or of several one after the other; returns how many they are."""
         return sum(
-            int(rows) for part in _parts(select) for (rows,) in self.rows(f"insert into {table.name} by name {part}", **parameters)
+            int(rows)
+            for part in _parts(select)
+            for (rows,) in self.rows(f"insert into {table.name} by name {part}", **parameters)
         )
 
     def remember(self, table: Table, window: Window, marks: Marks) -> None:

@@ -52,6 +52,8 @@ def test_interests_of_a_long_window_take_memory_for_some_users_at_a_time(world: 
     with pytest.raises(duckdb.OutOfMemoryException):
         write_days(world.session, world.home, c.FEATURES_INTERESTS, window)
     monkeypatch.setattr(derivation, "INTEREST_LOOKS_AT_ONCE", 200_000)
-    assert write_days(world.session, world.home, c.FEATURES_INTERESTS, window) == expected > USERS * len(window) / GAP_DAYS * 0.9
+    assert (
+        write_days(world.session, world.home, c.FEATURES_INTERESTS, window) == expected > USERS * len(window) / GAP_DAYS * 0.9
+    )
     with_memory(world, "8GB")
     assert world.table(c.FEATURES_INTERESTS).equals(whole)
