@@ -25,6 +25,8 @@ from portrait_assets.partitions import Window, as_of_of
 from portrait_assets.publishing import is_current
 from portrait_assets.resources.lock import is_held
 from portrait_assets.resources.warehouse import warehouse_of
+from portrait_assets.sources import Source
+from portrait_assets.sources.files import is_data
 
 LANDED_TABLES = {dg.AssetKey(["raw", name]) for name in ("batches", "items", "attributes", "quarantine")}
 LANDED = dg.AssetSelection.assets(*LANDED_TABLES)
@@ -35,7 +37,6 @@ PUBLISHED = dg.AssetSelection.keys(["scores", "vectors"], ["scores", "next_purch
     "recommendations", "observability", "published"
 )
 
-LANDING_SUFFIXES = (".parquet", ".csv", ".tsv", ".ndjson", ".jsonl", ".json", ".txt")
 QUIET_SECONDS = 2.0
 UNDER_WAY = [
     dg.DagsterRunStatus.QUEUED,
@@ -105,7 +106,7 @@ SCHEDULES = [daily, weekly]
 )
 def landing_folder(context: dg.SensorEvaluationContext, home: HomeParam):
     """One step a look: land, then all layers of the days touched, then the export, each only where the ledger says it is due."""
-    files = settled_files(home.settings.landing_dir)
+    files = settled_files(home.settings.landing_dir, home.source)
     seen = _fingerprint(files)
     if files and seen != context.cursor:
         context.update_cursor(seen)
@@ -167,17 +168,15 @@ def _fingerprint(files: list[Path]) -> str:
     return hashlib.sha256(told.encode()).hexdigest()[:16]
 
 
-def settled_files(folder: Path) -> list[Path]:
-    """Data files of the landing folder that nobody is writing any more, by name."""
+def settled_files(folder: Path, source: Source | None = None) -> list[Path]:
+    """Files of the landing folder that can be read (see is_data) and that nobody is writing any more, by name."""
     if not folder.exists():
         return []
     now = time.time()
     return sorted(
         file
         for file in folder.iterdir()
-        if file.suffix.lower() in LANDING_SUFFIXES
-        and not file.name.startswith(".")
-        and now - file.stat().st_mtime > QUIET_SECONDS
+        if is_data(file, source) and not file.name.startswith(".") and now - file.stat().st_mtime > QUIET_SECONDS
     )
 
 

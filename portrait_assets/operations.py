@@ -65,7 +65,7 @@ def refresh(home: Home) -> tuple[Home, Outcome]:
     """
     from portrait_assets.automation import settled_files
 
-    files, refused = settled_files(home.settings.landing_dir), sources.Refused()
+    files, refused = settled_files(home.settings.landing_dir, home.source), sources.Refused()
     if files:
         home = _landed(home, files, refused)[0]
     day = home.days.end

@@ -82,7 +82,7 @@ def _pending(session: Session, home: Home) -> list[str]:
     from portrait_assets.automation import settled_files
 
     landed = {digest for (digest,) in session.rows("select sha256 from raw.batches")}
-    waiting = [file.name for file in settled_files(home.settings.landing_dir) if sha256(file) not in landed]
+    waiting = [file.name for file in settled_files(home.settings.landing_dir, home.source) if sha256(file) not in landed]
     return waiting + ["the source's own files"] * sources.pending(session.connection, home.landed_whole)
 
 

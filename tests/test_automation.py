@@ -19,6 +19,7 @@ from portrait_assets.lineage import PROCESS_TAG
 from portrait_assets.observability import measure_drift
 from portrait_assets.resources.lock import exclusive, is_held
 from portrait_assets.resources.warehouse import warehouse_of
+from portrait_assets.sources.mapping import SourceTable
 from tests.small_world import World, event
 
 HOME = open_home()
@@ -44,9 +45,21 @@ def test_settled_files_are_data_files_nobody_writes_any_more(folder: Path):
     put(folder, "fresh.csv", age_seconds=0)
     put(folder, ".hidden.csv")
     put(folder, "notes.md")
+    put(folder, "letter.doc.gz")
     (folder / "folder.csv.d").mkdir()
+    (folder / "folder.csv").mkdir()
+    os.utime(folder / "folder.csv", (0, 0))
     assert settled_files(folder) == ready
     assert settled_files(folder / "missing") == []
+
+
+def test_what_a_source_can_read_is_waited_for_in_the_landing_folder_too(folder: Path):
+    table = SourceTable(files=("u.data", "orders*.log"), format="csv")
+    source = HOME.source.model_copy(update={"tables": {"events": table}})
+    read = [put(folder, name) for name in ("a.csv.gz", "b.json", "c.json.zst", "d.zip", "orders-2.log.gz", "u.data")]
+    put(folder, "other.log")
+    assert settled_files(folder, source) == read
+    assert settled_files(folder) == read[:4]
 
 
 def test_the_sensor_lands_once_for_the_same_files_and_again_for_other_content():

@@ -12,7 +12,7 @@ from portrait_assets.sources.expressions import literal, quoted
 from portrait_assets.sources.landing import Batch, create_raw_tables, latest, stage_and_compile, stage_lookups, write
 from portrait_assets.sources.mapping import EventStream, Source
 from portrait_assets.sources.planning import Work, work_of
-from portrait_assets.sources.readers import ROW
+from portrait_assets.sources.staged import ROW
 
 EXAMPLES = 3
 MIDNIGHTS = 10  # events that are all at midnight are no chance

@@ -14,8 +14,8 @@ import duckdb
 from portrait_assets.columns import EVENT_BODY, EVENT_TYPES
 from portrait_assets.sources.expressions import literal, quoted
 from portrait_assets.sources.mapping import EventStream, Source, Stream
-from portrait_assets.sources.readers import PROBLEM, ROW
 from portrait_assets.sources.relation import TYPED, Relation, Staged, joined_text
+from portrait_assets.sources.staged import ELEMENT_NUMBER, PROBLEM, ROW
 from portrait_assets.sources.values import SCALES, TIMES, WALL_CLOCK, Marks, Value, canonical, timed
 
 AMOUNTS = {
@@ -52,9 +52,14 @@ def row_wise(con: duckdb.DuckDBPyConnection) -> Iterator[None]:
         con.execute(f"set disabled_optimizers = {literal(before)}")
 
 
+def clock_of(source: Source, stream: Stream) -> str:
+    """The zone of times without an offset."""
+    return source.time_zone if (getattr(stream, "times", None) or source.times) == "local" else "UTC"
+
+
 def compiled(con: duckdb.DuckDBPyConnection, source: Source, stream: Stream, staged: Mapping[str, Staged]) -> Compiled:
     """The SQL of a stream over its staged tables. What does not fit is a PortraitError naming stream and field."""
-    clock = source.time_zone if (getattr(stream, "times", None) or source.times) == "local" else "UTC"
+    clock = clock_of(source, stream)
     place = f"{source.path.name}, stream '{stream.stream}'"
     relation = Relation.of(con, place, clock, stream, staged)
     fields = _fields(relation, stream)
@@ -69,10 +74,10 @@ def compiled(con: duckdb.DuckDBPyConnection, source: Source, stream: Stream, sta
 
 def _fields(relation: Relation, stream: Stream) -> dict[str, str]:
     """Every expression of the stream under the name that messages give it."""
-    fields = {column: relation.resolved(sql, column) for column, sql in stream.expressions().items()}
-    keys = {f"key {n}": relation.resolved(sql) for n, sql in enumerate(getattr(stream, "key", ()), 1)}
+    keys = {f"key {n}": sql for n, sql in enumerate(getattr(stream, "key", ()), 1)}
     rules = {f"reject {literal(reason)}": sql for reason, sql in stream.reject.items()}
-    return fields | keys | rules | ({"where": stream.where} if stream.where else {})
+    where = {"where": stream.where} if stream.where else {}
+    return {name: relation.resolved(sql, name) for name, sql in (stream.expressions() | keys | rules | where).items()}
 
 
 def _values(relation: Relation, fields: Mapping[str, str], clock: str, zone: str) -> dict[str, Value]:
@@ -123,10 +128,14 @@ def _read(relation: Relation, stream: Stream, fields: Mapping[str, str]) -> str:
     looked_up = [f"{quoted(name)}.{TYPED}" for name in relation.lookups]
     typed = joined_text([f"{quoted(relation.base.name)}.{TYPED}", *looked_up])
     rows = f"select {ROW}, {PROBLEM}, {typed} as {TYPED},\n" + ",\n".join(columns) + f"\nfrom {relation.rows}"
-    if stream.where is None:
-        return rows
-    unsure = f"{TYPED} is not null" if CANNOT_FAIL.fullmatch(stream.where) else f'{TYPED} is not null or "failed where"'
-    return f'select * from (\n{rows}\n) where {PROBLEM} is not null or coalesce("where", {unsure})'
+    kept = []
+    if stream.each:
+        rows = rows.replace(f"select {ROW}, ", f"select {ROW}, {ELEMENT_NUMBER}, ", 1)
+        kept.append(f"{ELEMENT_NUMBER} is not null")
+    if stream.where:
+        unsure = f"{TYPED} is not null" if CANNOT_FAIL.fullmatch(fields["where"]) else f'{TYPED} is not null or "failed where"'
+        kept.append(f'coalesce("where", {unsure})')
+    return f"select * from (\n{rows}\n) where {PROBLEM} is not null or ({' and '.join(kept)})" if kept else rows
 
 
 def _judged(values: Mapping[str, Value]) -> str:

@@ -2,12 +2,14 @@
 
 import json
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import duckdb
 
 from portrait_assets.errors import PortraitError
 
+SELECT = "select "
 ROW_WISE = "an expression reads one row: no subqueries, windows or *; join with [lookups], add up with their summary"
 
 
@@ -26,15 +28,24 @@ def named(name: str, known: Iterable[str]) -> str | None:
     return next((column for column in known if column.lower() == name.strip().lower()), None)
 
 
-def references(con: duckdb.DuckDBPyConnection, expression: str, where: str) -> list[tuple[str, ...]]:
-    """Dotted column names, in order, that one row-wise SQL expression reads; anything else than that is a PortraitError."""
+@dataclass(frozen=True)
+class Reference:
+    """A dotted column name in an expression, and where it stands there, in bytes."""
+
+    names: tuple[str, ...]
+    start: int
+    end: int
+
+
+def references(con: duckdb.DuckDBPyConnection, expression: str, where: str) -> list[Reference]:
+    """The columns, in order, that one row-wise SQL expression reads; anything else than that is a PortraitError."""
     tree = _parsed(con, expression)
     if tree["error"]:
         raise PortraitError(f"{where}: `{expression}` is not SQL: {tree['error_message']}")
     nodes = [statement["node"] for statement in tree["statements"]]
     if len(nodes) != 1 or len(nodes[0]["select_list"]) != 1 or nodes[0]["from_table"]["type"] != "EMPTY":
         raise PortraitError(f"{where}: `{expression}` is not one SQL expression")
-    return list(dict.fromkeys(_column_names(nodes[0]["select_list"][0], where, expression)))
+    return list(dict.fromkeys(_columns(nodes[0]["select_list"][0], where, expression)))
 
 
 def strptime_formats(con: duckdb.DuckDBPyConnection, expression: str) -> list[str]:
@@ -48,7 +59,7 @@ def strptime_formats(con: duckdb.DuckDBPyConnection, expression: str) -> list[st
 
 
 def _parsed(con: duckdb.DuckDBPyConnection, expression: str) -> dict[str, Any]:
-    [(answer,)] = con.execute("select json_serialize_sql('select ' || $expression)", {"expression": expression}).fetchall()
+    [(answer,)] = con.execute("select json_serialize_sql($sql)", {"sql": SELECT + expression}).fetchall()
     return dict(json.loads(answer))
 
 
@@ -63,22 +74,23 @@ def _texts(node: object) -> Iterator[str]:
         yield from _texts(list(node.values()))
 
 
-def _column_names(node: object, where: str, expression: str, bound: frozenset[str] = frozenset()) -> Iterator[tuple[str, ...]]:
+def _columns(node: object, where: str, expression: str, bound: frozenset[str] = frozenset()) -> Iterator[Reference]:
     if isinstance(node, list):
         for child in node:
-            yield from _column_names(child, where, expression, bound)
+            yield from _columns(child, where, expression, bound)
     if not isinstance(node, dict):
         return
     kind = node.get("class")
     if kind in ("SUBQUERY", "WINDOW", "STAR"):
         raise PortraitError(f"{where}: `{expression}` can't be used: {ROW_WISE}")
     if kind == "COLUMN_REF" and node["column_names"][0] not in bound:
-        yield tuple(node["column_names"])
+        start = node["query_location"] - len(SELECT)
+        yield Reference(tuple(node["column_names"]), start, start + node["query_location_length"])
     if kind == "LAMBDA":
-        parameters = _column_names(node["lhs"], where, expression)
-        bound |= {name for names in parameters for name in names}
+        parameters = _columns(node["lhs"], where, expression)
+        bound |= {name for parameter in parameters for name in parameter.names}
     for child in node.values():
-        yield from _column_names(child, where, expression, bound)
+        yield from _columns(child, where, expression, bound)
 
 
 def first_line(error: Exception) -> str:

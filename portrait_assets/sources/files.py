@@ -15,9 +15,11 @@ ENDINGS = {
     ".tab": "tsv",
     ".ndjson": "ndjson",
     ".jsonl": "ndjson",
+    ".json": "json",
     ".parquet": "parquet",
     ".pq": "parquet",
 }
+PACKED_ENDINGS = (".gz", ".zst", ".bz2", ".xz", ".zip")
 
 
 def files_of(source: Source, table: str) -> list[Path]:
@@ -35,8 +37,8 @@ def files_of(source: Source, table: str) -> list[Path]:
 
 
 def format_of(table: SourceTable, path: Path) -> str:
-    """The declared format, or the one that the file's ending tells."""
-    ending = next((suffix for suffix in reversed(path.suffixes) if suffix.lower() not in (".gz", ".zst")), "").lower()
+    """The declared format, or the one that the file's ending says."""
+    ending = Path(plain_name(path.name)).suffix.lower()
     if table.format is None and ending not in ENDINGS:
         raise PortraitError(
             f'{path.name}: the ending does not tell the format; set format in its [tables.…], e.g. format = "csv"'
@@ -44,8 +46,22 @@ def format_of(table: SourceTable, path: Path) -> str:
     return table.format or ENDINGS[ending]
 
 
+def plain_name(name: str) -> str:
+    """The name without the endings that compression adds."""
+    while Path(name).suffix.lower() in PACKED_ENDINGS and Path(name).stem:
+        name = Path(name).stem
+    return name
+
+
+def is_data(path: Path, source: Source | None) -> bool:
+    """Whether a file that somebody put down can be meant to be landed: by its ending, or as a table of the source has such files."""
+    plain = Path(plain_name(path.name))
+    known = plain.suffix.lower() in (*ENDINGS, ".txt") or (path.suffix.lower() == ".zip" and not plain.suffix)
+    return path.is_file() and (known or (source is not None and table_of(source, path) is not None))
+
+
 def table_of(source: Source, path: Path) -> str | None:
-    """The table whose `files` the name of `path` matches, its ending aside; None if none does."""
+    """The table whose `files` the name of `path` matches, its endings aside; None if none does."""
     for name, table in source.tables.items():
         if any(fnmatch(path.name, Path(pattern).name) for pattern in table.files):
             return name
@@ -55,8 +71,8 @@ def table_of(source: Source, path: Path) -> str | None:
 
 
 def _same_stem(path: Path, pattern: str) -> bool:
-    stem = path.name.removesuffix("".join(path.suffixes[-1:]))
-    return fnmatch(stem, Path(pattern).stem)
+    stem = Path(plain_name(path.name)).stem
+    return fnmatch(stem, Path(plain_name(Path(pattern).name)).stem)
 
 
 States = dict[Path, tuple[int, int, int]]

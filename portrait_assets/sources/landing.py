@@ -20,13 +20,15 @@ import duckdb
 
 from portrait_assets.columns import RAW_ATTRIBUTES, RAW_BATCHES, RAW_EVENTS, RAW_FAILURES, RAW_ITEMS, RAW_QUARANTINE
 from portrait_assets.errors import PortraitError
-from portrait_assets.sources.compiling import Compiled, compiled, row_wise
+from portrait_assets.sources.compiling import Compiled, clock_of, compiled, row_wise
+from portrait_assets.sources.elements import explode
 from portrait_assets.sources.expressions import first_line, quoted
 from portrait_assets.sources.files import States, refuse_changed, sha256, states_of
 from portrait_assets.sources.mapping import EventStream, Source
 from portrait_assets.sources.planning import CANONICAL, Refused, Work, set_aside, work_of
-from portrait_assets.sources.readers import LINE, ROW, stage
+from portrait_assets.sources.readers import stage
 from portrait_assets.sources.relation import Staged
+from portrait_assets.sources.staged import LINE, OWN, ROW
 
 SQL = Path(__file__).parents[2] / "sql" / "raw"
 RAW_TABLES = (RAW_EVENTS, RAW_ITEMS, RAW_ATTRIBUTES, RAW_QUARANTINE, RAW_BATCHES, RAW_FAILURES)
@@ -110,6 +112,7 @@ def _failures_named(con: duckdb.DuckDBPyConnection, work: Work, path: Path, now:
         yield
     except (PortraitError, duckdb.Error, OSError, EOFError) as error:
         reason = first_line(error) if isinstance(error, duckdb.Error) else str(error)
+        reason = reason.removeprefix(f"{path.name}: ")
         _remember_failure(con, file, reason, now)
         advice = (
             "" if goes_on else ". What landed before it stays; mend the file or take it away, then land again: it goes on here"
@@ -160,19 +163,35 @@ def stage_lookups(con: duckdb.DuckDBPyConnection, work: Work) -> dict[str, Stage
 
 
 def stage_and_compile(
-    con: duckdb.DuckDBPyConnection, work: Work, path: Path, lookups: dict[str, Staged], rows: int | None = None
+    con: duckdb.DuckDBPyConnection, work: Work, path: Path, lookups: dict[str, Staged], tried: int | None = None
 ) -> Compiled:
-    """Stage a file and compile its stream over it; the temporary view `received` then holds each row as JSON."""
-    table = work.source.tables[work.stream.table]
-    columns = stage(con, table, path, "staged", rows)
+    """Stage a file (see readers.stage) and compile its stream over it; the temporary view `received` then holds each row as JSON.
+
+    What does not fit is a PortraitError that names the file.
+    """
+    stage(con, work.source.tables[work.stream.table], path, "staged", tried)
+    return compile_staged(con, work, path, lookups)
+
+
+def compile_staged(con: duckdb.DuckDBPyConnection, work: Work, path: Path, lookups: dict[str, Staged]) -> Compiled:
+    """The same of the file at `path` that is staged already."""
+    table, stream = work.source.tables[work.stream.table], work.stream
+    try:
+        base = Staged.of(con, stream.table, "staged", table, work.place)
+        if stream.each:
+            explode(con, base, stream.each, clock_of(work.source, stream))
+            base = Staged.of(con, stream.table, "elements", table, work.place)
+        plan = compiled(con, work.source, stream, {**lookups, stream.table: base})
+    except PortraitError as error:
+        raise PortraitError(f"{path.name}: {error}") from None
+    columns = [column for column, *_ in con.execute(f"describe {base.relation}").fetchall() if column not in OWN]
     packed = ", ".join(f"{quoted(column)} := {quoted(column)}" for column in columns)
+    row = f"to_json(struct_pack({packed}))" if columns else "json_object()"
     con.execute(
         f"create or replace temp view received as select {ROW} as row_number, "
-        f"case when {LINE} is null then to_json(struct_pack({packed})) else json_object('line', {LINE}) end::varchar as payload "
-        "from staged"
+        f"case when {LINE} is null then {row} else json_object('line', {LINE}) end::varchar as payload from {base.relation}"
     )
-    base = Staged.of(con, work.stream.table, "staged", table, work.place)
-    return compiled(con, work.source, work.stream, {**lookups, work.stream.table: base})
+    return plan
 
 
 def write(

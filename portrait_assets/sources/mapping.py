@@ -8,9 +8,10 @@ from zoneinfo import available_timezones
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
+from portrait_assets.sources.values import EPOCHS, ISO
 from portrait_assets.words_near import nearest
 
-Format = Literal["csv", "tsv", "ndjson", "parquet", "whitespace", "fixed"]
+Format = Literal["csv", "tsv", "ndjson", "json", "parquet", "whitespace", "fixed"]
 Times = Literal["local", "utc"]
 
 
@@ -37,23 +38,52 @@ class SourceTable(Declared):
 
     files: Names = Field(description="glob or list of globs, relative to root")
     format: Format | None = Field(
-        None, description="csv, tsv, ndjson, parquet, whitespace or fixed; by default from the file's ending"
+        None, description="csv, tsv, ndjson, json, parquet, whitespace or fixed; by default from the file's ending"
     )
-    delimiter: str | None = Field(None, description="character between fields; `,` for csv, a tab for tsv")
+    records: str | None = Field(
+        None, description="where the rows are in a JSON object: the key of its list, e.g. orders or data.orders"
+    )
+    delimiter: str | None = Field(
+        None, description="what stands between fields, up to four characters; `,` for csv, a tab for tsv"
+    )
     quote: str = Field('"', description="character around a field that holds delimiters")
     header: bool = Field(True, description="whether the first line names the columns; if not, give columns")
     columns: Names = Field((), description="column names, where no header gives them")
     widths: tuple[int, ...] = Field((), description="widths of the fields of a fixed-width file")
     skip: int = Field(0, ge=0, description="lines to pass over before the header")
-    encoding: str = Field("utf-8", description="any encoding that Python knows, e.g. latin-1, cp1252")
+    encoding: str | None = Field(
+        None,
+        description="any encoding that Python knows, e.g. latin-1, cp1252; by default as a byte order mark says, else UTF-8",
+    )
     decimal: str = Field(".", description="decimal mark of numbers")
     thousands: str = Field("", description="mark between thousands of numbers")
     nulls: Names = Field(("",), description="texts that mean unknown")
     numbers: Names = Field((), description="columns that are numbers; only these can be calculated with")
     times: dict[str, Names] = Field(
-        {}, description="columns that are times, with their strptime format, a list of them, or iso"
+        {},
+        description="columns that are times, with their strptime format, iso, epoch_s, epoch_ms, epoch_us or epoch_ns; or a list",
     )
     optional: Names = Field((), description="columns that a file may lack; they are then null")
+    fill_down: Names = Field((), description="columns that continuation rows leave blank: they take the value above")
+    fill_within: Names = Field((), description="columns that rows of one group share: nothing is filled down across groups")
+
+    @model_validator(mode="after")
+    def _readable(self) -> "SourceTable":
+        if self.delimiter is not None and not 0 < len(self.delimiter.encode()) <= 4:
+            raise ValueError(f"delimiter is one to four characters, not {self.delimiter!r}")
+        if len(self.quote.encode()) > 1:
+            raise ValueError(f"quote is one plain character, or empty, not {self.quote!r}")
+        for column, formats in self.times.items():
+            for written in formats:
+                if "%" not in written and written not in (ISO, *EPOCHS):
+                    known = (
+                        nearest(written, (ISO, *EPOCHS))
+                        or f"; write {', '.join((ISO, *EPOCHS))}, or a pattern such as %d/%m/%Y %H:%M"
+                    )
+                    raise ValueError(f"times.{column}: {written!r} is no format{known}")
+        if self.fill_within and not self.fill_down:
+            raise ValueError("`fill_within` needs `fill_down`: the columns to fill")
+        return self
 
 
 class Lookup(Declared):
@@ -78,6 +108,10 @@ class Stream(Declared):
     table: str = Field(alias="from", description="the table whose rows are read")
     stream: str = Field("", description="the stream's name in the ledger; by default the table's, or items, or users")
     lookups: dict[str, Lookup] = Field({}, description="tables joined to each row, used as lookup.column")
+    each: Sql | None = Field(
+        None,
+        description="a list that a row holds: its elements are the rows, as element and element_number; empty ones are skipped",
+    )
     where: Sql | None = Field(None, description="which rows of the table are this stream's; the others are counted as skipped")
     reject: dict[str, Sql] = Field({}, description="reason = condition: rows to put in quarantine")
 

@@ -111,7 +111,7 @@ def _canonical(con: duckdb.DuckDBPyConnection, source: Source, path: Path) -> Wo
     known = {*EventStream.canonical(), "key", "event_id", *STORED_AS, *WORKED_OUT, *RAW_EVENTS.column_names}
     table = SourceTable(files=(path.name,))
     try:
-        columns = [column.lower() for column in stage(con, table, path, "staged")]
+        columns = [column.lower() for column in stage(con, table, path, "staged").types]
         strange = sorted(set(columns) - known) or sorted({"event_time", "user_id", "event_type"} - set(columns))
     except PortraitError as error:
         raise PortraitError(f"{path}: matches no table of {source.path.name}, and {error}") from None

@@ -11,8 +11,16 @@ WHOLE = re.compile(r"U?(TINY|SMALL|BIG|HUGE)INT|U?INTEGER")
 NUMERIC = re.compile(rf"{WHOLE.pattern}|DECIMAL.*|DOUBLE|FLOAT")
 WALL_CLOCK = re.compile(r"DATE|TIMESTAMP(_S|_MS|_NS)?")
 HOUR = re.compile(r"%-?[HIcXsz]")  # what names an hour in a strptime format
-OFFSET = r":\d{2}(\.\d+)?\s*(Z|z|UTC|GMT|[+-]\d{2}(:?\d{2})?)$"
+# What may stand behind a time: an offset, or the name of a zone. DuckDB would leave away whatever else does, PM for one.
+OFFSET = r":\d{2}(\.\d+)?\s*([A-Za-z].*|[+-]\d{2}(:?\d{2})?)$"
 ISO = "iso"
+# Formats that count time since 1970: SQL of the microseconds that a whole number of them makes, and how many one of them is.
+EPOCHS = {
+    "epoch_s": ("{} * 1000000", "1e6"),
+    "epoch_ms": ("{} * 1000", "1e3"),
+    "epoch_us": ("{}", "1"),
+    "epoch_ns": ("{} // 1000", "1e-3"),
+}
 
 # Up to this a double holds every whole number, and no other becomes one of them.
 EXACT = 2**53 - 1
@@ -63,7 +71,7 @@ def canonical(column: str, sql: str, type_: str, marks: Marks, clock: str, place
         return _number(column, sql, type_, marks, SCALES[column], place)
     if column in ("is_deletion", "has_time"):
         flag = f"try_cast({sql} as boolean)"
-        return Value(flag, _unless(f"{sql} is null or {flag} is not null", column, sql, "true or false"))
+        return Value(flag, unless(f"{sql} is null or {flag} is not null", column, sql, "true or false"))
     return identifier(column, sql, type_) if column in IDS or column.startswith("key ") else Value(as_text(sql, type_))
 
 
@@ -74,7 +82,7 @@ def identifier(column: str, sql: str, type_: str) -> Value:
     """
     if not NUMERIC.fullmatch(type_) or WHOLE.fullmatch(type_):
         return Value(as_text(sql, type_))
-    fraction = _unless(f"not isfinite(cast({sql} as double)) or {sql} = trunc({sql})", column, sql, "an id: it has a fraction")
+    fraction = unless(f"not isfinite(cast({sql} as double)) or {sql} = trunc({sql})", column, sql, "an id: it has a fraction")
     problem = f"coalesce({fraction}, {rounded(column, sql, type_)})"
     return Value(f"case when {problem} is null then {as_text(sql, type_)} end", problem)
 
@@ -85,7 +93,7 @@ def rounded(column: str, sql: str, type_: str) -> str:
         return "null"
     exact = EXACT_TO[type_]
     advice = f"exact: {type_} rounds whole numbers beyond {exact:,}; write ids as BIGINT or as text"
-    return _unless(f"not isfinite({sql}) or abs({sql}) <= {exact}", column, sql, advice)
+    return unless(f"not isfinite({sql}) or abs({sql}) <= {exact}", column, sql, advice)
 
 
 def as_text(sql: str, type_: str) -> str:
@@ -104,12 +112,13 @@ def as_text(sql: str, type_: str) -> str:
 def typed(column: str, sql: str, type_: str, formats: tuple[str, ...] | None, marks: Marks, clock: str) -> Value:
     """A source column declared as a time (with `formats`) or as a number (without), ready to calculate with."""
     if not is_text(type_):
-        return Value(
-            f"case when not isnan({sql}) then {sql} end" if type_ in ("DOUBLE", "FLOAT") else sql, has_time=timed(type_)
-        )
+        sql = f"case when not isnan({sql}) then {sql} end" if type_ in ("DOUBLE", "FLOAT") else sql
+        if formats is None or not NUMERIC.fullmatch(type_):
+            return Value(sql, has_time=timed(type_))
+        sql = f"cast({sql} as varchar)"
     value = parsed_number(sql, marks) if formats is None else parsed_time(sql, formats, clock)
     expected = "a number" + _written(marks) if formats is None else "a time; expected " + " or ".join(formats)
-    problem = _unless(f"{sql} is null or ({value}) is not null", column, sql, expected)
+    problem = unless(f"{sql} is null or ({value}) is not null", column, sql, expected)
     return Value(value, problem, "true" if formats is None else _timed_by(sql, formats))
 
 
@@ -120,15 +129,21 @@ def timed(type_: str, sql: str = "") -> str:
 
 def _timed_by(sql: str, formats: tuple[str, ...]) -> str:
     """SQL of whether the format that a text is read by, the first that fits, has an hour."""
-    kinds = {bool(HOUR.search(pattern)) for pattern in formats if pattern != ISO}
+    kinds = {_has_hour(pattern) for pattern in formats if pattern != ISO}
     if ISO not in formats and len(kinds) == 1:
         return str(kinds.pop()).lower()
     cases = ""
     for pattern in formats:
-        read = f"try_cast({sql} as timestamp)" if pattern == ISO else f"try_strptime(trim({sql}), {literal(pattern)})"
-        has_hour = timed("VARCHAR", sql) if pattern == ISO else str(bool(HOUR.search(pattern))).lower()
+        read = f"try_strptime(trim({sql}), {literal(pattern)})"
+        if pattern in (ISO, *EPOCHS):
+            read = f"try_cast({sql} as timestamp)" if pattern == ISO else f"try({_since_1970(sql, pattern)})"
+        has_hour = timed("VARCHAR", sql) if pattern == ISO else str(_has_hour(pattern)).lower()
         cases += f" when {read} is not null then {has_hour}"
     return f"(case{cases} else false end)"
+
+
+def _has_hour(pattern: str) -> bool:
+    return pattern in EPOCHS or bool(HOUR.search(pattern))
 
 
 def parsed_number(sql: str, marks: Marks) -> str:
@@ -146,18 +161,39 @@ def parsed_number(sql: str, marks: Marks) -> str:
 
 def parsed_time(sql: str, formats: tuple[str, ...], clock: str) -> str:
     """SQL of the time that a text writes: a timestamp on `clock`, or a timestamptz if every format has an offset."""
-    absolute = all("%z" in pattern for pattern in formats)
+    absolute = all("%z" in pattern or pattern in EPOCHS for pattern in formats)
     here = "" if absolute else f" at time zone {literal(clock)}"
     tried = []
     for pattern in formats:
         parsed = f"try_strptime(trim({sql}), {literal(pattern)})"
-        tried.append(_iso(sql, clock) if pattern == ISO else f"try({parsed}{here})" if "%z" in pattern else parsed)
+        if pattern in EPOCHS:
+            tried.append(f"try({_since_1970(sql, pattern)}{here})")
+        else:
+            tried.append(_iso(sql, clock) if pattern == ISO else f"try({parsed}{here})" if "%z" in pattern else parsed)
     return f"coalesce({', '.join(tried)})"
 
 
+def _since_1970(sql: str, pattern: str) -> str:
+    whole, factor = EPOCHS[pattern]
+    text = f"trim({sql})"
+    exact = whole.format(f"cast({text} as hugeint)")
+    fraction = f"round(cast({text} as double) * {factor})"
+    micros = (
+        f"case when regexp_full_match({text}, '[+-]?\\d+') then {exact} "
+        f"when regexp_full_match({text}, '[+-]?\\d+\\.\\d*([eE][+-]?\\d+)?') then {fraction} end"
+    )
+    return f"make_timestamp(cast({micros} as bigint)) at time zone 'UTC'"
+
+
 def _iso(sql: str, clock: str) -> str:
-    with_offset = f"try(try_cast({sql} as timestamptz) at time zone {literal(clock)})"
+    with_offset = f"try({_absolute(sql)} at time zone {literal(clock)})"
     return f"case when regexp_matches(trim({sql}), {literal(OFFSET)}) then {with_offset} else try_cast({sql} as timestamp) end"
+
+
+def _absolute(sql: str) -> str:
+    """SQL of the instant of a text with an offset, also one behind a space or in a small letter, which DuckDB does not take."""
+    near = f"regexp_replace(trim({sql}), '\\s+([+-])', '\\1')"
+    return f"try_cast(regexp_replace({near}, '(\\d)\\s*[zZ]$', '\\1Z') as timestamptz)"
 
 
 def _instant(column: str, sql: str, type_: str, clock: str, place: str) -> Value:
@@ -165,14 +201,13 @@ def _instant(column: str, sql: str, type_: str, clock: str, place: str) -> Value
         return Value(sql)
     wall_clock = f"try(try_cast({sql} as timestamp) at time zone {clock})"
     if WALL_CLOCK.fullmatch(type_):
-        return Value(wall_clock, _unless(f"{sql} is null or {wall_clock} is not null", column, sql, "a time that can be kept"))
+        return Value(wall_clock, unless(f"{sql} is null or {wall_clock} is not null", column, sql, "a time that can be kept"))
     if not is_text(type_):
-        advice = "for seconds since 1970 write to_timestamp(…), for milliseconds epoch_ms(…)"
+        advice = 'if it counts time since 1970, declare times = { … = "epoch_s" } (or epoch_ms, …), or write to_timestamp(…)'
         raise PortraitError(f"{place}: {column} is {type_}, not a time; {advice}")
-    with_offset = f"try_cast({sql} as timestamptz)"
-    instant = f"case when regexp_matches(trim({sql}), {literal(OFFSET)}) then {with_offset} else {wall_clock} end"
+    instant = f"case when regexp_matches(trim({sql}), {literal(OFFSET)}) then {_absolute(sql)} else {wall_clock} end"
     expected = "a time; expected ISO 8601 or set a format in the mapping"
-    return Value(instant, _unless(f"{sql} is null or ({instant}) is not null", column, sql, expected))
+    return Value(instant, unless(f"{sql} is null or ({instant}) is not null", column, sql, expected))
 
 
 def _number(column: str, sql: str, type_: str, marks: Marks, scale: int | None, place: str) -> Value:
@@ -180,13 +215,13 @@ def _number(column: str, sql: str, type_: str, marks: Marks, scale: int | None, 
         raise PortraitError(f"{place}: {column} is {type_}, not a number; write an expression that gives one")
     if is_text(type_):
         double = parsed_number(sql, marks)
-        unread = _unless(f"{sql} is null or ({double}) is not null", column, sql, "a number" + _written(marks))
+        unread = unless(f"{sql} is null or ({double}) is not null", column, sql, "a number" + _written(marks))
     else:
         double = f"case when not isnan(cast({sql} as double)) then cast({sql} as double) end"
         unread = "null"
     largest = LARGEST.get(column, EXACT)
     fits = f"abs({double}) <= {largest}"
-    beyond = _unless(f"coalesce({fits}, true)", column, sql, f"a number that can be kept; the largest is {largest:,}")
+    beyond = unless(f"coalesce({fits}, true)", column, sql, f"a number that can be kept; the largest is {largest:,}")
     # Adding 0 makes of -0.0, which is equal to 0 and is written otherwise, the 0 that it is.
     value = f"cast(round(({double}) * {scale}) as bigint)" if scale else f"({double}) + 0.0"
     return Value(f"case when {fits} then {value} end", f"coalesce({unread}, {beyond})")
@@ -196,7 +231,7 @@ def _written(marks: Marks) -> str:
     return f"; expected digits such as 1{marks.thousands}234{marks.decimal}50"
 
 
-def _unless(fine: str, column: str, sql: str, expected: str) -> str:
+def unless(fine: str, column: str, sql: str, expected: str) -> str:
     """SQL: null where `fine`, else "column 'value' is not expected"."""
     shown = f"left(cast({sql} as varchar), 60)"
     before, after = literal(f"{column} '"), literal(f"' is not {expected}")

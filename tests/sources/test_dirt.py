@@ -73,11 +73,30 @@ def test_utc_times_get_the_local_wall_clock_beside_them(home: Home) -> None:
     assert home.rows("event_time, local_time") == [(datetime(2020, 6, 1, 2), datetime(2020, 5, 31, 22))]
 
 
-@pytest.mark.parametrize("written", ["2020-06-01T12:00:00+02:00", "2020-06-01 10:00:00Z", "2020-06-01 10:00:00 UTC"])
+@pytest.mark.parametrize(
+    "written",
+    [
+        "2020-06-01T12:00:00+02:00",
+        "2020-06-01 10:00:00Z",
+        "2020-06-01 10:00:00 UTC",
+        "2020-06-01 12:00:00 +0200",
+        "2020-06-01 10:00:00 z",
+        "2020-06-01 05:00:00 EST",
+        "2020-06-01 12:00:00 Europe/Paris",
+    ],
+)
 def test_a_time_with_an_offset_is_absolute_whatever_the_mapping_says(home: Home, written: str) -> None:
     home.write("sales.csv", f"at,who,qty,price\n{written},ann,1,1\n")
     home.land(sales())
     assert home.rows("event_time") == [(datetime(2020, 6, 1, 10),)]
+
+
+@pytest.mark.parametrize("written", ["2020-06-01 10:00:00 PM", "2020-06-01 10:00 am", "2020-06-01 10:00:00 XYZ"])
+@pytest.mark.parametrize("reader", ["", 'times = { at = "iso" }'])
+def test_what_stands_behind_a_time_is_never_left_away(home: Home, written: str, reader: str) -> None:
+    home.write("sales.csv", f"at,who,qty,price\n{written},ann,1,1\n")
+    home.land(sales(reader=reader))
+    assert f"'{written}' is not a time" in home.reasons()[0]
 
 
 @pytest.mark.parametrize(
