@@ -13,6 +13,7 @@ from typing import Annotated, Any, Optional
 
 import typer
 from rich.logging import RichHandler
+from rich.markup import escape
 from typer.core import TyperGroup
 
 from portrait_assets.commands.options import JsonOption, SourceOption, print_json
@@ -278,17 +279,20 @@ def serve(
 @sources_app.command("check")
 def sources_check(
     mapping: Annotated[str, typer.Argument(help="A mapping file, or a shipped source's name.")],
-    rows: Annotated[int, typer.Option("--rows", help="How many rows to try.")] = 1000,
+    rows: Annotated[int, typer.Option("--rows", min=1, help="How many rows of each file to try from its beginning.")] = 10_000,
     as_json: JsonOption = False,
 ) -> None:
-    """Try a mapping on the first rows and show what becomes of each column. Nothing is landed."""
+    """Try a mapping on all its files and show what becomes of each column; nothing is landed. Exit 1 where `run` would stop at a file, or
+    would land nothing of a stream."""
     from portrait_assets import sources
 
-    report = sources.check(sources.load(mapping), rows=rows)
+    with progress.status("Reading the mapping ...") as status:
+        report = sources.check(sources.load(mapping), rows, at=lambda file: status.update(f"Trying {escape(file)} ..."))
     if as_json:
-        print_json(dataclasses.asdict(report))
+        print_json({**dataclasses.asdict(report), "lands": report.lands})
     else:
         console.print(sources.render(report))
+    raise typer.Exit(code=int(not report.lands))
 
 
 def main() -> None:

@@ -31,10 +31,11 @@ CANNOT_FAIL = re.compile(r"""\w+(\.\w+)*|"[^"]+"|'[^']*'""")
 @dataclass(frozen=True)
 class Compiled:
     """A stream as SQL. `fields` are its expressions by name, as `declared` but with columns quoted; `reads` the (lookup,
-    column) pairs that each of them reads, `used` all columns of each lookup, the table's own under ''."""
+    column) pairs that each of them reads, `used` all columns of each lookup, the table's own (`base`) under ''."""
 
     mapped: str
     judged: str
+    base: Staged
     fields: Mapping[str, str]
     declared: Mapping[str, str]
     reads: Mapping[str, list[tuple[str, str]]]
@@ -67,9 +68,8 @@ def compiled(con: duckdb.DuckDBPyConnection, source: Source, stream: Stream, sta
     values = _values(relation, fields, clock, source.time_zone)
     judged = f"with read as (\n{_read(relation, stream, fields)}\n)\n{_judged(values)}\nfrom read"
     final = _events(source, stream, fields) if isinstance(stream, EventStream) else _descriptions(stream)
-    return Compiled(
-        f"with judged as (\n{judged}\n)\n{final}\nfrom judged", judged, fields, stream.expressions(), reads, relation.used
-    )
+    mapped = f"with judged as (\n{judged}\n)\n{final}\nfrom judged"
+    return Compiled(mapped, judged, relation.base, fields, stream.expressions(), reads, relation.used)
 
 
 def _fields(relation: Relation, stream: Stream) -> dict[str, str]:

@@ -153,12 +153,13 @@ def stage_lookups(con: duckdb.DuckDBPyConnection, work: Work) -> dict[str, Stage
     staged: dict[str, Staged] = {}
     for table, paths in work.lookups.items():
         name = f"lookup_{len(staged)}"
-        parts = [f"{name}_{n}" for n in range(len(paths))]
-        for part, path in zip(parts, paths, strict=True):
-            stage(con, work.source.tables[table], path, part)
+        parts = {f"{name}_{n}": path for n, path in enumerate(paths)}
+        shapes = {path: stage(con, work.source.tables[table], path, part) for part, path in parts.items()}
         union = " union all by name ".join(f"select * from {part}" for part in parts)
         con.execute(f"create or replace temp table {name} as {union}")
-        staged[table] = Staged.of(con, table, name, work.source.tables[table], work.place)
+        columns = {column for shape in shapes.values() for column in shape.types}
+        lacking = {c: path.name for path, shape in shapes.items() if shape.types for c in columns if c not in shape.types}
+        staged[table] = Staged.of(con, table, name, work.source.tables[table], work.place, lacking)
     return staged
 
 

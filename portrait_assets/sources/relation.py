@@ -27,8 +27,9 @@ TIMED = "__timed "  # begins the name of a column that says whether a time was w
 class Staged:
     """A table of the mapping as it lies staged: its temporary table and the types of its columns.
 
-    `types` grows by what expressions name inside of JSON and structs, `a.b`: such a path is a column of its own, `paths` says of
-    what SQL, as received, and what is wrong where it can't be read. `is_empty` tables have any column that is asked for.
+    `types` grows by what expressions name inside of JSON and structs, `a.b`: such a path is a column of its own. `paths` says of
+    what SQL, as received, and what is wrong where it can't be read; `parents` into which column it leads. `is_empty` tables have
+    any column that is asked for. `lacking` are columns that one of several files has not, with its name.
     """
 
     name: str
@@ -37,10 +38,20 @@ class Staged:
     place: str
     types: dict[str, str]
     is_empty: bool
+    lacking: Mapping[str, str]
     paths: dict[str, Value] = field(default_factory=dict)
+    parents: dict[str, str] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, con: duckdb.DuckDBPyConnection, name: str, relation: str, table: SourceTable, place: str) -> "Staged":
+    def of(
+        cls,
+        con: duckdb.DuckDBPyConnection,
+        name: str,
+        relation: str,
+        table: SourceTable,
+        place: str,
+        lacking: Mapping[str, str] | None = None,
+    ) -> "Staged":
         """The staged table with its declared columns checked; those that are optional and absent are null."""
         types = {column: type_ for column, type_, *_ in con.execute(f"describe {relation}").fetchall() if column not in OWN}
         for column in (*table.numbers, *table.times) if set(types) - {ELEMENT, ELEMENT_NUMBER} else ():
@@ -51,7 +62,8 @@ class Staged:
                 )
         absent = {c: "NULL" for c in table.optional if named(c, types) is None and named(c.split(".")[0], types) is None}
         is_empty = not set(types) - {ELEMENT, ELEMENT_NUMBER}
-        return cls(name, relation, table, place, {**types, **absent}, is_empty)
+        lacking = {c: file for c, file in (lacking or {}).items() if named(c, table.optional) is None}
+        return cls(name, relation, table, place, {**types, **absent}, is_empty, lacking)
 
     def meant(self, con: duckdb.DuckDBPyConnection, names: Sequence[str]) -> str | None:
         """The column that a dotted name means: one of the file's, or a path into one that holds JSON or structs."""
@@ -61,6 +73,7 @@ class Staged:
         if parent is None or len(names) == 1:
             return parent
         path = ".".join((parent, *names[1:]))
+        self.parents[path] = parent
         if is_text(self.types[parent]) or self.types[parent] == "NULL":
             pointer = "".join("/" + name.replace("~", "~0").replace("/", "~1") for name in names[1:])
             text = self.received(parent)
@@ -352,6 +365,12 @@ class Relation:
         for field_, sql in {**summary, "where": where}.items():
             rows.use(field_, sql)
         read = rows.used.get("", set()) if summary else used
+        for column in (*keys, *(staged.parents.get(column, column) for column in read)):
+            if column in staged.lacking:
+                raise PortraitError(
+                    f"{place}: {staged.lacking[column]} has no column '{column}', as other files of {staged.name} have; mend its header, or "
+                    f"declare it optional"
+                )
         rows.sql = staged.select(self.clock, read)
         wanted = {column: summary.get(column, quoted(column)) for column in used}
         for column, sql in {**wanted, "where": where}.items():

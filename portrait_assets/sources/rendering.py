@@ -6,34 +6,62 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from portrait_assets.errors import printable
 from portrait_assets.sources.checking import ColumnReport, Report, StreamReport
 
 
 def render(report: Report) -> Group:
     """The report as something rich can print: a panel for each stream, and a verdict."""
-    verdict = (
-        Text("Everything read is accepted. ", "bold green") if report.is_fine else Text("Have a look above. ", "bold yellow")
-    )
-    verdict.append(f"Tried the first {report.rows:,} rows of each file; nothing was landed.", "dim")
-    return Group(Text(report.title or report.source, "bold"), *(_stream(stream) for stream in report.streams), verdict)
+    return Group(Text(report.title or report.source, "bold"), *(_stream(stream) for stream in report.streams), _verdict(report))
+
+
+def _verdict(report: Report) -> Text:
+    """What `run` would do, and what that is known from: no more than was tried."""
+    if report.is_fine:
+        verdict = Text("Everything tried is accepted. ", "bold green")
+    elif report.lands:
+        verdict = Text("What is accepted would land; have a look above. ", "bold yellow")
+    else:
+        stopped = len([file for file in report.files if file.error])
+        empty = [stream.batch.stream for stream in report.streams if not stream.lands and not stream.batch.rows_accepted]
+        why = (
+            [f"`portrait run` would stop: {stopped} of {_counted(len(report.files), 'file')} can't be read"] if stopped else []
+        )
+        why += [f"nothing of {', '.join(empty)} would land"] if empty else []
+        verdict = Text("; ".join(why) + ". ", "bold red")
+    files = [file for file in report.files if not file.error]
+    rows, tried = sum(file.rows for file in files), sum(file.tried for file in files)
+    said = f"Tried {len(files):,} of {_counted(len(report.files), 'file')}, {tried:,} of {_counted(rows, 'row')}"
+    if report.looked_up:
+        said += f"; read whole {_counted(report.looked_up, 'file')} that are looked into"
+    if tried < rows:
+        said += f"; of a longer file its first {report.rows:,} rows, a sample of the rest, and every malformed line"
+    return verdict.append(f"{said}; nothing was landed.", "dim")
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def _stream(stream: StreamReport) -> Panel:
     batch = stream.batch
     counts = Text.assemble(
-        (f"{batch.rows_in:,} rows", "bold"),
+        (_counted(batch.rows_in, "row"), "bold"),
         " = ",
         (f"{batch.rows_accepted:,} accepted", "green"),
         f" + {batch.rows_duplicate:,} duplicate + ",
         (f"{batch.rows_rejected:,} rejected", "red" if batch.rows_rejected else ""),
-        f"; {batch.rows_skipped:,} skipped by where" if batch.rows_skipped else "",
+        f"; {batch.rows_skipped:,} skipped" if batch.rows_skipped else "",
     )
     days = [Text(f"{batch.first_date} to {batch.last_date} (UTC)", "dim")] if batch.first_date else []
-    notes = [Text(f"! {warning}", "yellow") for warning in stream.warnings]
+    notes = [Text(f"✗ {printable(file.name)}: {file.error}", "red") for file in stream.files if file.error]
+    notes += [Text(f"! {printable(warning)}", "yellow") for warning in stream.warnings]
     if stream.unmapped:
-        notes.append(Text(f"columns not used: {', '.join(stream.unmapped)}", "dim"))
+        notes.append(Text(f"columns not used: {printable(', '.join(stream.unmapped))}", "dim"))
     tables = [_columns(stream.columns), *([_reasons(stream)] if stream.reasons else [])]
-    title = f"[bold]{escape(batch.stream)}[/] from {escape(stream.table)} ({escape(batch.files)})"
+    names = [printable(file.name) for file in stream.files]
+    files = names[0] if len(names) == 1 else f"{len(names):,} files, {names[0]} to {names[-1]}"
+    title = f"[bold]{escape(batch.stream)}[/] from {escape(stream.table)} ({escape(files)})"
     return Panel(Group(counts, *days, *tables, *notes), title=title, title_align="left")
 
 
@@ -45,7 +73,8 @@ def _columns(columns: tuple[ColumnReport, ...]) -> Table:
     table.add_column("empty", justify="right")
     table.add_column("rejected", justify="right")
     for column in columns:
-        examples = "\n".join(f"{into} → {out}" if into else f"→ {out}" for into, out in column.examples)
+        pairs = [(printable(into), printable(out)) for into, out in column.examples]
+        examples = "\n".join(f"{into} → {out}" if into else f"→ {out}" for into, out in pairs)
         rejected = Text(f"{column.rejected:,}", "red" if column.rejected else "dim")
         table.add_row(
             column.column, Text(" ".join(column.expression.split())), Text(examples), Text(f"{column.nulls:,}", "dim"), rejected
@@ -58,5 +87,5 @@ def _reasons(stream: StreamReport) -> Table:
     table.add_column("rows", justify="right", style="red")
     table.add_column("why rejected (an example)", overflow="fold")
     for reason, times in stream.reasons:
-        table.add_row(f"{times:,}", Text(reason))
+        table.add_row(f"{times:,}", Text(printable(reason)))
     return table
