@@ -45,7 +45,7 @@ def _(mo, question):
 def _(PortraitError, answer, ask, export, mo, query, question):
     try:
         rows = answer(export, query.value if ask.value else question.value)
-        result = mo.vstack([mo.md(f"{rows.height:,} rows"), mo.ui.table(rows, selection=None, page_size=12)])
+        result = mo.vstack([mo.md(f"{rows.height:,} rows"), mo.ui.table(rows, selection=None, page_size=12, show_download=False)])
     except PortraitError as refusal:
         result = mo.callout(mo.plain_text(str(refusal)), kind="danger")
     result

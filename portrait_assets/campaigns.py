@@ -18,7 +18,9 @@ from portrait_assets.model_card import table
 from portrait_assets.partitions import Window, as_of_of, partition_of
 from portrait_assets.resources.session import Session
 from portrait_assets.resources.warehouse import warehouse_of
-from portrait_assets.sources.expressions import first_line
+from portrait_assets.sources.expressions import first_line, references
+from portrait_assets.spreadsheet import write_csv
+from portrait_assets.terminal import printable
 from portrait_assets.words_near import nearest
 
 if TYPE_CHECKING:
@@ -85,13 +87,16 @@ def items_of_file(file: Path) -> list[str]:
 def items_where(session: Session, condition: str) -> list[str]:
     """The described items for which a SQL condition on their columns holds; PortraitError where it is none or holds for nothing."""
     items = session.frame(ITEMS)
-    with duckdb.connect(config={"enable_external_access": "false", "lock_configuration": "true"}) as beside:
+    with duckdb.connect() as beside:
         beside.register("items", items.to_arrow())
         try:
-            found = beside.table("items").filter(condition).project("item_id").order("item_id").fetchall()
-        except (duckdb.Error, RuntimeError) as error:
+            whole = f"({condition}\n)"
+            references(beside, whole, "--where")  # refuses what could read anything but the item's own row
+            found = beside.table("items").filter(whole).project("item_id").order("item_id").fetchall()
+        except (duckdb.Error, RuntimeError, PortraitError) as error:
+            reason = first_line(error) if isinstance(error, duckdb.Error) else str(error).removeprefix(f"--where: `{whole}` ")
             raise PortraitError(
-                f'--where "{condition}": {first_line(error)}; it is a SQL condition on {", ".join(items.columns)}'
+                f'--where "{printable(condition)}": {printable(reason)}; it is a SQL condition on {", ".join(items.columns)}'
             ) from None
     if not found:
         raise PortraitError(f'--where "{condition}": holds for no item; look at `portrait items` or the items\' names')
@@ -150,7 +155,7 @@ def write(found: Targets, out: Path) -> None:
     """All columns to a .parquet or .csv file, replaced if it exists."""
     refuse_suffix(out)
     out.parent.mkdir(parents=True, exist_ok=True)
-    found.frame.write_parquet(out) if out.suffix == ".parquet" else found.frame.write_csv(out)
+    found.frame.write_parquet(out) if out.suffix == ".parquet" else write_csv(found.frame, out)
 
 
 def tested(home: Home, first: date, last: date) -> dict[str, pl.DataFrame]:

@@ -19,6 +19,7 @@ from portrait_assets.partitions import DAY, Window, as_of_of, parse_date
 from portrait_assets.plots import metric_bars
 from portrait_assets.resources.tracking import Tracking
 from portrait_assets.resources.warehouse import Warehouse
+from portrait_assets.spreadsheet import csv_text
 
 TITLES = {
     "heads": "Heads: mean AUC of a head's targets over users active in the 90 days before the cutoff, log loss, calibration error",
@@ -64,7 +65,7 @@ def evaluation(
     plot = metric_bars(tables.heads.filter(pl.col("cutoff") == chosen[-1]))
     with tracking.run(f"evaluation {', '.join(map(str, chosen))}", {"dagster_run_id": context.run_id}) as mlflow:
         for name in TITLES:
-            mlflow.log_text(getattr(tables, name).write_csv(), f"tables/{name}.csv")
+            mlflow.log_text(csv_text(getattr(tables, name)), f"tables/{name}.csv")
         for row in tables.heads.drop_nulls("auc").iter_rows(named=True):
             mlflow.log_metric(f"{row['cutoff']}/{row['head']}/{row['model'].replace(' ', '_')}/auc", row["auc"])
         folder = write_markdown(home, tables)

@@ -19,6 +19,7 @@ from portrait_assets.partitions import DAY, Window, partition_of
 from portrait_assets.plots import line_panels, metric_bars, reliability_panels
 from portrait_assets.resources.session import Session
 from portrait_assets.resources.tracking import REGISTERED_NAME, Tracking
+from portrait_assets.spreadsheet import csv_text
 
 if TYPE_CHECKING:
     from portrait_assets.kernels.behaviour import Report
@@ -134,7 +135,7 @@ def fit_and_judge(
         )
         (folder / model_card.FILE).write_text(told, encoding="utf-8")
         mlflow.log_text(told, model_card.FILE)
-        mlflow.log_text(ranking.write_csv(), "tables/ranking.csv")
+        mlflow.log_text(csv_text(ranking), "tables/ranking.csv")
         for row in ranking.drop_nulls("mean").iter_rows(named=True):
             mlflow.log_metric(f"ranking/{row['target']}/{row['measure']}_at_10", row["mean"])
         number = _log_report(mlflow, home, report, version, status, reason, plot)
@@ -206,7 +207,7 @@ def _log_report(mlflow: Any, home: Home, report: "Report", version: str, status:
         for measure in ("auc", "counts_auc", "ece"):
             mlflow.log_metric(f"{row['attribute']}/{measure}", row[measure])
     for name in ("metrics", "outlook", "attributes", "reliability", "selection", "fusion", "curves"):
-        mlflow.log_text(getattr(report, name).write_csv(), f"tables/{name}.csv")
+        mlflow.log_text(csv_text(getattr(report, name)), f"tables/{name}.csv")
     mlflow.log_text(reason, "gate.txt")
     _log_bytes(mlflow, plot, "plots/heads_against_windowed_counts.png")
     _log_bytes(mlflow, line_panels(report.curves), "plots/curves.png")

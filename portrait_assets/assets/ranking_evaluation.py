@@ -16,6 +16,7 @@ from portrait_assets.model_card import table
 from portrait_assets.plots import bars
 from portrait_assets.resources.tracking import Tracking
 from portrait_assets.resources.warehouse import Warehouse
+from portrait_assets.spreadsheet import csv_text
 
 FILE = "ranking.md"
 TITLES = {
@@ -54,7 +55,7 @@ def ranking(
     plot = bars(tables["rivals"].filter(pl.col("cutoff") == chosen[-1]), "rival", "window ndcg", f"NDCG at 10, {chosen[-1]}")
     with tracking.run(f"ranking {', '.join(map(str, chosen))}", {"dagster_run_id": context.run_id}) as mlflow:
         for name, frame in tables.items():
-            mlflow.log_text(frame.write_csv(), f"tables/{name}.csv")
+            mlflow.log_text(csv_text(frame), f"tables/{name}.csv")
         for row in tables["ratio"].iter_rows(named=True):
             mlflow.log_metrics({f"{row['cutoff']}/{name}": row[name] for name in ("ratio", "low", "high")})
         file = write_markdown(home, tables, plot)

@@ -11,6 +11,7 @@ from portrait_assets.audiences.vocabulary import Vocabulary, parsed
 from portrait_assets.errors import PortraitError
 from portrait_assets.reading.export import Export
 from portrait_assets.reading.words import counted
+from portrait_assets.spreadsheet import write_csv
 
 COMPARE: dict[str, Callable] = {
     "=": pl.Expr.eq, "!=": pl.Expr.ne, "<": pl.Expr.lt, "<=": pl.Expr.le, ">": pl.Expr.gt, ">=": pl.Expr.ge,
@@ -121,7 +122,7 @@ def _facts(vocabulary: Vocabulary, expression: Expression, is_any_age: bool) -> 
 def write(found: Audience, file: Path) -> None:
     """Members with the columns their audience reads, and the generation, as Parquet, CSV or NDJSON by the ending of `file`."""
     writers: dict[str, Callable[[pl.DataFrame, Path], None]] = {
-        ".parquet": pl.DataFrame.write_parquet, ".csv": _write_csv, ".ndjson": pl.DataFrame.write_ndjson,
+        ".parquet": pl.DataFrame.write_parquet, ".csv": write_csv, ".ndjson": pl.DataFrame.write_ndjson,
     }  # fmt: skip
     if file.suffix not in writers:
         raise PortraitError(f"{file}: the ending says the format, one of {', '.join(writers)}")
@@ -131,9 +132,3 @@ def write(found: Audience, file: Path) -> None:
     rows = found.members.with_columns(pl.lit(found.export.generation).alias("generation"))
     writers[file.suffix](rows, draft)
     draft.replace(file)
-
-
-def _write_csv(rows: pl.DataFrame, file: Path) -> None:
-    """A CSV cell holds no list: its values are joined by ` | `."""
-    lists = [name for name, dtype in rows.schema.items() if isinstance(dtype, pl.List)]
-    rows.with_columns(pl.col(name).list.join(" | ") for name in lists).write_csv(file)

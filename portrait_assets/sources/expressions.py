@@ -43,7 +43,7 @@ def references(con: duckdb.DuckDBPyConnection, expression: str, where: str) -> l
     if tree["error"]:
         raise PortraitError(f"{where}: `{expression}` is not SQL: {tree['error_message']}")
     nodes = [statement["node"] for statement in tree["statements"]]
-    if len(nodes) != 1 or len(nodes[0]["select_list"]) != 1 or nodes[0]["from_table"]["type"] != "EMPTY":
+    if len(nodes) != 1 or len(nodes[0].get("select_list", ())) != 1 or nodes[0]["from_table"]["type"] != "EMPTY":
         raise PortraitError(f"{where}: `{expression}` is not one SQL expression")
     return list(dict.fromkeys(_columns(nodes[0]["select_list"][0], where, expression)))
 

@@ -1,12 +1,13 @@
 """`portrait campaign`: what is asked for has to name items that were sold, at a day with a model; else one line."""
 
+from datetime import date
 from pathlib import Path
 
 import polars as pl
 import pytest
 from typer.testing import CliRunner
 
-from portrait_assets.campaigns import items_where, overall
+from portrait_assets.campaigns import Targets, items_where, overall, write
 from portrait_assets.cli import app
 from portrait_assets.errors import PortraitError
 from portrait_assets.home import open_home
@@ -46,8 +47,8 @@ def campaign(*words: str) -> str:
         (("--items", "none.txt"), r"--items none\.txt: can't be read .*one item id a line"),
         (("--where", "category = 'CHEESE'"), "--where \"category = 'CHEESE'\": holds for no item"),
         (("--where", "colour = 1"), 'colour.*; it is a SQL condition on item_id, department, category'),
-        (("--where", "true) union (select 1"), "it is a SQL condition on"),
-        (("--where", "item_id in (select column0 from '/etc/passwd')"), "it is a SQL condition on"),
+        (("--where", "true) union (select 1"), "is not one SQL expression.*; it is a SQL condition on"),
+        (("--where", "count(*) > 1"), "it is a SQL condition on"),
         (("--where", "true", "--as-of", "soon"), "--as-of 'soon' is not a date"),
         (("--where", "true", "--as-of", "2024-03-15"), "campaign, as of 2024-03-15: no model is in force .none was trained yet"),
         (("--where", "true", "--out", "targets.xlsx"), r"--out targets\.xlsx: the name has to end in \.parquet or \.csv"),
@@ -59,6 +60,29 @@ def test_what_can_not_be_asked_is_one_line(shop: World, words: tuple[str, ...], 
     assert "\n" not in str(told.value)
 
 
+@pytest.mark.parametrize(
+    "condition",
+    [
+        "item_id in (select item_id from '{file}')",
+        "item_id = any(select item_id from read_csv('{file}'))",
+        "exists (from '{file}' as named where named.item_id = items.item_id)",
+        "item_id = (select min(item_id) from read_csv('{file}'))",
+        "true where item_id in (select item_id from '{file}')",
+        "true order by (select max(item_id) from '{file}')",
+        "item_id like '%' and (select count(*) from read_text('{file}')) = 1",
+        "item_id in (select item_id from items)",
+    ],
+)
+def test_a_condition_reads_nothing_but_the_item(shop: World, tmp_path: Path, condition: str):
+    """The file is there, can be read, and names items: nothing else refuses it."""
+    file = tmp_path / "named.csv"
+    file.write_text("item_id\nbread\nmilk\n")
+    with pytest.raises(
+        PortraitError, match="(reads one row: no subqueries|is not SQL).*; it is a SQL condition on item_id, department"
+    ):
+        campaign("--where", condition.format(file=file))
+
+
 def test_an_empty_file_of_items_is_refused(shop: World, tmp_path: Path):
     (tmp_path / "items.txt").write_text("\n \n")
     with pytest.raises(PortraitError, match=r"items\.txt: is empty; write one item id a line"):
@@ -68,6 +92,14 @@ def test_an_empty_file_of_items_is_refused(shop: World, tmp_path: Path):
 def test_a_condition_reads_what_items_are_described_as(world: World):
     world.clean()
     assert items_where(world.session, "department = 'food' and brand <> 'alm' -- no cheese") == ["bread", "milk"]
+
+
+def test_targets_in_a_file_are_texts_to_a_spreadsheet(tmp_path: Path):
+    frame = pl.DataFrame({"rank": [1, 2], "user_id": ["=1+1", "ann"], "propensity": [-0.5, 0.25]})
+    for name in ("targets.csv", "targets.parquet"):
+        write(Targets(frame, date(2024, 3, 1), "m1", 1, 0), tmp_path / name)
+    assert (tmp_path / "targets.csv").read_text() == "rank,user_id,propensity\n1,'=1+1,-0.5\n2,ann,0.25\n"
+    assert pl.read_parquet(tmp_path / "targets.parquet").equals(frame)
 
 
 def test_campaigns_together_count_by_the_sets_judged():

@@ -1,5 +1,6 @@
 """Commands about a user whose id, and what they bought, hold whatever a source may hold."""
 
+import csv
 import hashlib
 import json
 import re
@@ -75,6 +76,17 @@ def test_lists_of_users_hold_each_id():
     assert set(IDS) <= set(members)
     shown = squeezed(said("audience", "size", "purchases >= 0"))
     assert all(squeezed(user) in shown for user in members[:10])
+
+
+def test_an_audience_in_a_file_holds_each_id_and_a_spreadsheet_runs_none(tmp_path: Path):
+    for ending in ("csv", "parquet", "ndjson"):
+        said("audience", "export", "purchases >= 60", "--out", str(tmp_path / f"all.{ending}"))
+    exact = pl.read_parquet(tmp_path / "all.parquet")["user_id"].to_list()
+    assert set(exact) == set(IDS)
+    assert [json.loads(line)["user_id"] for line in (tmp_path / "all.ndjson").read_text().split("\n")[:-1]] == exact
+    cells = [row["user_id"] for row in csv.DictReader((tmp_path / "all.csv").open(newline=""))]
+    assert [cell.removeprefix("'") for cell in cells] == exact
+    assert [cell for cell in cells if cell[0] in "=+-@"] == [] and "'=1+1" in cells
 
 
 @pytest.mark.parametrize("user", ["nobody", "[/b]", "\x1b[31mred", "a\nb", "%s", "{0}"])
