@@ -4,9 +4,9 @@ The runs are those of the jobs one sees in the Dagster UI, executed in this proc
 that lineage, checks and history are the same whoever started them.
 """
 
+import json
 import logging
 import os
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -278,4 +278,13 @@ def dagster_instance(settings: Settings) -> Iterator[Any]:
 def prepare_dagster(settings: Settings) -> None:
     """The home's Dagster folder, with the project's `dagster.yaml` in it."""
     settings.dagster_dir.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(PROJECT_DIR / "dagster.yaml", settings.dagster_dir / "dagster.yaml")
+    text = (
+        (PROJECT_DIR / "dagster.yaml")
+        .read_text(encoding="utf-8")
+        .replace("{folder}", json.dumps(str(settings.dagster_dir))[1:-1])
+    )
+    file = settings.dagster_dir / "dagster.yaml"
+    if not file.exists() or file.read_text(encoding="utf-8") != text:
+        draft = file.with_suffix(f".{os.getpid()}.tmp")
+        draft.write_text(text, encoding="utf-8")
+        draft.replace(file)

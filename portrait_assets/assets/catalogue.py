@@ -21,4 +21,4 @@ from portrait_assets.versions import record_versions
 def versions(context: dg.AssetExecutionContext, warehouse: Warehouse, home: HomeParam) -> dg.MaterializeResult:
     """Every definition of a tag that a day was published with, so that the values of a former version stay readable."""
     with warehouse.open("catalogue/versions") as session:
-        return shown(session, c.CATALOGUE_VERSIONS, record_versions(session, home.pack.tags, window_of(context).end))
+        return shown(context, session, c.CATALOGUE_VERSIONS, record_versions(session, home.pack.tags, window_of(context).end))

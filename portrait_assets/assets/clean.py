@@ -37,7 +37,7 @@ def _rebuilt(table: Table, deps: list[list[str]], description: str) -> dg.Assets
     def rebuilt(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.MaterializeResult:
         with warehouse.open(table.name) as session:
             rows = (refresh_undated if refreshes(context) else rebuild_undated)(session, table)
-            return shown(session, table, rows)
+            return shown(context, session, table, rows)
 
     return rebuilt
 
@@ -77,4 +77,4 @@ def clean_events(context: dg.AssetExecutionContext, warehouse: Warehouse, home: 
             start=window.start,
             end=window.end,
         ).row(0, named=True)
-        return shown(session, c.CLEAN_EVENTS, rows, window, **facts)
+        return shown(context, session, c.CLEAN_EVENTS, rows, window, **facts)

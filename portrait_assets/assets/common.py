@@ -86,20 +86,27 @@ def definition_metadata(table: Table) -> dict[str, Any]:
 
 
 def shown(
-    session: Session, table: Table, rows: int, window: Window | None = None, plot: bytes | None = None, **metadata: Any
+    context: dg.AssetExecutionContext,
+    session: Session,
+    table: Table,
+    rows: int,
+    window: Window | None = None,
+    plot: bytes | None = None,
+    **metadata: Any,
 ) -> dg.MaterializeResult:
-    """The result of a materialization: row count, days, a preview, and a picture where there is one."""
+    """The result of a materialization: row count, days, a preview, and a picture where there is one.
+
+    Of a range of days the last one alone has the preview and the picture: Dagster would keep a copy with each.
+    """
+    key = dg.AssetKey(table.name.split("."))
     preview = session.frame(f"select * from {table.name} {_preview_filter(table, window)} limit {PREVIEW_ROWS}")
-    shown_metadata: dict[str, Any] = {
-        "dagster/row_count": rows,
-        "preview": dg.MetadataValue.md(markdown_table(preview)),
-        **metadata,
-    }
-    if window is not None:
-        shown_metadata["days"] = f"{window} ({len(window)})"
+    large: dict[str, Any] = {"preview": dg.MetadataValue.md(markdown_table(preview)), **metadata}
     if plot is not None:
-        shown_metadata["plot"] = picture(plot)
-    return dg.MaterializeResult(asset_key=dg.AssetKey(table.name.split(".")), metadata=shown_metadata)
+        large["plot"] = picture(plot)
+    if window is None or not context.has_partition_key_range:
+        return dg.MaterializeResult(asset_key=key, metadata={"dagster/row_count": rows, **large})
+    context.add_asset_metadata(large, asset_key=key, partition_key=context.partition_key_range.end)
+    return dg.MaterializeResult(asset_key=key, metadata={"dagster/row_count": rows, "days": f"{window} ({len(window)})"})
 
 
 def _preview_filter(table: Table, window: Window | None) -> str:

@@ -76,7 +76,7 @@ def evaluation(
         with session.transaction():
             session.execute(f"delete from {c.MODELS_EVALUATION.name} where cutoff in (select cutoff from evaluated)")
             session.execute(f"insert into {c.MODELS_EVALUATION.name} by name select * from evaluated")
-        return shown(session, c.MODELS_EVALUATION, tables.heads.height, plot=plot, **told, Markdown=str(folder))
+        return shown(context, session, c.MODELS_EVALUATION, tables.heads.height, plot=plot, **told, Markdown=str(folder))
 
 
 def cutoffs_of(config: Evaluation, home: Home) -> list[date]:

@@ -28,7 +28,7 @@ def _daily(table: Table, deps: list[list[str]], description: str) -> dg.AssetsDe
     def daily(context: dg.AssetExecutionContext, warehouse: Warehouse, home: HomeParam) -> dg.MaterializeResult:
         with warehouse.open(table.name) as session:
             rows = written(context, session, home, table)
-            return shown(session, table, rows, window_of(context))
+            return shown(context, session, table, rows, window_of(context))
 
     return daily
 
@@ -73,4 +73,4 @@ def cut_points(context: dg.AssetExecutionContext, warehouse: Warehouse, home: Ho
     """Quintile cuts for value, segment, classes and the source's rhythm, frozen on the first of each month from the state a fortnight before it."""
     with warehouse.open("features/cut_points") as session:
         rows = written(context, session, home, c.FEATURES_CUT_POINTS)
-        return shown(session, c.FEATURES_CUT_POINTS, rows, window_of(context))
+        return shown(context, session, c.FEATURES_CUT_POINTS, rows, window_of(context))

@@ -130,9 +130,9 @@ def behaviour(context: dg.AssetExecutionContext, config: Training, warehouse: Wa
                 "plot": picture(outcome.plot),
             },
         )
-        yield shown(session, c.FEATURES_SELECTION, len(outcome.selection))
-        yield shown(session, c.FEATURES_FUSION, len(outcome.fusion))
-        yield shown(session, c.MODELS_SEGMENTS, len(outcome.segments))
+        yield shown(context, session, c.FEATURES_SELECTION, len(outcome.selection))
+        yield shown(context, session, c.FEATURES_FUSION, len(outcome.fusion))
+        yield shown(context, session, c.MODELS_SEGMENTS, len(outcome.segments))
 
 
 def _scores_spec(table: Table, description: str) -> dg.AssetSpec:
@@ -167,12 +167,12 @@ def predictions(context: dg.AssetExecutionContext, warehouse: Warehouse, home: H
             scored = scored_days(session, home, window)
             predicted += write_scores(session, home, c.SCORES_PREDICTIONS, window, [portrait_rows(day) for day in scored])
             clustered += write_scores(session, home, c.SCORES_SEGMENTS, window, [segment_rows(day) for day in scored])
-        yield shown(session, c.SCORES_PREDICTIONS, predicted, whole)
+        yield shown(context, session, c.SCORES_PREDICTIONS, predicted, whole)
         sizes, flows = (session.frame(read_sql(f"published/segment_{what}.sql"), day=whole.end) for what in ("sizes", "flows"))
         labelled = sizes.with_columns(label=pl.format("{} {}", pl.col("segment_id"), pl.col("segment")))
         plot = plots.bars(labelled, "label", "users", f"Users by segment at the end of {whole.end}")
         moved = {"flows": dg.MetadataValue.md(markdown_table(flows))}
-        yield shown(session, c.SCORES_SEGMENTS, clustered, whole, plot=plot, **moved)
+        yield shown(context, session, c.SCORES_SEGMENTS, clustered, whole, plot=plot, **moved)
 
 
 @dg.multi_asset(
@@ -193,6 +193,6 @@ def published_scores(context: dg.AssetExecutionContext, warehouse: Warehouse, ho
         days = scored_days(session, home, window)
         vectors = [vector_rows(day) for day in days] or [blocks_at(session, home, day) for day in window]
         rows = write_scores(session, home, c.SCORES_VECTORS, window, vectors)
-        yield shown(session, c.SCORES_VECTORS, rows, window)
+        yield shown(context, session, c.SCORES_VECTORS, rows, window)
         rows = write_scores(session, home, c.SCORES_NEXT_PURCHASES, window, [purchase_rows(day) for day in days])
-        yield shown(session, c.SCORES_NEXT_PURCHASES, rows, window)
+        yield shown(context, session, c.SCORES_NEXT_PURCHASES, rows, window)

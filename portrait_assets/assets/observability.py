@@ -34,7 +34,7 @@ def feature_drift(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg
         moved = drift(session, day)
         title = f"PSI of {day} against {day - COMPARED_WITH}; above {LARGE_PSI} is a large move"
         plot = plots.bars(moved, "feature", "psi", title, mark=LARGE_PSI) if rows else None
-        return shown(session, c.OBSERVABILITY_DRIFT, rows, Window(day, day), plot=plot)
+        return shown(context, session, c.OBSERVABILITY_DRIFT, rows, Window(day, day), plot=plot)
 
 
 @dg.asset(
@@ -54,4 +54,4 @@ def tag_quality(context: dg.AssetExecutionContext, warehouse: Warehouse, home: H
     with warehouse.open("observability/tag_quality") as session:
         rows = write_tag_quality(session, home, day)
         plot = plots.tag_quality(tag_quality_of(session, day))
-        return shown(session, c.OBSERVABILITY_TAG_QUALITY, rows, Window(day, day), plot=plot)
+        return shown(context, session, c.OBSERVABILITY_TAG_QUALITY, rows, Window(day, day), plot=plot)

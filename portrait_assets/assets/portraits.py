@@ -50,7 +50,7 @@ def snapshots(context: dg.AssetExecutionContext, warehouse: Warehouse, home: Hom
             end=window.end,
         )
         plot = plots.bars(lifecycle, "lifecycle", "users", f"Users by lifecycle stage at the end of {window.end}")
-        return shown(session, c.PORTRAITS_SNAPSHOTS, rows, window, plot=plot)
+        return shown(context, session, c.PORTRAITS_SNAPSHOTS, rows, window, plot=plot)
 
 
 @dg.asset(
@@ -78,7 +78,7 @@ def changes(context: dg.AssetExecutionContext, warehouse: Warehouse, home: HomeP
             end=window.end,
         )
         plot = plots.bars(busiest, "tag_id", "changes", "Changes by tag")
-        return shown(session, c.PORTRAITS_CHANGES, rows, window, plot=plot)
+        return shown(context, session, c.PORTRAITS_CHANGES, rows, window, plot=plot)
 
 
 @dg.asset(
@@ -101,7 +101,7 @@ def audiences(context: dg.AssetExecutionContext, warehouse: Warehouse, home: Hom
             end=window.end,
         )
         plot = plots.bars(sizes, "audience", "users", f"Members of saved audiences at the end of {window.end}")
-        return shown(session, c.PORTRAITS_AUDIENCES, rows, window, plot=plot)
+        return shown(context, session, c.PORTRAITS_AUDIENCES, rows, window, plot=plot)
 
 
 def _recommended(table: Table, description: str) -> dg.AssetSpec:
@@ -134,4 +134,4 @@ def recommendations(context: dg.AssetExecutionContext, warehouse: Warehouse, hom
     with warehouse.open("recommendations") as session:
         rows = write_recommendations(session, home, window.end)
         for table in (c.RECOMMENDATIONS_TOP, c.RECOMMENDATIONS_LISTS):
-            yield shown(session, table, rows[table.name], window)
+            yield shown(context, session, table, rows[table.name], window)

@@ -67,7 +67,7 @@ def ranking(
         with session.transaction():
             session.execute(f"delete from {c.MODELS_RANKING.name} where cutoff in (select cutoff from evaluated)")
             session.execute(f"insert into {c.MODELS_RANKING.name} by name select * from evaluated")
-        return shown(session, c.MODELS_RANKING, tables["figures"].height, plot=plot, **told, Markdown=str(file))
+        return shown(context, session, c.MODELS_RANKING, tables["figures"].height, plot=plot, **told, Markdown=str(file))
 
 
 def assessed(home: Home, warehouse: Warehouse, cutoffs: list[date]) -> dict[str, pl.DataFrame]:

@@ -66,8 +66,8 @@ def landing(context: dg.AssetExecutionContext, config: Landing, warehouse: Wareh
         )
         plot = plots.bars(reasons, "reason", "row_count", "Why rows were rejected") if len(reasons) else None
         for table in (c.RAW_BATCHES, c.RAW_ITEMS, c.RAW_ATTRIBUTES):
-            yield shown(session, table, session.count(table))
-        yield shown(session, c.RAW_QUARANTINE, session.count(c.RAW_QUARANTINE), plot=plot)
+            yield shown(context, session, table, session.count(table))
+        yield shown(context, session, c.RAW_QUARANTINE, session.count(c.RAW_QUARANTINE), plot=plot)
     if refused:
         raise PortraitError(sources.told(refused))
 
@@ -94,4 +94,4 @@ def raw_events(context: dg.AssetExecutionContext, warehouse: Warehouse, home: Ho
             end=window.end,
         )
         plot = plots.line(volume, "event_date", "events", "Events a day") if len(volume) > 1 else None
-        return shown(session, c.RAW_EVENTS, session.count(c.RAW_EVENTS, window), window, plot=plot)
+        return shown(context, session, c.RAW_EVENTS, session.count(c.RAW_EVENTS, window), window, plot=plot)
