@@ -2,13 +2,13 @@
 
 import hashlib
 import json
-from collections.abc import Iterable
+import re
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from portrait_assets.columns import EVENT_TYPES
 from portrait_assets.errors import PortraitError
@@ -16,14 +16,9 @@ from portrait_assets.packs.catalogue import Tag, parse_catalogue
 from portrait_assets.packs.files import Declared, read_toml, validate
 from portrait_assets.packs.recommending import Recommending, parse_recommending
 from portrait_assets.packs.taxonomy import Taxonomy, parse_taxonomy
+from portrait_assets.words_near import nearest
 
 PACKS_DIR = Path(__file__).parent
-
-
-def _known(types: Iterable[str]) -> tuple[str, ...]:
-    if unknown := sorted(set(types) - set(EVENT_TYPES)):
-        raise ValueError(f"{unknown[0]} is not an event type; known are {', '.join(EVENT_TYPES)}")
-    return tuple(types)
 
 
 class Outliers(Declared):
@@ -39,15 +34,28 @@ class Interests(Declared):
     half_life_days: float = Field(ge=1, description="days after which an event's attention counts half")
 
 
+class Events(Declared):
+    """What may happen beside what has columns of its own."""
+
+    types: tuple[str, ...] = Field(
+        (), description="event types, each an act of the user: what is sent to a user is an exposure"
+    )
+
+    @field_validator("types")
+    @classmethod
+    def _new_names(cls, types: tuple[str, ...]) -> tuple[str, ...]:
+        for name in types:
+            if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or name in EVENT_TYPES or types.count(name) > 1:
+                raise ValueError(
+                    f"'{name}' is no new name; use lower case letters, digits and _, each once, and none of {EVENT_TYPES}"
+                )
+        return types
+
+
 class Visits(Declared):
     """What makes a visit."""
 
     types: tuple[str, ...] = Field(min_length=1, description="event types")
-
-    @field_validator("types")
-    @classmethod
-    def _known_types(cls, types: tuple[str, ...]) -> tuple[str, ...]:
-        return _known(types)
 
 
 class Rhythm(Declared):
@@ -87,6 +95,7 @@ class PackFile(Declared):
 
     name: str
     title: str
+    events: Events
     attention: dict[str, Annotated[int, Field(ge=0)]]
     visits: Visits
     outliers: Outliers
@@ -95,11 +104,13 @@ class PackFile(Declared):
     classes: Classes
     attributes: Attributes
 
-    @field_validator("attention")
+    @field_validator("attention", "visits")
     @classmethod
-    def _known_types(cls, attention: dict[str, int]) -> dict[str, int]:
-        _known(attention)
-        return attention
+    def _known_types(cls, value: Any, info: ValidationInfo) -> Any:
+        known = (*EVENT_TYPES, *info.data["events"].types) if "events" in info.data else EVENT_TYPES
+        if unknown := sorted(set(value.types if isinstance(value, Visits) else value) - set(known)):
+            raise ValueError(f"{unknown[0]} is not an event type; known are {', '.join(known)}{nearest(unknown[0], known)}")
+        return value
 
 
 @dataclass(frozen=True)
@@ -109,6 +120,7 @@ class Pack:
     name: str
     title: str
     version: str
+    event_types: tuple[str, ...]
     attention: tuple[tuple[str, int], ...]
     visits: Visits
     outliers: Outliers
@@ -182,6 +194,7 @@ def read_pack(folder: Path) -> Pack:
         name=file.name,
         title=file.title,
         version=hashlib.sha256(content.encode()).hexdigest()[:12],
+        event_types=(*EVENT_TYPES, *file.events.types),
         attention=tuple(sorted(file.attention.items())),
         visits=file.visits,
         outliers=file.outliers,

@@ -14,7 +14,8 @@ from uuid import uuid4
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from portrait_assets.columns import EVENT_TYPES, LARGEST
+from portrait_assets.columns import LARGEST
+from portrait_assets.packs import load_pack
 from portrait_assets.sources.compiling import LIVE_STREAM, key_of
 from portrait_assets.sources.values import SPACES
 
@@ -88,7 +89,7 @@ def sendable(text: str) -> str:
 
 Instant = Annotated[datetime, BeforeValidator(_instant)]
 Id = Annotated[str, BeforeValidator(_id), Field(max_length=LONGEST_ID)]
-Kind = Annotated[Literal[EVENT_TYPES], BeforeValidator(_text)]  # type: ignore[valid-type]
+Kind = Annotated[Literal[load_pack().event_types], BeforeValidator(_text)]  # type: ignore[valid-type]
 Text = Annotated[str, BeforeValidator(_text), Field(max_length=10_000)]
 Number = Annotated[float, BeforeValidator(_number)]
 Quantity = Annotated[Number, Field(ge=-LARGEST["quantity"], le=LARGEST["quantity"])]

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 import duckdb
 
-from portrait_assets.columns import EVENT_BODY, EVENT_TYPES
+from portrait_assets.columns import EVENT_BODY
+from portrait_assets.packs import load_pack
 from portrait_assets.sources.expressions import literal, quoted
 from portrait_assets.sources.mapping import EventStream, Source, Stream
 from portrait_assets.sources.relation import TYPED, Relation, Staged, joined_text
@@ -203,9 +204,16 @@ def _key(stream: EventStream) -> str:
 
 
 def _event_rules(stream: EventStream, given: Mapping[str, str]) -> list[str]:
-    unknown = f"'event_type \"' || left(event_type, 60) || '\" is unknown; expected one of {', '.join(EVENT_TYPES)}'"
+    types = load_pack().event_types
+    alike = "jaro_winkler_similarity({}, lower(event_type))"
+    nearer = f"case when {alike.format('b')} > {alike.format('a')} then b else a end"
+    nearest = f"list_reduce([{', '.join(map(literal, types))}], lambda a, b: {nearer})"
+    unknown = (
+        f"'event_type \"' || left(event_type, 60) || '\" is unknown; expected one of {', '.join(types)}' "
+        f"|| case when {alike.format(nearest)} > 0.8 then '; nearest is ' || {nearest} else '' end"
+    )
     rules = [rule for column in TIMES if column in given for rule in _time_rules(column)]
-    rules.append(f"case when event_type not in ({', '.join(map(literal, EVENT_TYPES))}) then {unknown} end")
+    rules.append(f"case when event_type not in ({', '.join(map(literal, types))}) then {unknown} end")
     for name in AMOUNTS:
         if name in given:
             negative = f"'{name} ' || {quoted(name)} / {SCALES[name]}.0 || ' is negative; only a return may be'"

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field, replace
 
 import duckdb
 
-from portrait_assets.columns import EVENT_TYPES
 from portrait_assets.errors import PortraitError
+from portrait_assets.packs import load_pack
 from portrait_assets.sources.expressions import ROW_WISE, first_line, literal, named, quoted, references, strptime_formats
 from portrait_assets.sources.mapping import Lookup, SourceTable, Stream
 from portrait_assets.sources.staged import ELEMENT, ELEMENT_NUMBER, LINE, OWN, PROBLEM, ROW
@@ -212,7 +212,7 @@ class Relation:
         columns too (see Staged). A bare event type is itself."""
         if column := named(sql, self.base.types):
             return quoted(column)
-        if field_ == "event_type" and sql.strip() in EVENT_TYPES:
+        if field_ == "event_type" and sql.strip() in load_pack().event_types:
             return literal(sql.strip())
         try:
             found_names = references(self.con, sql, f"{self.place}, {field_}")

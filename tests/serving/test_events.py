@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from portrait_assets import sources
-from portrait_assets.columns import EVENT_TYPES
+from portrait_assets.packs import load_pack
 from portrait_assets.serving.events import judge, parse
 from tests.serving.shop import live
 from tests.small_world import World
@@ -71,7 +71,7 @@ rows = st.fixed_dictionaries(
     {
         "user_id": words,
         "event_time": st.datetimes(datetime(1969, 12, 30), datetime(2024, 3, 13)).map(datetime.isoformat),
-        "event_type": st.sampled_from(EVENT_TYPES),
+        "event_type": st.sampled_from(load_pack().event_types),
     },
     optional=dict.fromkeys(("event_id", "item_id", "session_id", "text", "place_id", "campaign_id"), words)
     | dict.fromkeys(("quantity", "amount", "discount", "coupon", "rating"), numbers),

@@ -278,6 +278,22 @@ def test_unknown_event_type_names_the_known_ones(home: Home) -> None:
     assert home.reasons()[0].startswith('event_type "sale" is unknown; expected one of view, search')
 
 
+@pytest.mark.parametrize(
+    ("written", "near"),
+    [("Purchases", "; nearest is purchase"), ("wishlst", "; nearest is wishlist"), ("zzz", "share, wishlist")],
+)
+def test_an_unknown_event_type_names_the_nearest(home: Home, written: str, near: str) -> None:
+    home.write("sales.csv", "at,who,qty,price\n2020-06-01,ann,1,1\n")
+    home.land(sales().replace("else 'purchase'", f"else '{written}'"))
+    assert home.reasons()[0].endswith(near)
+
+
+def test_types_that_the_pack_declares_beyond_those_with_columns_land(home: Home) -> None:
+    home.write("sales.csv", "at,who,qty,price,what\n2020-06-01,ann,1,1,play\n2020-06-01,ann,1,1,remove\n")
+    home.land(sales().replace("\"case when qty < 0 then 'return' else 'purchase' end\"", '"what"'))
+    assert home.rows("event_type") == [("play",), ("remove",)]
+
+
 def test_a_bare_event_type_is_itself_unless_it_is_a_column(home: Home) -> None:
     home.write("sales.csv", "at,who,qty,price,view\n2020-06-01,ann,1,1,cart\n")
     mapping = sales().replace("\"case when qty < 0 then 'return' else 'purchase' end\"", '"{}"')

@@ -39,6 +39,23 @@ def test_each_measure_of_a_day(world: World):
     }  # fmt: skip
 
 
+def test_a_type_of_the_packs_own_is_activity_a_visit_and_attention_and_has_no_count(world: World):
+    world.land(
+        event(1, "ann", "2024-01-06 15:00", "play", item="milk", session="s"),
+        event(2, "ann", "2024-01-06 15:01", "wishlist", item="milk", session="s"),
+        event(3, "ann", "2024-01-06 15:02", "remove", item="milk", session="s"),
+    )
+    world.derive()
+    row = world.row(c.FEATURES_USER_DAY, user_id="ann", event_date=DAY)
+    others = {name for name, value in row.items() if value and name not in ("event_date", "user_id")}
+    assert others == {"active_days", "visits", "morning_visits", "weekend_visits"} and (row["active_days"], row["visits"]) == (
+        1,
+        1,
+    )
+    assert [visit["event_types"] for visit in world.rows("from features.visit")] == [["play", "wishlist", "remove"]]
+    assert [row["points"] for row in world.rows("from features.user_day_interest")] == [1 + 2]
+
+
 def test_visits_hold_their_events_in_order(world: World):
     a_day(world)
     visits = world.rows("from features.visit order by visit_time")
