@@ -89,7 +89,8 @@ def sendable(text: str) -> str:
 
 Instant = Annotated[datetime, BeforeValidator(_instant)]
 Id = Annotated[str, BeforeValidator(_id), Field(max_length=LONGEST_ID)]
-Kind = Annotated[Literal[load_pack().event_types], BeforeValidator(_text)]  # type: ignore[valid-type]
+EVENT_TYPES = load_pack().event_types
+Kind = Annotated[Literal[EVENT_TYPES], BeforeValidator(_text)]  # type: ignore[valid-type]
 Text = Annotated[str, BeforeValidator(_text), Field(max_length=10_000)]
 Number = Annotated[float, BeforeValidator(_number)]
 Quantity = Annotated[Number, Field(ge=-LARGEST["quantity"], le=LARGEST["quantity"])]
