@@ -82,7 +82,8 @@ def ingest(home: Home, files: list[Path]) -> tuple[Home, list[sources.Batch]]:
     a file is a slip of the pen: then nothing is landed.
     """
     if missing := next((file for file in files if not file.is_file()), None):
-        raise PortraitError(f"{missing}: no such file; check the name. Nothing was landed")
+        what = "is a folder; name the files in it" if missing.is_dir() else "no such file; check the name"
+        raise PortraitError(f"{missing}: {what}. Nothing was landed")
     refused = sources.Refused()
     home, batches = _landed(home, files, refused)
     _raise(refused, f"{len(batches)} other batches are landed")

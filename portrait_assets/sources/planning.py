@@ -77,7 +77,9 @@ def work_of(
     for path in map(Path, files):
         with set_aside(refused, path):
             if not path.is_file():
-                raise PortraitError(f"{path}: no such file; check the name")
+                raise PortraitError(
+                    f"{path}: {'is a folder; name the files in it' if path.is_dir() else 'no such file; check the name'}"
+                )
             if not path.name.startswith(f"{CANONICAL}-") and (table := table_of(source, path)):
                 given.setdefault(table, []).append(path)
             else:

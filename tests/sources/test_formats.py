@@ -152,6 +152,13 @@ def test_a_folder_in_place_of_a_file_is_no_file(home: Home) -> None:
         home.land(log("log.csv"))
 
 
+def test_a_folder_that_is_given_is_told_from_a_file_that_is_not_there(home: Home) -> None:
+    with pytest.raises(PortraitError, match="is a folder; name the files in it"):
+        home.land(log("log.csv"), files=[home.folder])
+    with pytest.raises(PortraitError, match="no such file; check the name"):
+        home.land(log("log.csv"), files=[home.folder / "gone.csv"])
+
+
 @pytest.mark.parametrize(
     ("name", "content"),
     [
