@@ -74,28 +74,47 @@ RAW_QUARANTINE = Table(
 
 RAW_BATCHES = Table(
     "raw.batches",
-    "one landed batch: the files of one stream, known by the hash of their bytes",
+    "one landed batch: what one file of one stream said when it was landed",
     (
-        Column("batch_id", "varchar", "hash of stream, mapping and bytes"),
+        Column("batch_id", "varchar", "hash of stream, mapping and bytes, with a number where the same was said before"),
         Column("batch_seq", "bigint", "order of landing, from 1"),
         Column("source", "varchar", "name of the source mapping"),
         Column("stream", "varchar", "which stream of the mapping read it"),
         Column("declaration", "varchar", "hash of what decides the identity of its events; one for all batches of a stream"),
-        Column("files", "varchar", "file names, comma separated"),
-        Column("sha256", "varchar", "hash of the files' bytes"),
-        Column("bytes", "bigint", "size of the files"),
+        Column("files", "varchar", "name of the file"),
+        Column("sha256", "varchar", "hash of the file's bytes"),
+        Column("bytes", "bigint", "size of the file"),
+        Column(
+            "statement_seq",
+            "bigint",
+            "batch_seq of the batch that first said this; another one where a mended mapping has read an unchanged file anew",
+        ),
+        Column("keep", "varchar", "latest or first: which value the stream keeps of an item or a user; null for events"),
         Column("rows_in", "bigint", "rows read: accepted + duplicate + rejected"),
         Column("rows_accepted", "bigint", "rows kept"),
-        Column("rows_duplicate", "bigint", "rows already told, in this batch or before"),
+        Column("rows_duplicate", "bigint", "rows that say what holds already, or held before an older version"),
         Column("rows_rejected", "bigint", "rows in quarantine"),
         Column(
-            "rows_skipped", "bigint", "rows of the files outside the stream's `where`: another stream's, not counted as read"
+            "rows_skipped",
+            "bigint",
+            "rows not counted as read: outside the stream's `where`, or without an id and rejected by another stream of the table",
         ),
         Column(
             "first_date", "date", "earliest day of the accepted rows, and of what they correct: the first day that can change"
         ),
         Column("last_date", "date", "latest such day: the last day whose own events can change"),
         Column("landed_at", "timestamp", "wall clock of the landing, UTC"),
+    ),
+)
+
+RAW_FILES = Table(
+    "raw.files",
+    "one file, as a stream landed it last",
+    (
+        Column("source", "varchar", "name of the source mapping"),
+        Column("stream", "varchar", "which stream of the mapping read it"),
+        Column("place", "varchar", "where it lies: within the source's folder, elsewhere the folder's own name and the file's"),
+        Column("batch_id", "varchar", "the batch that it was: one with the same bytes need not be read"),
     ),
 )
 
@@ -125,6 +144,7 @@ RAW_ITEMS = Table(
         Column("name", "varchar", "what a person would call it"),
         Column("size", "varchar", "package size as written"),
         Column("unit", "varchar", "unit of quantity where it is not pieces, e.g. gallon"),
+        Column("ingested_at", "timestamp", "when we learnt it, UTC; null is from the start"),
         Column("batch_id", "varchar", "the landed batch that brought it"),
         Column("row_number", "bigint", "row within the batch, from 1"),
     ),
@@ -132,12 +152,13 @@ RAW_ITEMS = Table(
 
 RAW_ATTRIBUTES = Table(
     "raw.attributes",
-    "one declared attribute of one user as told by one batch",
+    "one declared attribute of one user as said by one batch",
     (
         Column("source", "varchar", "name of the source mapping"),
         Column("user_id", "varchar", "who, as the source names them"),
-        Column("attribute", "varchar", "one of " + ", ".join(ATTRIBUTES)),
+        Column("attribute", "varchar", "one of " + ", ".join(ATTRIBUTES) + "; null where nothing but the user is known"),
         Column("value", "varchar", "declared value; unknown is absent"),
+        Column("ingested_at", "timestamp", "when we learnt it, UTC; null is from the start"),
         Column("batch_id", "varchar", "the landed batch that brought it"),
         Column("row_number", "bigint", "row within the batch, from 1"),
     ),
@@ -157,7 +178,7 @@ CLEAN_IDENTITIES = Table(
 
 CLEAN_ITEMS = Table(
     "clean.items",
-    "one item, newest description",
+    "one item, of each column what holds",
     (
         Column("item_id", "varchar", "the item"),
         Column("department", "varchar", "top of the hierarchy; null is unknown"),
@@ -173,7 +194,7 @@ CLEAN_ITEMS = Table(
 
 CLEAN_USERS = Table(
     "clean.users",
-    "one user with at least one declared attribute; unknown stays null",
+    "one user that the source declares; unknown stays null",
     (
         Column("user_id", "varchar", "the person"),
         *(Column(name, "varchar", f"declared {name.replace('_', ' ')}; null is unknown") for name in ATTRIBUTES),

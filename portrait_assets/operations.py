@@ -78,6 +78,7 @@ def refresh(home: Home) -> tuple[Home, Outcome]:
 def ingest(home: Home, files: list[Path]) -> tuple[Home, list[sources.Batch]]:
     """Land `files`; returns the home, extended to the days they bring, and the landed batches.
 
+    A person says now what they say, so what was superseded since they were landed before holds again.
     A file that can not be landed does not hold up the others: it is named in a PortraitError when they have landed. A name without
     a file is a slip of the pen: then nothing is landed.
     """
@@ -85,15 +86,15 @@ def ingest(home: Home, files: list[Path]) -> tuple[Home, list[sources.Batch]]:
         what = "is a folder; name the files in it" if missing.is_dir() else "no such file; check the name"
         raise PortraitError(f"{missing}: {what}. Nothing was landed")
     refused = sources.Refused()
-    home, batches = _landed(home, files, refused)
+    home, batches = _landed(home, files, refused, again=True)
     _raise(refused, f"{len(batches)} other batches are landed")
     return home, batches
 
 
-def _landed(home: Home, files: list[Path], refused: sources.Refused) -> tuple[Home, list[sources.Batch]]:
+def _landed(home: Home, files: list[Path], refused: sources.Refused, again: bool = False) -> tuple[Home, list[sources.Batch]]:
     with warehouse_of(home.settings).open("landing") as session:
         now = datetime.now(UTC).replace(tzinfo=None)
-        batches = sources.land(session.connection, home.source, now, files, refused)
+        batches = sources.land(session.connection, home.source, now, files, refused, again)
         return extend_to_landed(home, session), batches
 
 

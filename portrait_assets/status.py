@@ -26,6 +26,7 @@ from portrait_assets.operations import dagster_instance
 from portrait_assets.resources.session import Session
 from portrait_assets.resources.warehouse import warehouse_of
 from portrait_assets.sources.files import sha256
+from portrait_assets.sources.ledger import place_of
 from portrait_assets.terminal import styled
 
 
@@ -81,8 +82,9 @@ def _pending(session: Session, home: Home) -> list[str]:
     """Files that wait to be landed: those of the landing folder, and the source's own."""
     from portrait_assets.automation import settled_files
 
-    landed = {digest for (digest,) in session.rows("select sha256 from raw.batches")}
-    waiting = [file.name for file in settled_files(home.settings.landing_dir, home.source) if sha256(file) not in landed]
+    landed = set(session.rows("select files.place, batches.sha256 from raw.files as files join raw.batches using (batch_id)"))
+    files = settled_files(home.settings.landing_dir, home.source)
+    waiting = [file.name for file in files if (place_of(home.source, file), sha256(file)) not in landed]
     return waiting + ["the source's own files"] * sources.pending(session.connection, home.landed_whole)
 
 

@@ -107,7 +107,7 @@ def refresh_days(session: Session, home: Home, table: Table, window: Window) -> 
 def rebuild_undated(session: Session, table: Table) -> int:
     """Rebuild a clean table without days: identities, items or users; returns its rows."""
     marks = _undated_marks(session, table)
-    return session.rebuild(table, read_sql(_file_of(table)), marks)
+    return session.rebuild(table, read_sql(_file_of(table)), marks, through=marks[1])
 
 
 def refresh_undated(session: Session, table: Table) -> int:

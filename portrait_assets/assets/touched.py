@@ -5,27 +5,7 @@ from datetime import date
 from portrait_assets.partitions import Window
 from portrait_assets.resources.session import Session
 
-# Items whose description now differs from the one that held when batch $since was the newest.
-REDESCRIBED = """
-create or replace temp table redescribed_items as
-with
-told as (
-    select items.* exclude (batch_id, row_number), batches.batch_seq, items.row_number
-    from raw.items as items inner join raw.batches as batches on items.batch_id = batches.batch_id
-    where $since < (select max(batch_seq) from raw.batches where first_date is null)
-),
-newest as (
-    select * exclude (batch_seq, row_number) from told
-    qualify row_number() over (partition by item_id order by batch_seq desc, row_number desc) = 1
-),
-newest_then as (
-    select * exclude (batch_seq, row_number) from told where batch_seq <= $since
-    qualify row_number() over (partition by item_id order by batch_seq desc, row_number desc) = 1
-)
-select item_id from (from newest except from newest_then)
-"""
-
-# An event that was moved or taken back touches the day it stood at too; attributes are undated, so known from the start.
+# An event that was moved or taken back touches the day it stood at too; attributes hold from the start.
 TOUCHED = """
 create or replace temp table touched as
 with
@@ -41,25 +21,28 @@ told as (
     union all
     select events.source, events.user_id, events.event_date
     from raw.events as events semi join redescribed_items on events.item_id = redescribed_items.item_id
+),
+persons as (
+    select identities.user_id, told.event_date
+    from told
+    inner join clean.identities as identities
+        on told.source = identities.source and told.user_id = identities.source_user_id
+        and (identities.valid_from is null or told.event_date >= identities.valid_from)
+        and (identities.valid_to is null or told.event_date < identities.valid_to)
     union all
-    select attributes.source, attributes.user_id, date '0001-01-01'
-    from raw.attributes as attributes inner join raw.batches as batches on attributes.batch_id = batches.batch_id
-    where batches.batch_seq > $since
+    select user_id, date '0001-01-01' from redescribed_users
 )
-select identities.user_id, min(told.event_date) as first_date
-from told
-inner join clean.identities as identities
-    on told.source = identities.source and told.user_id = identities.source_user_id
-    and (identities.valid_from is null or told.event_date >= identities.valid_from)
-    and (identities.valid_to is null or told.event_date < identities.valid_to)
-group by identities.user_id
-having min(told.event_date) <= $last
+select user_id, min(event_date) as first_date
+from persons
+group by user_id
+having min(event_date) <= $last
 """
 
 
 def stage_touched(session: Session, since: int, last: date) -> None:
     """Stage `touched(user_id, first_date)`: whom batches after `since` touched, from which day on, where that is `last` or before."""
-    session.execute(REDESCRIBED, since=since)
+    _stage_redescribed(session, since, "items", "item_id")
+    _stage_redescribed(session, since, "users", "user_id")
     session.execute(TOUCHED, since=since, last=last)
 
 
@@ -71,6 +54,22 @@ def stage_due_events(session: Session, window: Window, since: int | None = None)
     if since is None:
         told = f"event_date between date '{window.start}' and date '{window.end}'"
     else:
-        session.execute(REDESCRIBED, since=since)
+        _stage_redescribed(session, since, "items", "item_id")
         told = f"batch_seq > {since} or item_id in (select item_id from redescribed_items)"
     session.execute(f"create or replace temp view due_events as select * from raw.events where {told}")
+
+
+def _stage_redescribed(session: Session, since: int, described: str, identity: str) -> None:
+    """Stage `redescribed_items(item_id)` or `redescribed_users(user_id)`: those of which something else holds now than after batch `since`."""
+    newest = session.scalar(
+        "select coalesce(max(batch_seq), 0) from raw.batches where first_date is null and rows_accepted > 0"
+    )
+    if newest <= since:
+        session.execute(
+            f"create or replace temp table redescribed_{described} as select {identity} from clean.{described} limit 0"
+        )
+        return
+    session.stage("described_now", f"clean/{described}.sql", through=newest)
+    session.stage("described_then", f"clean/{described}.sql", through=since)
+    changed = "(from described_now except from described_then)"
+    session.execute(f"create or replace temp table redescribed_{described} as select distinct {identity} from {changed}")

@@ -5,7 +5,8 @@
 
 from portrait_assets.sources.checking import Report, check, survey
 from portrait_assets.sources.coupons import coupons_of
-from portrait_assets.sources.landing import Batch, land, pending
+from portrait_assets.sources.landing import land, pending
+from portrait_assets.sources.ledger import Batch
 from portrait_assets.sources.loading import load
 from portrait_assets.sources.mapping import Source
 from portrait_assets.sources.planning import Refused, told

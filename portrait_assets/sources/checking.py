@@ -10,7 +10,8 @@ import duckdb
 from portrait_assets.errors import PortraitError
 from portrait_assets.sources.compiling import REQUIRED, Compiled, row_wise
 from portrait_assets.sources.files import format_of
-from portrait_assets.sources.landing import Batch, create_raw_tables, latest, stage_and_compile, stage_lookups
+from portrait_assets.sources.landing import create_raw_tables, latest, stage_and_compile, stage_lookups
+from portrait_assets.sources.ledger import Batch
 from portrait_assets.sources.mapping import EventStream, Source
 from portrait_assets.sources.planning import Work, work_of
 from portrait_assets.sources.trial import EXAMPLES, ColumnReport, Trial, try_file

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 
 import duckdb
 
-from portrait_assets.columns import EVENT_BODY
+from portrait_assets.columns import ATTRIBUTES, EVENT_BODY
 from portrait_assets.packs import load_pack
 from portrait_assets.sources.expressions import literal, quoted
 from portrait_assets.sources.mapping import EventStream, Source, Stream
 from portrait_assets.sources.relation import TYPED, Relation, Staged, joined_text
-from portrait_assets.sources.staged import ELEMENT_NUMBER, PROBLEM, ROW
+from portrait_assets.sources.staged import ELEMENT_NUMBER, LINE, PROBLEM, ROW
 from portrait_assets.sources.values import SCALES, TIMES, WALL_CLOCK, Marks, Value, canonical, timed
 
 AMOUNTS = {
@@ -67,10 +67,34 @@ def compiled(con: duckdb.DuckDBPyConnection, source: Source, stream: Stream, sta
     fields = _fields(relation, stream)
     reads = {name: relation.use(name, sql) for name, sql in fields.items()}
     values = _values(relation, fields, clock, source.time_zone)
-    judged = f"with read as (\n{_read(relation, stream, fields)}\n)\n{_judged(values)}\nfrom read"
-    final = _events(source, stream, fields) if isinstance(stream, EventStream) else _descriptions(stream)
-    mapped = f"with judged as (\n{judged}\n)\n{final}\nfrom judged"
+    rejects = _rejects(source, stream)
+    judged = f"with read as (\n{_read(relation, stream, fields, rejects)}\n)\n{_judged(values)}\nfrom read"
+    if isinstance(stream, EventStream):
+        final = f"{_events(source, stream, fields)}\nfrom judged"
+    else:
+        final = f"{_descriptions(stream)}\nfrom judged where not ({_says_nothing(stream, rejects)})"
+    mapped = f"with judged as (\n{judged}\n)\n{final}"
     return Compiled(mapped, judged, relation.base, fields, stream.expressions(), reads, relation.used)
+
+
+@dataclass(frozen=True)
+class Rejects:
+    """What a stream rejects, where several read a table: each row is rejected once, by the first of them, events before others."""
+
+    lines: bool
+    """Malformed lines of the file."""
+    rows: bool
+    """Rows that no stream can use, of those that read the same rows: the elements of the same list."""
+    by: Stream
+    """The stream that rejects those rows."""
+
+
+def _rejects(source: Source, stream: Stream) -> Rejects:
+    readers = [other for other in (*source.events, *source.items, *source.users) if other.table == stream.table]
+    if stream.stream not in {other.stream for other in readers}:  # a canonical file, or coupons
+        readers = [stream]
+    alike = [other for other in readers if other.each == stream.each]
+    return Rejects(readers[0].stream == stream.stream, alike[0].stream == stream.stream, alike[0])
 
 
 def _fields(relation: Relation, stream: Stream) -> dict[str, str]:
@@ -118,8 +142,11 @@ def _is_condition(name: str) -> bool:
     return name == "where" or name.startswith("reject ")
 
 
-def _read(relation: Relation, stream: Stream, fields: Mapping[str, str]) -> str:
-    """SQL of the stream's rows with each expression evaluated; one that fails on a row is null there, and flagged."""
+def _read(relation: Relation, stream: Stream, fields: Mapping[str, str], rejects: Rejects) -> str:
+    """SQL of the stream's rows with each expression evaluated; one that fails on a row is null there, and flagged.
+
+    Malformed lines, and rows that are none, are among them where the stream `rejects` them.
+    """
     columns = [f"{_tried(name, sql)} as {quoted(name)}" for name, sql in fields.items()]
     for name, sql in fields.items():
         if not CANNOT_FAIL.fullmatch(sql):
@@ -128,7 +155,7 @@ def _read(relation: Relation, stream: Stream, fields: Mapping[str, str]) -> str:
         columns.append(f"{relation.has_time('event_time', fields['event_time'])} as {HAS_HOUR}")
     looked_up = [f"{quoted(name)}.{TYPED}" for name in relation.lookups]
     typed = joined_text([f"{quoted(relation.base.name)}.{TYPED}", *looked_up])
-    rows = f"select {ROW}, {PROBLEM}, {typed} as {TYPED},\n" + ",\n".join(columns) + f"\nfrom {relation.rows}"
+    rows = f"select {ROW}, {PROBLEM}, {LINE}, {typed} as {TYPED},\n" + ",\n".join(columns) + f"\nfrom {relation.rows}"
     kept = []
     if stream.each:
         rows = rows.replace(f"select {ROW}, ", f"select {ROW}, {ELEMENT_NUMBER}, ", 1)
@@ -136,7 +163,13 @@ def _read(relation: Relation, stream: Stream, fields: Mapping[str, str]) -> str:
     if stream.where:
         unsure = f"{TYPED} is not null" if CANNOT_FAIL.fullmatch(fields["where"]) else f'{TYPED} is not null or "failed where"'
         kept.append(f'coalesce("where", {unsure})')
-    return f"select * from (\n{rows}\n) where {PROBLEM} is not null or ({' and '.join(kept)})" if kept else rows
+    usable = f"{PROBLEM} is null and {' and '.join(kept)}" if kept else f"{PROBLEM} is null"
+    is_rejected = f"{PROBLEM} is not null"
+    if not (rejects.lines and rejects.rows):
+        is_rejected = (
+            f"{LINE} is not null" if rejects.lines else f"{PROBLEM} is not null and {LINE} is null" if rejects.rows else "false"
+        )
+    return f"select * from (\n{rows}\n) where {is_rejected} or ({usable})"
 
 
 def _judged(values: Mapping[str, Value]) -> str:
@@ -169,10 +202,23 @@ def _descriptions(stream: Stream) -> str:
     given = stream.expressions()
     columns = {c: quoted(c) if c in given else "null::varchar" for c in stream.canonical()}
     if stream.identity == "user_id":
-        pairs = ", ".join(f"{{'attribute': {literal(c)}, 'value': {quoted(c)}}}" for c in given if c != "user_id")
+        pairs = ", ".join(
+            f"{{'attribute': {literal(c)}, 'value': {quoted(c) if c in given else 'null::varchar'}}}" for c in ATTRIBUTES
+        )
         columns = {"user_id": "user_id", "attributes": f"list_filter([{pairs}], lambda pair: pair.value is not null)"}
-    reason = _reason([stream.identity], _declared_rules(stream))
+    columns["ingested_at"] = _utc("ingested_at") if "ingested_at" in given else "null::timestamp"
+    rules = _time_rules("ingested_at") if "ingested_at" in given else []
+    reason = _reason([stream.identity], rules + _declared_rules(stream))
     return f"select {ROW} as row_number, {reason} as reason,\n" + _listed(columns)
+
+
+def _says_nothing(stream: Stream, rejects: Rejects) -> str:
+    """SQL of which rows describe nobody and are another stream's to reject: those without an id, and where it is the same id that the
+    other stream reads, those whose id can't be read."""
+    if rejects.rows:
+        return "false"
+    is_same = stream.expressions()[stream.identity] == rejects.by.expressions().get(stream.identity)
+    return f"{quoted(stream.identity)} is null" + ("" if is_same else " and __wrong is null")
 
 
 def _listed(columns: Mapping[str, str]) -> str:

@@ -3,14 +3,12 @@
 A batch is one file of one stream, in one transaction. The same bytes told by the same declaration land once.
 """
 
-import hashlib
-import json
 import logging
 import re
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, fields
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from pathlib import Path
@@ -18,41 +16,33 @@ from typing import Any
 
 import duckdb
 
-from portrait_assets.columns import RAW_ATTRIBUTES, RAW_BATCHES, RAW_EVENTS, RAW_FAILURES, RAW_ITEMS, RAW_QUARANTINE
+from portrait_assets.columns import (
+    RAW_ATTRIBUTES,
+    RAW_BATCHES,
+    RAW_EVENTS,
+    RAW_FAILURES,
+    RAW_FILES,
+    RAW_ITEMS,
+    RAW_QUARANTINE,
+)
 from portrait_assets.errors import PortraitError
 from portrait_assets.sources.compiling import Compiled, clock_of, compiled, row_wise
 from portrait_assets.sources.elements import explode
 from portrait_assets.sources.expressions import first_line, quoted
-from portrait_assets.sources.files import States, refuse_changed, sha256, states_of
+from portrait_assets.sources.files import refuse_changed, states_of
+from portrait_assets.sources.ledger import Batch, Reading, batch_of, reading_of, remember
 from portrait_assets.sources.mapping import EventStream, Source
-from portrait_assets.sources.planning import CANONICAL, Refused, Work, set_aside, work_of
+from portrait_assets.sources.planning import Refused, Work, set_aside, work_of
 from portrait_assets.sources.readers import stage
 from portrait_assets.sources.relation import Staged
 from portrait_assets.sources.staged import LINE, OWN, ROW
 
 SQL = Path(__file__).parents[2] / "sql" / "raw"
-RAW_TABLES = (RAW_EVENTS, RAW_ITEMS, RAW_ATTRIBUTES, RAW_QUARANTINE, RAW_BATCHES, RAW_FAILURES)
+RAW_TABLES = (RAW_EVENTS, RAW_ITEMS, RAW_ATTRIBUTES, RAW_QUARANTINE, RAW_BATCHES, RAW_FILES, RAW_FAILURES)
 NO_STREAM = "none"
 FORGET_FAILURE = "delete from raw.failures where source = $source and files = $files and (stream = $stream"
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Batch:
-    """What became of one file: its line of raw.batches, and whether it is new or had landed before."""
-
-    batch_id: str
-    stream: str
-    files: str
-    rows_in: int
-    rows_accepted: int
-    rows_duplicate: int
-    rows_rejected: int
-    rows_skipped: int
-    first_date: date | None
-    last_date: date | None
-    is_new: bool = True
 
 
 def land(
@@ -61,10 +51,12 @@ def land(
     now: datetime,
     files: Sequence[str | Path] | None = None,
     refused: Refused | None = None,
+    again: bool = False,
 ) -> list[Batch]:
     """Land what is new of a source: all its files, or the given ones read by its mapping. One batch a file and stream.
 
-    `now` bounds the future (a naive time is UTC), and without a mapped `ingested_at` it is when given files were learnt.
+    `now` bounds the future (a naive time is UTC), and without a mapped `ingested_at` it is when given files were learnt. `again`
+    says that the given files say what they say now, also those that were landed before (see ledger.reading_of).
     The first file that can not be landed is a PortraitError; with `refused` it is entered there, and the others land.
     """
     now = now.astimezone(UTC).replace(tzinfo=None) if now.tzinfo else now
@@ -73,35 +65,25 @@ def land(
     works = work_of(con, source, files, refused)
     for path, error in (refused or {}).items():
         _remember_failure(con, {"source": source.name, "stream": NO_STREAM, "files": path.name}, str(error), now)
-    for work in works:
+    for number, work in enumerate(works, start=1):
         with set_aside(refused, *work.paths):
             looked_up = [path for paths in work.lookups.values() for path in paths]
             seen = states_of(looked_up)
             lookups = stage_lookups(con, work)
-            for path in work.paths:
+            for place, path in enumerate(work.paths, start=1):
                 with set_aside(refused, path), _failures_named(con, work, path, now, goes_on=refused is not None):
-                    landed.append(_land_file(con, work, path, lookups, seen, now, is_historical=files is None))
+                    states = {**seen, **states_of([path])}
+                    rest = [(work, other) for other in work.paths[place:]]
+                    rest += [(later, other) for later in works[number:] for other in later.paths]
+                    found = reading_of(con, work, path, now, again, rest)
+                    if isinstance(found, Reading):
+                        plan = stage_and_compile(con, work, path, lookups)
+                        refuse_changed(states)
+                        found = write(con, work, plan, found, now, is_historical=files is None)
+                    else:
+                        remember(con, work, path, found.batch_id)
+                    landed.append(found)
     return landed
-
-
-def _land_file(
-    con: duckdb.DuckDBPyConnection,
-    work: Work,
-    path: Path,
-    lookups: dict[str, Staged],
-    seen: States,
-    now: datetime,
-    is_historical: bool,
-) -> Batch:
-    """The batch of one file, landed now if the ledger does not know it. `seen` is what its lookups were when they were staged."""
-    seen = {**seen, **states_of([path])}
-    identity = _identity(work, path)
-    if batch := _ledger(con, identity["batch_id"], is_new=False):
-        return batch
-    _refuse_changed_declaration(con, work, identity)
-    plan = stage_and_compile(con, work, path, lookups)
-    refuse_changed(seen)
-    return write(con, work, plan, identity, now, is_historical)
 
 
 @contextmanager
@@ -134,10 +116,10 @@ def _remember_failure(con: duckdb.DuckDBPyConnection, file: dict[str, str], reas
 def pending(con: duckdb.DuckDBPyConnection, source: Source) -> bool:
     """Whether `land` would find a file of the source that the ledger does not know; reads bytes, writes nothing."""
     create_raw_tables(con)
+    files = [(work, path) for work in work_of(con, source) for path in work.paths]
+    now = datetime.now(UTC).replace(tzinfo=None)
     return any(
-        _ledger(con, _identity(work, path)["batch_id"], is_new=False) is None
-        for work in work_of(con, source)
-        for path in work.paths
+        isinstance(reading_of(con, *file, now, False, files[place:]), Reading) for place, file in enumerate(files, start=1)
     )
 
 
@@ -196,28 +178,23 @@ def compile_staged(con: duckdb.DuckDBPyConnection, work: Work, path: Path, looku
 
 
 def write(
-    con: duckdb.DuckDBPyConnection, work: Work, plan: Compiled, identity: dict[str, Any], now: datetime, is_historical: bool
+    con: duckdb.DuckDBPyConnection, work: Work, plan: Compiled, reading: Reading, now: datetime, is_historical: bool
 ) -> Batch:
     """Write the staged file as one batch, in one transaction: all of it, or after any failure nothing."""
     started = time.perf_counter()
-    parameters = {
-        "source": work.source.name,
-        "stream": work.stream.stream,
-        **identity,
-        "now": now,
-        "is_historical": is_historical,
-    }
     _map(con, work, plan, now)
     con.begin()
     try:
-        _write(con, work, parameters)
+        batch = _write(con, work, reading, {"now": now, "is_historical": is_historical})
+        if reading.is_repeat and not batch.rows_accepted:
+            con.rollback()
+            return replace(batch, is_new=False)
+        remember(con, work, reading.path, batch.batch_id)
         con.commit()
     except BaseException:
         with suppress(duckdb.Error):  # a commit that failed has rolled back already; the reason is the first error
             con.rollback()
         raise
-    batch = _ledger(con, identity["batch_id"], is_new=True)
-    assert batch is not None
     log.info("%s: %s rows of %s in %.1f s", batch.stream, f"{batch.rows_in:,}", batch.files, time.perf_counter() - started)
     return batch
 
@@ -237,10 +214,21 @@ def _map(con: duckdb.DuckDBPyConnection, work: Work, plan: Compiled, now: dateti
         raise PortraitError(f"{work.place}: {first_line(error)}; `portrait sources check` shows each expression") from None
 
 
-def _write(con: duckdb.DuckDBPyConnection, work: Work, parameters: dict[str, Any]) -> None:
+def _write(con: duckdb.DuckDBPyConnection, work: Work, reading: Reading, parameters: dict[str, Any]) -> Batch:
     """The mapped rows into the raw tables; the temporary table `accepted` tells the ledger which of them said something new."""
-    parameters["is_keyed"] = bool(getattr(work.stream, "key", ()))
-    [(parameters["batch_seq"],)] = con.execute("select coalesce(max(batch_seq), 0) + 1 from raw.batches").fetchall()
+    [(batch_seq,)] = con.execute("select coalesce(max(batch_seq), 0) + 1 from raw.batches").fetchall()
+    keep = getattr(work.stream, "keep", None)
+    parameters |= {
+        **reading.identity,
+        "source": work.source.name,
+        "stream": work.stream.stream,
+        "batch_seq": batch_seq,
+        "statement_seq": reading.statement_seq or batch_seq,
+        "learnt_at": reading.learnt_at,
+        "is_keyed": bool(getattr(work.stream, "key", ())),
+        "keep": keep,
+        "kept_otherwise": _kept(con, work) not in (None, keep),
+    }
     order = ""
     if isinstance(work.stream, EventStream):
         table, told = (
@@ -260,6 +248,18 @@ def _write(con: duckdb.DuckDBPyConnection, work: Work, parameters: dict[str, Any
     con.execute(f"create or replace temp table accepted as {told}", _used(told, parameters))
     for table in ("quarantine", "batches"):
         con.execute(f"insert into raw.{table} by name {_sql(table)}", _used(_sql(table), parameters))
+    batch = batch_of(con, parameters["batch_id"], is_new=True)
+    assert batch is not None
+    return batch
+
+
+def _kept(con: duckdb.DuckDBPyConnection, work: Work) -> str | None:
+    """What the stream kept of several values when it was landed last; None where it never was."""
+    [(keep,)] = con.execute(
+        "select arg_max(keep, batch_seq) from raw.batches where source = $source and stream = $stream",
+        {"source": work.source.name, "stream": work.stream.stream},
+    ).fetchall()
+    return keep
 
 
 def latest(now: datetime) -> dict[str, datetime]:
@@ -291,64 +291,3 @@ def _sql(name: str) -> str:
 def _used(sql: str, parameters: dict[str, Any]) -> dict[str, Any]:
     """The parameters that a statement names; DuckDB refuses any others."""
     return {name: parameters[name] for name in set(re.findall(r"\$(\w+)", sql)) if name in parameters}
-
-
-def _hash(*parts: Any) -> str:
-    return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()[:32]
-
-
-def _whole_declaration(work: Work) -> list[Any]:
-    """All that decides what the stream makes of given bytes."""
-    tables = [work.stream.table, *work.lookups]
-    readers = {table: work.source.tables[table].model_dump(exclude={"files"}) for table in tables}
-    return [work.stream.model_dump(), readers, work.source.time_zone, work.source.times]
-
-
-def _declaration(work: Work) -> str:
-    """What decides which event a row is: the key, or without one everything. Descriptions have no such thing."""
-    if work.stream.stream == CANONICAL or not isinstance(work.stream, EventStream):
-        return ""
-    return _hash(work.stream.key, work.stream.corrects) if work.stream.key else _hash(*_whole_declaration(work))
-
-
-def _identity(work: Work, path: Path) -> dict[str, Any]:
-    """What the ledger knows a batch by: same stream, declaration and bytes (lookups' too), same batch.
-
-    Events without a key can't be corrected, so for them changed lookups alone make no new batch.
-    """
-    digest = sha256(path)
-    correctable = not isinstance(work.stream, EventStream) or work.stream.key
-    looked_up = [sha256(other) for paths in work.lookups.values() for other in paths] if correctable else []
-    return {
-        "batch_id": _hash(work.source.name, _whole_declaration(work), digest, looked_up),
-        "declaration": _declaration(work),
-        "files": path.name,
-        "sha256": digest,
-        "bytes": path.stat().st_size,
-    }
-
-
-def _ledger(con: duckdb.DuckDBPyConnection, batch_id: str, is_new: bool) -> Batch | None:
-    names = [field.name for field in fields(Batch) if field.name != "is_new"]
-    rows = con.execute(
-        f"select {', '.join(names)} from raw.batches where batch_id = $batch_id", {"batch_id": batch_id}
-    ).fetchall()
-    return Batch(**dict(zip(names, rows[0], strict=True)), is_new=is_new) if rows else None
-
-
-def _refuse_changed_declaration(con: duckdb.DuckDBPyConnection, work: Work, identity: dict[str, Any]) -> None:
-    """Another key or stream, or without a key any other reading, would tell every event again as a new one."""
-    advice = "put the mapping back, rename the source, or start a fresh home (PORTRAIT_HOME)"
-    ledger = con.execute(
-        "select stream, declaration <> $declaration, sha256 = $sha256 from raw.batches where source = $source and declaration <> ''",
-        {"source": work.source.name, "declaration": identity["declaration"], "sha256": identity["sha256"]},
-    ).fetchall()
-    if any(stream == work.stream.stream and is_other for stream, is_other, _ in ledger):
-        raise PortraitError(f"{work.place}: landed before by another declaration, so its events would be told twice; {advice}")
-    known = {stream.stream: stream for stream in work.source.events}
-    gone = [stream for stream, _, is_same_file in ledger if is_same_file and stream not in known]
-    if gone and work.stream.stream in known and not known[work.stream.stream].corrects:
-        raise PortraitError(
-            f"{work.place}: {identity['files']} was landed before as stream '{gone[0]}', which the mapping no longer has, so its "
-            f"events would be told twice; {advice}"
-        )

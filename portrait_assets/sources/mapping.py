@@ -170,8 +170,16 @@ class EventStream(Stream):
         return self
 
 
-class ItemStream(Stream):
-    """Descriptions of items."""
+class DescriptionStream(Stream):
+    """What is known of items or users. Of several values the latest counts, or where the stream keeps the first, the first."""
+
+    keep: Literal["latest", "first"] = Field(
+        "latest", description="which value holds where files differ; first yields to what another stream keeps latest"
+    )
+
+
+class ItemStream(DescriptionStream):
+    """Descriptions of items; what is null says nothing."""
 
     item_id: Sql = Field(description="the item, as events name it")
     department: Sql | None = Field(None, description="top of the hierarchy")
@@ -182,10 +190,11 @@ class ItemStream(Stream):
     name: Sql | None = Field(None, description="what a person would call it")
     size: Sql | None = Field(None, description="package size as written")
     unit: Sql | None = Field(None, description="unit of quantity where it is not pieces, e.g. gallon")
+    ingested_at: Sql | None = Field(None, description="when the source learnt it; the newest counts")
 
 
-class UserStream(Stream):
-    """Declared attributes of users; what is null is unknown."""
+class UserStream(DescriptionStream):
+    """Declared attributes of users; what is null says nothing."""
 
     user_id: Sql = Field(description="the user, as events name them")
     gender: Sql | None = Field(None, description="as declared")
@@ -198,6 +207,7 @@ class UserStream(Stream):
     marital_status: Sql | None = Field(None, description="as declared")
     home_ownership: Sql | None = Field(None, description="as declared")
     kids: Sql | None = Field(None, description="number of children")
+    ingested_at: Sql | None = Field(None, description="when the source learnt it; the newest counts")
 
 
 class CouponStream(Stream):
@@ -208,7 +218,7 @@ class CouponStream(Stream):
     campaign_id: Sql | None = Field(None, description="the campaign it is of, as events name it")
 
 
-STRUCTURE = {*Stream.model_fields, "key", "duplicates", "corrects", "times"}
+STRUCTURE = {*Stream.model_fields, "key", "duplicates", "corrects", "times", "keep"}
 
 
 class Source(Declared):

@@ -9,7 +9,8 @@ import duckdb
 
 from portrait_assets.sources.compiling import Compiled
 from portrait_assets.sources.expressions import literal, quoted
-from portrait_assets.sources.landing import Batch, compile_staged, write
+from portrait_assets.sources.landing import compile_staged, write
+from portrait_assets.sources.ledger import Batch, Reading
 from portrait_assets.sources.planning import Work
 from portrait_assets.sources.readers import Shape, stage
 from portrait_assets.sources.relation import Staged
@@ -56,7 +57,7 @@ def try_file(
     shape = stage(con, work.source.tables[work.stream.table], path, "staged", rows)
     plan = compile_staged(con, work, path, lookups)
     identity = {"batch_id": f"{work.stream.stream} {path}", "declaration": "", "files": path.name, "sha256": "", "bytes": 0}
-    batch = write(con, work, plan, identity, now, is_historical=True)
+    batch = write(con, work, plan, Reading(identity, path, None, learnt_at=now, is_repeat=False), now, is_historical=True)
     names = [name for name in plan.fields if name != "where" and not name.startswith("reject ")]
     [(tried,)] = con.execute("select count(*) from staged").fetchall()
     [(ambiguous, midnights)] = con.execute(

@@ -3,7 +3,8 @@
 -- Inputs:   received (the rows of the file), mapped (those of the stream), accepted (those of them that told something new),
 --           raw.events.
 -- Promise:  rows_in = rows_accepted + rows_duplicate + rows_rejected; a row is a duplicate if it was read, was fine, and
---           told nothing new. Rows outside the stream's `where` are skipped: counted, but not read. first_date to last_date are the
+--           told nothing new. Rows outside the stream's `where`, and those without an id that another stream of the table
+--           rejects, are skipped: counted, but not read. first_date to last_date are the
 --           days the batch can change: a correction that moves an event to another day also changes the day it leaves.
 with
 
@@ -47,6 +48,8 @@ select
     $files as files,
     $sha256 as sha256,
     $bytes as bytes,
+    $statement_seq as statement_seq,
+    $keep as keep,
     rows_in,
     rows_accepted,
     rows_in - rows_accepted - rows_rejected as rows_duplicate,

@@ -1,8 +1,8 @@
 -- raw.events
 -- Grain:    one accepted event as received, appended in day order, the file's own where that is one, so that zone maps prune.
 -- Inputs:   mapped (see keyed.sql), suspects (those of its rows whose key is told elsewhere too, see suspects.sql).
--- Promise:  nothing that was told before. Unless the source says when it learnt an event, that is when it happened
---           for a historical load ($is_historical), and $now for live data.
+-- Promise:  nothing that holds already. Unless the source says when it learnt an event, that is when it happened
+--           for a historical load ($is_historical), and $learnt_at for live data; a correction, not before what it corrects.
 select
     $source as source,
     coalesce(suspects.event_key, mapped.event_key) as event_key,
@@ -24,7 +24,11 @@ select
     mapped.place_id,
     mapped.campaign_id,
     mapped.event_time::date as event_date,
-    coalesce(mapped.ingested_at, case when $is_historical then mapped.event_time else $now end) as ingested_at,
+    coalesce(
+        suspects.ingested_at,
+        mapped.ingested_at,
+        case when $is_historical then mapped.event_time else $learnt_at end
+    ) as ingested_at,
     $batch_id as batch_id,
     $batch_seq as batch_seq,
     mapped.row_number,
@@ -32,4 +36,4 @@ select
     coalesce(suspects.key_hash, mapped.key_hash) as key_hash
 from mapped
 left join suspects on mapped.row_number = suspects.row_number
-where mapped.reason is null and not coalesce(suspects.is_known or suspects.is_repeat, false)
+where mapped.reason is null and coalesce(suspects.is_news, true)

@@ -157,11 +157,12 @@ def test_only_the_window_is_written(world: World):
     assert [row["event_date"].day for row in world.rows("from clean.events order by event_date")] == [5, 6]
 
 
-def test_the_newest_description_of_an_item_wins_and_blank_is_unknown(world: World):
-    world.describe({"item": "milk", "department": "food", "category": "drinks", "brand": "  "})
+def test_the_newest_description_of_an_item_wins_and_blank_takes_nothing_away(world: World):
+    world.describe({"item": "milk", "department": "food", "category": "drinks", "brand": "  "}, {"item": "ufo", "name": " "})
     world.clean()
     row = world.row(c.CLEAN_ITEMS, item_id="milk")
-    assert (row["category"], row["brand"]) == ("drinks", None)
+    assert (row["category"], row["brand"], row["name"]) == ("drinks", "own", "Milk")
+    assert world.row(c.CLEAN_ITEMS, item_id="ufo")["name"] is None
 
 
 def test_declared_attributes_are_kept_and_unknown_stays_null(world: World):
