@@ -10,7 +10,7 @@ from portrait_assets.assets.daily import write_days
 from portrait_assets.assets.derivation import parameters
 from portrait_assets.assets.scoring import blocks_at, purchase_rows, scored_days, vector_rows, write_scores
 from portrait_assets.assets.tag_quality import write_tag_quality
-from portrait_assets.assets.training import ITEMS, lines_at
+from portrait_assets.assets.training import ITEMS, SEEN, lines_at
 from portrait_assets.history import history_start
 from portrait_assets.home import Home
 from portrait_assets.lineage import models_in_force
@@ -28,16 +28,14 @@ PLAIN = (
 BLENDED = """
 select $end as event_date, * from ranked_blended
 union all by name
-select * from habit_top anti join ranked_blended using (user_id)
+select * exclude (list_rank) from habit_top anti join ranked_blended using (user_id) where "rank" is not null
 """
 LISTS = """
 select $end as event_date, * from ranked_lists
 union all by name
-select * replace (
-    if(list = 'popular', 'discover', list) as list,
-    row_number() over (partition by user_id, list order by "rank") as "rank"
-)
+select * exclude (list_rank) replace (if(list = 'popular', 'discover', list) as list, list_rank as "rank")
 from habit_top anti join ranked_blended using (user_id)
+where list_rank <= 20
 """
 
 
@@ -46,7 +44,8 @@ def write_recommendations(session: Session, home: Home, day: date) -> dict[str, 
     window = Window(day, day)
     stage_withheld(session, home.recommending)
     stage_popular(session, home, day)
-    session.stage("habit_top", "recommendations/top.sql", end=day, **parameters(home, window, history_start(session, home)))
+    known = parameters(home, window, history_start(session, home)) | {"discover_places": home.recommending.discover_places}
+    session.stage("habit_top", "recommendations/top.sql", end=day, **known)
     ranked = ranked_at(session, home, day)
     session.stage_frame("ranked_blended", ranked.blended)
     session.stage_frame("ranked_lists", ranked.lists)
@@ -59,6 +58,7 @@ def ranked_at(session: Session, home: Home, day: date) -> "Recommended":
     from portrait_assets.kernels import storage
     from portrait_assets.kernels.ranking.lines import lines_from
     from portrait_assets.kernels.ranking.recommend import SCHEMA, Recommended, recommend
+    from portrait_assets.kernels.ranking.seen import seen_from
 
     version = models_in_force(session, Window(day, day))[day]
     ranker = storage.load(home.settings.models_dir / version)[0].ranker if version else None
@@ -67,7 +67,9 @@ def ranked_at(session: Session, home: Home, day: date) -> "Recommended":
     if ranker is None or bought is None or bought.is_empty():
         return Recommended(pl.DataFrame(schema=SCHEMA), pl.DataFrame(schema=SCHEMA))
     items = session.frame(ITEMS)
-    return recommend(ranker, lines_from(bought, items), items, as_of, policy_of(home.recommending))
+    lines = lines_from(bought, items)
+    seen = seen_from(session.frame(SEEN, as_of=as_of), lines)
+    return recommend(ranker, lines, items, as_of, policy_of(home.recommending), seen)
 
 
 def policy_of(rules: Recommending) -> "Policy":

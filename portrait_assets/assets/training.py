@@ -44,6 +44,15 @@ group by user_id, item_id, visit_id
 order by user_id, item_id, visit_id
 """
 OUTCOME_EVENT = "purchase"
+# What users know without having bought it, once a pair: looked at, put into the cart, rated or returned.
+LOOKED_AT, JUDGED = ("view", "cart", "search"), ("return", "review")
+SEEN = f"""
+select user_id, item_id, bool_or(event_type in {JUDGED}) as is_judged
+from clean.events
+where event_date < $as_of and item_id is not null and event_type in {(*LOOKED_AT, *JUDGED)}
+group by user_id, item_id
+order by user_id, item_id
+"""
 TRAITS = ("user_id", "trait", "word")
 DECLARED = f"""
 select user_id, attribute, "value"

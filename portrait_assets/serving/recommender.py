@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from portrait_assets.assets.recommending import policy_of
-from portrait_assets.assets.training import LINES, OUTCOME_EVENT
+from portrait_assets.assets.training import JUDGED, LINES, LOOKED_AT, OUTCOME_EVENT
 from portrait_assets.errors import PortraitError
 from portrait_assets.home import Home
 from portrait_assets.kernels.ranking.context import NOWHERE, Context
@@ -68,10 +68,12 @@ class Recommender:
     def rows(self, user_id: str, events: pa.Table, as_of: date, which: str, context: Context) -> list[dict[str, Any]] | None:
         """A list of one user, whose events these are; None where no purchase of theirs is of anything known."""
         from portrait_assets.kernels.ranking.live import lines_of, recommend_live
+        from portrait_assets.kernels.ranking.seen import seen_from
 
         lines = lines_of(self._standing.everyone.lines, user_id, bought_of(events))
+        seen = seen_from(seen_of(events, as_of), lines)
         with self._alone:
-            return recommend_live(self._standing, lines, as_of, context, which)
+            return recommend_live(self._standing, lines, as_of, context, which, seen)
 
     def check(self, context: Context) -> None:
         """A PortraitError where nobody knows the place or an item."""
@@ -144,6 +146,15 @@ def bought_of(events: pa.Table) -> "Bought":
         pc.fill_null(rows[f"{name}_cents"], 0).to_numpy().astype("float64") for name in ("amount", "discount", "coupon")
     )
     return Bought(items, visits, places, moments, cents, discount, coupon)
+
+
+def seen_of(events: pa.Table, as_of: date) -> pl.DataFrame:
+    """What a user of these clean events knows without having bought it, as the batch path's query says it: a connection takes too long here."""
+    rows = pl.DataFrame(pl.from_arrow(events.select(["user_id", "item_id", "event_type", "event_date"])))
+    known = rows.filter(
+        pl.col("event_date") < as_of, pl.col("item_id").is_not_null(), pl.col("event_type").is_in([*LOOKED_AT, *JUDGED])
+    )
+    return known.group_by("user_id", "item_id").agg(pl.col("event_type").is_in(JUDGED).any().alias("is_judged"))
 
 
 def _published(generation: Generation, user_id: str, which: str, basket: tuple[str, ...]) -> list[dict[str, Any]] | None:

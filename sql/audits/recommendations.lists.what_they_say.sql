@@ -1,4 +1,5 @@
--- Each list ranks from 1 without a gap, holds an item once, and keeps what was bought before apart from what never was.
+-- Each list ranks from 1 without a gap, holds an item once, and keeps what was bought before apart from what the user never bought, saw, rated
+-- or returned.
 -- Offenders: lists that break that.
 select
     lists.event_date,
@@ -7,7 +8,7 @@ select
     count(*) as row_count,
     count(distinct lists.item_id) as item_count,
     max(lists."rank") as last_rank,
-    count(*) filter (where bought.item_id is not null) as bought_count
+    count(*) filter (where bought.item_id is not null) as seen_count
 from recommendations.lists as lists
 left join (
     select
@@ -15,7 +16,7 @@ left join (
         item_id,
         min(event_date) as first_date
     from clean.events
-    where event_type = 'purchase' and item_id is not null
+    where event_type in ('purchase', 'view', 'cart', 'search', 'review', 'return') and item_id is not null
     group by user_id, item_id
 ) as bought
     on lists.user_id = bought.user_id and lists.item_id = bought.item_id and lists.event_date >= bought.first_date

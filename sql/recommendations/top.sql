@@ -1,9 +1,11 @@
 -- recommendations.top, as far as no model ranks: before the first one, and for users who bought nothing
--- Grain:    user x rank (1 to 20), for the one day $end.
+-- Grain:    user x item, for the one day $end: "rank" 1 to 20 is the blended list, list_rank 1 to 20 that of `list` on its own.
 -- Inputs:   clean.events, features.user_state; popular (as popular.sql has it), withheld (items that the rules keep from everybody) and cooling (item, rule, days: kept from
---           who bought one of the rule's items within so many days); $point_types and $point_values give the attention points of an event type.
+--           who bought one of the rule's items within so many days); $point_types and $point_values give the attention points of an event type;
+--           $discover_places of the blended list are for what the user never saw.
 -- Promise:  reads events of the day or before. What the user keeps coming back to, by attention decayed at three half-lives
---           (14, 60 and 240 days: habit of the fortnight, of the season, of the year); then what is popular, said to be so.
+--           (14, 60 and 240 days: habit of the fortnight, of the season, of the year); then what is popular, said to be so. What was
+--           rated is no habit: a rating asks for nothing again. What the user bought, saw, rated or returned is not offered as new.
 --           Whole-number scores and a total order: the same on every run.
 with
 
@@ -17,7 +19,17 @@ events as (
         map($point_types, $point_values)[event_type] as points
     from clean.events
     anti join withheld on events.item_id = withheld.item_id
-    where event_date <= $end and item_id is not null and map($point_types, $point_values)[event_type] is not null
+    where
+        event_date <= $end and item_id is not null and event_type != 'review'
+        and map($point_types, $point_values)[event_type] is not null
+),
+
+seen as (
+    select distinct
+        user_id,
+        item_id
+    from clean.events
+    where event_date <= $end and item_id is not null and event_type != 'exposure'
 ),
 
 visits as (
@@ -95,15 +107,45 @@ candidates as (
         null as last_date
     from users
     cross join popular
-    anti join habits on users.user_id = habits.user_id and popular.item_id = habits.item_id
+    anti join seen on users.user_id = seen.user_id and popular.item_id = seen.item_id
+),
+
+listed as (
+    select
+        *,
+        row_number() over (partition by user_id, list order by score desc, last_date desc nulls last, item_id) as list_rank
+    from candidates
+    anti join cooling_items on candidates.user_id = cooling_items.user_id and candidates.item_id = cooling_items.item_id
+),
+
+-- Twenty: what is popular takes the places kept for it before habits take what is left.
+chosen as (
+    select
+        *,
+        row_number() over (
+            partition by user_id
+            order by
+                case
+                    when list = 'again' and list_rank <= 20 - $discover_places then 1
+                    when list = 'popular' and list_rank <= $discover_places then 2
+                    when list = 'again' then 3
+                    else 4
+                end,
+                list_rank
+        ) as place
+    from listed
 ),
 
 ranked as (
     select
         *,
-        row_number() over (partition by user_id order by score desc, last_date desc nulls last, item_id) as "rank"
-    from candidates
-    anti join cooling_items on candidates.user_id = cooling_items.user_id and candidates.item_id = cooling_items.item_id
+        case when place <= 20
+            then row_number() over (
+                partition by user_id, place <= 20
+                order by score desc, last_date desc nulls last, item_id
+            )
+        end as "rank"
+    from chosen
 )
 
 select
@@ -111,10 +153,11 @@ select
     user_id,
     list,
     "rank",
+    list_rank,
     item_id,
     score,
     null::double as probability,
     reason
 from ranked
-where "rank" <= 20
-order by user_id, "rank"
+where "rank" is not null or list_rank <= 20
+order by user_id, "rank" nulls last, list, list_rank

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from portrait_assets.kernels.ranking.candidates import Candidates
 from portrait_assets.kernels.ranking.lines import lines_from
 from portrait_assets.kernels.ranking.lists import Lists, Policy, codes_of, make_lists
+from portrait_assets.kernels.ranking.seen import seen_from
 
 DAY = date(2024, 3, 1)
 USERS, COUNT = 3, 14
@@ -59,6 +60,26 @@ def made(cells: list[tuple[str, float]], policy: Policy, as_of: date = DAY) -> t
     candidates = Candidates(here // COUNT, here % COUNT, {"again": kind[here] == "again"})
     allowed = kind[here] != "barred"
     return candidates, score[here], allowed, make_lists(LINES, candidates, score[here], allowed, policy, as_of)
+
+
+def test_what_was_looked_at_is_no_discovery_and_what_was_judged_is_offered_only_again():
+    """u1 bought i02 and returned it; looked at i00; rated i01. u0, who has the same candidates, did nothing of that."""
+    candidates = Candidates(np.repeat([0, 1], 4), np.tile([0, 1, 2, 3], 2), {"again": np.tile([False, False, True, False], 2)})
+    told = pl.DataFrame(
+        [("u1", "i00", False), ("u1", "i01", True), ("u1", "i02", True), ("stranger", "i03", True), ("u1", "unknown", True)],
+        schema=["user_id", "item_id", "is_judged"], orient="row",
+    )  # fmt: skip
+    seen = seen_from(told, LINES)
+    score, policy = np.tile([4.0, 3.0, 2.0, 1.0], 2), Policy(discover_places=0)
+    lists = make_lists(LINES, candidates, score, np.ones(8, bool), policy, DAY, seen)
+
+    def items(name: str, user: int) -> list[int]:
+        return [int(candidates.item[k]) for k in getattr(lists, name)[0] if candidates.user[k] == user]
+
+    assert [items(name, 1) for name in ("again", "discover", "blended")] == [[2], [3], [0, 2, 3]]
+    assert [items(name, 0) for name in ("again", "discover", "blended")] == [[2], [0, 1, 3], [0, 1, 2, 3]]
+    # Of u2 and u1 alone, in that order, u1 is the second.
+    assert seen.of(np.array([2, 1]), COUNT).judged.tolist() == [COUNT + 1, COUNT + 2]
 
 
 def listed(candidates: Candidates, lists: Lists, user: int = 0) -> list[int]:

@@ -17,12 +17,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from portrait_assets import columns as c
 from portrait_assets import sources
-from portrait_assets.assets.daily import refresh_path, write_days
-from portrait_assets.assets.recommending import stage_popular, stage_withheld
+from portrait_assets.assets.daily import refresh_path
+from portrait_assets.assets.recommending import write_recommendations
 from portrait_assets.home import Home, extend_to_landed, open_home
-from portrait_assets.partitions import Window
 from portrait_assets.publishing import publish
 from portrait_assets.resources.warehouse import warehouse_of
 from portrait_assets.serving.app import create_app
@@ -52,9 +50,7 @@ class Shop:
         day = self.home.days.end
         with warehouse_of(self.home.settings).open("test") as session:
             refresh_path(session, self.home, self.home.days)
-            stage_withheld(session, self.home.recommending)
-            stage_popular(session, self.home, day)
-            write_days(session, self.home, c.RECOMMENDATIONS_TOP, Window(day, day))
+            write_recommendations(session, self.home, day)
             return publish(session, self.home, day)
 
     def refresh_all(self, client: "Client") -> Path:

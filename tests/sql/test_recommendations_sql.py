@@ -80,7 +80,10 @@ def test_popular_is_of_the_last_twenty_eight_days(world: World):
         event(2, "bob", "2024-02-17 00:00", item="soap"),
         event(3, "cat", "2024-03-01 00:00", "exposure", item=None),
     )
-    assert top(world, "cat") == [(1, "soap", "1 user took to it in the last 28 days")]
+    assert top(world, "cat") == [
+        (1, "soap", "1 user took to it in the last 28 days"),
+        (2, "milk", "taken up once in the year before, not in the last 28 days"),
+    ]
 
 
 def test_what_was_returned_or_sent_is_no_habit(world: World):
@@ -90,6 +93,49 @@ def test_what_was_returned_or_sent_is_no_habit(world: World):
         event(3, "ann", "2024-03-02 10:00", "exposure", item="cheese"),
     )
     assert [item for _, item, _ in top(world, "ann")] == ["soap"]
+
+
+def lists(world: World, user: str) -> dict[str, list[str]]:
+    rows = world.rows('select list, item_id from recommendations.lists where user_id = $user order by list, "rank"', user=user)
+    return {name: [row["item_id"] for row in rows if row["list"] == name] for name in ("again", "discover")}
+
+
+def test_a_source_of_ratings_offers_what_others_like_and_the_user_has_not_rated(world: World):
+    """Of ratings 5, 5, 4, 4, 2, 1 and 5 the mean is 26 / 7: bread, rated 2 and 1, is liked by nobody."""
+    world.land(
+        *(event(f"m{user}", user, "2024-03-10 10:00", "review", item="milk", rating=5) for user in ("bob", "cat")),
+        *(event(f"c{user}", user, "2024-03-10 10:00", "review", item="cheese", rating=4) for user in ("bob", "ann")),
+        event("b1", "bob", "2024-03-10 10:00", "review", item="bread", rating=2),
+        event("b2", "cat", "2024-03-10 10:00", "review", item="bread", rating=1),
+        event("s", "bob", "2024-03-10 10:00", "review", item="soap", rating=5),
+    )
+    assert [item for _, item, _ in top(world, "ann")] == ["milk", "soap"]
+    assert lists(world, "ann") == {"again": [], "discover": ["milk", "soap"]}
+    assert [item for _, item, _ in top(world, "cat")] == ["cheese", "soap"]
+    assert lists(world, "bob") == {"again": [], "discover": []}  # who rated all of it
+
+
+def test_who_has_many_habits_still_discovers_what_others_took_to(world: World):
+    """Ann looked at 25 items; three of the twenty are for the popular three that she never saw."""
+    world.land(
+        *(event(f"a{n}", "ann", "2024-03-14 10:00", "view", item=f"i{n:02}") for n in range(25)),
+        *(
+            event(f"{user}{item}", user, "2024-03-10 10:00", "view", item=item)
+            for user in "bcd"
+            for item in ("x", "y", "z", "i00")
+        ),
+    )
+    ranked = [item for _, item, _ in top(world, "ann")]
+    assert ranked == [*(f"i{n:02}" for n in range(17)), "x", "y", "z"]
+    assert lists(world, "ann") == {"again": [f"i{n:02}" for n in range(20)], "discover": ["x", "y", "z"]}
+
+
+def test_what_was_returned_is_not_new(world: World):
+    world.land(
+        event(1, "ann", "2024-03-02 10:00", "return", item="bread"),
+        *(event(f"{user}{item}", user, "2024-03-10 10:00", item=item) for user in ("bob", "cat") for item in ("bread", "milk")),
+    )
+    assert [item for _, item, _ in top(world, "ann")] == ["milk"]
 
 
 RULES = """

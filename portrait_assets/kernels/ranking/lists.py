@@ -1,4 +1,4 @@
-"""Three lists a user: *buy again*, *discover* (never bought by this user), and one blended list with a stated policy."""
+"""Three lists a user: *buy again*, *discover* (never bought nor otherwise seen by this user), and one blended list with a stated policy."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -10,6 +10,7 @@ from portrait_assets.kernels.ranking.filling import Filling, draw_keys
 from portrait_assets.kernels.ranking.lines import Lines
 from portrait_assets.kernels.ranking.measures import top
 from portrait_assets.kernels.ranking.rhythm import runs_of
+from portrait_assets.kernels.ranking.seen import NOTHING, Seen
 
 
 @dataclass(frozen=True)
@@ -60,15 +61,25 @@ class Lists:
 
 
 def make_lists(
-    lines: Lines, candidates: Candidates, score: np.ndarray, allowed: np.ndarray, policy: Policy, as_of: date
+    lines: Lines,
+    candidates: Candidates,
+    score: np.ndarray,
+    allowed: np.ndarray,
+    policy: Policy,
+    as_of: date,
+    seen: Seen = NOTHING,
 ) -> Lists:
-    """From the score of each candidate and whether the policy allows it, both (N,). What is drawn hangs on user, item and `as_of` alone."""
+    """From the score of each candidate and whether the policy allows it, both (N,). What is drawn hangs on user, item and `as_of` alone.
+
+    `seen` holds what the users of `lines` know without having bought it.
+    """
+    looked_at, judged = seen.among(candidates, len(lines.items))
     again = candidates.by["again"] & allowed
-    fresh = ~candidates.by["again"] & allowed
+    fresh = ~candidates.by["again"] & allowed & ~judged
     filling = blend(lines, candidates, score, again, fresh, policy, as_of)
     return Lists(
         best_of(candidates, score, again, policy.length),
-        best_of(candidates, score, fresh, policy.length),
+        best_of(candidates, score, fresh & ~looked_at, policy.length),
         best_of(candidates, filling.value, filling.taken, policy.length),
         filling.value,
         filling.chance,

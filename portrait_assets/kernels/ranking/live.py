@@ -19,6 +19,7 @@ from portrait_assets.kernels.ranking.neighbours import neighbours_of
 from portrait_assets.kernels.ranking.ranker import NO_PAIRS, Read
 from portrait_assets.kernels.ranking.recommend import DRAWN, Standing, ranked, reasons_of
 from portrait_assets.kernels.ranking.rhythm import runs_of
+from portrait_assets.kernels.ranking.seen import NOTHING, Seen
 
 
 @dataclass(frozen=True)
@@ -76,11 +77,11 @@ def coded(texts: pa.StringArray, codes: dict[str | None, int]) -> np.ndarray:
 
 
 def recommend_live(
-    standing: Standing, lines: Lines, as_of: date, context: Context = NOWHERE, which: str = "blended"
+    standing: Standing, lines: Lines, as_of: date, context: Context = NOWHERE, which: str = "blended", seen: Seen = NOTHING
 ) -> list[dict[str, Any]] | None:
     """Rows of one list of the one user of `lines`, which `lines_of` made, as an export has them. None where nothing is known.
 
-    `which` is a field of Lists. What is in the basket is not offered, and counts as just bought for what goes with it, for nothing else.
+    `which` is a field of Lists, `seen` what the user knows without having bought it. What is in the basket is not offered, and counts as just bought for what goes with it, for nothing else.
     A KeyError where the place is none of everyone's.
     """
     if not len(lines.item):
@@ -92,7 +93,7 @@ def recommend_live(
     near = neighbours_of(everyone.near, lines, as_of, basket)
     candidates = candidates_of(everyone, lines, near, NO_PAIRS)
     read = Read(as_of, candidates, near, *pair_features(everyone, lines, candidates, near, place))
-    made = ranked(standing, lines, read, basket)
+    made = ranked(standing, lines, read, basket, seen)
     rows, ranks = getattr(made.lists, which)
     described, (value, chance) = standing.described, made.ordered_by(which)
     return [

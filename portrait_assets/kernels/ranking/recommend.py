@@ -14,6 +14,7 @@ from portrait_assets.kernels.ranking.lists import Lists, Policy, make_lists
 from portrait_assets.kernels.ranking.neighbours import NO_ITEMS
 from portrait_assets.kernels.ranking.ranker import Ranker, Read, read_of
 from portrait_assets.kernels.ranking.reasons import Names, middle_of, tell
+from portrait_assets.kernels.ranking.seen import NOTHING, Seen
 from portrait_assets.kernels.sequences import day_number
 from portrait_assets.settings import CORES
 
@@ -71,12 +72,14 @@ class Ranked:
         return self.score, np.full(len(self.score), np.nan)
 
 
-def recommend(ranker: Ranker, lines: Lines, items: pl.DataFrame, as_of: date, policy: Policy) -> Recommended:
-    """For every user with a line before as_of. The same inputs give the same rows, on any number of cores."""
+def recommend(
+    ranker: Ranker, lines: Lines, items: pl.DataFrame, as_of: date, policy: Policy, seen: Seen = NOTHING
+) -> Recommended:
+    """For every user with a line before as_of, by what they have `seen`. The same inputs give the same rows, on any number of cores."""
 
     def of_part(users: np.ndarray) -> Recommended:
         part = without(lines, [(int(user), ()) for user in users])
-        return listed(standing, part, read_of(everyone, part))
+        return listed(standing, part, read_of(everyone, part), seen.of(users, len(lines.items)))
 
     with threadpool_limits(1):  # as `read_at`; cores take users instead, some at a time, which also stay in the cache
         everyone = everyone_at(lines, as_of, ranker.config.horizon_days)
@@ -102,13 +105,13 @@ def middling(everyone: Everyone) -> np.ndarray:
     return middle_of(read_of(everyone, without(lines, [(int(user), ()) for user in some])).x)
 
 
-def ranked(standing: Standing, lines: Lines, read: Read, hidden: np.ndarray = NO_ITEMS) -> Ranked:
-    """The lists of the users of `lines`, of whom `read` was read; `hidden` items are in none."""
+def ranked(standing: Standing, lines: Lines, read: Read, hidden: np.ndarray = NO_ITEMS, seen: Seen = NOTHING) -> Ranked:
+    """The lists of the users of `lines`, of whom `read` was read; `hidden` items are in none, what they have `seen` is not new."""
     described, policy = standing.described, standing.policy
     score, probability = standing.ranker.scores(read.x, standing.threads)
     score = score + boosts(described, read, policy)
     shown = allowed(standing, lines, read) & ~np.isin(read.candidates.item, hidden)
-    return Ranked(read, score, probability, make_lists(lines, read.candidates, score, shown, policy, read.as_of))
+    return Ranked(read, score, probability, make_lists(lines, read.candidates, score, shown, policy, read.as_of, seen))
 
 
 def reasons_of(standing: Standing, read: Read, rows: np.ndarray) -> list[str]:
@@ -116,9 +119,9 @@ def reasons_of(standing: Standing, read: Read, rows: np.ndarray) -> list[str]:
     return tell(standing.ranker, read, rows, standing.middle, standing.names, standing.threads)[1]
 
 
-def listed(standing: Standing, lines: Lines, read: Read) -> Recommended:
+def listed(standing: Standing, lines: Lines, read: Read, seen: Seen = NOTHING) -> Recommended:
     """The lists of the users of `lines`, of whom `read` was read."""
-    made = ranked(standing, lines, read)
+    made = ranked(standing, lines, read, seen=seen)
     parts = {"blended": made.lists.blended, "again": made.lists.again, "discover": made.lists.discover}
     shown = np.unique(np.concatenate([rows for rows, _ in parts.values()]))
     reason = pl.Series(reasons_of(standing, read, shown), dtype=pl.String)

@@ -1,0 +1,50 @@
+"""What users know otherwise than by an outcome: looked at it, put it into the cart, rated it, returned it. None of it is new to them."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from portrait_assets.kernels.ranking.candidates import Candidates
+from portrait_assets.kernels.ranking.lines import Lines
+
+NONE = np.zeros(0, np.int64)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """Pairs of some users as user * I + item, ascending. What was judged (rated, returned) is offered no more, but for buying it again;
+    what was only looked at is not discovered."""
+
+    looked_at: np.ndarray
+    judged: np.ndarray
+
+    def of(self, users: np.ndarray, count: int) -> "Seen":
+        """The same of `users` alone, numbered from 0 in their order; `count` items there are."""
+        return Seen(_part(self.looked_at, users, count), _part(self.judged, users, count))
+
+    def among(self, candidates: Candidates, count: int) -> tuple[np.ndarray, np.ndarray]:
+        """(N,) bool each: whether a candidate was looked at, and whether it was judged."""
+        pair = candidates.user * count + candidates.item
+        return np.isin(pair, self.looked_at), np.isin(pair, self.judged)
+
+
+NOTHING = Seen(NONE, NONE)
+
+
+def seen_from(frame: pl.DataFrame, lines: Lines) -> Seen:
+    """From rows of user_id, item_id, is_judged; users and items of no line are left out, for they are no candidates."""
+    users = {name: code for code, name in enumerate(lines.users)}
+    count = len(lines.items)
+    pairs: dict[bool, list[int]] = {False: [], True: []}
+    for user_id, item_id, is_judged in frame.select("user_id", "item_id", "is_judged").iter_rows():
+        user, item = users.get(user_id), lines.item_codes.get(item_id)
+        if user is not None and item is not None:
+            pairs[is_judged].append(user * count + item)
+    return Seen(*(np.unique(np.array(pairs[judged], np.int64)) for judged in (False, True)))
+
+
+def _part(pairs: np.ndarray, users: np.ndarray, count: int) -> np.ndarray:
+    bounds = np.searchsorted(pairs, np.stack([users, users + 1]) * count)
+    parts = [pairs[low:high] - (user - k) * count for k, (user, low, high) in enumerate(zip(users, *bounds, strict=True))]
+    return np.concatenate([NONE, *parts])
