@@ -106,20 +106,43 @@ SCHEDULES = [daily, weekly]
 )
 def landing_folder(context: dg.SensorEvaluationContext, home: HomeParam):
     """One step a look: land, then all layers of the days touched, then the export, each only where the ledger says it is due."""
-    files = settled_files(home.settings.landing_dir, home.source)
-    seen = _fingerprint(files)
-    if files and seen != context.cursor:
-        context.update_cursor(seen)
-        config = {"ops": {"landing": {"config": {"files": [str(file) for file in files]}}}}
-        return dg.RunRequest(run_key=f"land {seen}", job_name=land.name, run_config=config)
     now = open_home(home.settings)
+    files = settled_files(home.settings.landing_dir, now.source)
+    seen, readings = _fingerprint(files), _fingerprint(_readings(now.source))
+    seen_before, _, readings_before = (context.cursor or "").partition(" ")
+    if files and seen != seen_before:
+        return _land(context, files, seen, readings)
     if now.days.start < home.days.start or now.days.end > home.days.end:
         return dg.SkipReason(
             f"the home now covers {now.days}: waiting for the definitions to be loaded again: `portrait ui` does it, in `dagster dev` press Reload definitions"
         )
     if _run_under_way(context.instance) or is_held(home.settings.warehouse_file.with_suffix(".lock")):
         return dg.SkipReason("a run is under way; looking again when it is done")
+    if files and readings != readings_before:
+        if _failed(now, files):
+            return _land(context, files, seen, readings)
+        context.update_cursor(f"{seen} {readings}")
     return _due(now) or dg.SkipReason(f"nothing new in {home.settings.landing_dir}, and nothing is stale")
+
+
+def _land(context: dg.SensorEvaluationContext, files: list[Path], seen: str, readings: str) -> dg.RunRequest:
+    context.update_cursor(f"{seen} {readings}")
+    config = {"ops": {"landing": {"config": {"files": [str(file) for file in files]}}}}
+    return dg.RunRequest(run_key=f"land {seen} {readings}", job_name=land.name, run_config=config)
+
+
+def _readings(source: Source) -> list[Path]:
+    """What decides how a file is read: the mapping, and the files that its streams look into."""
+    looked_into = {lookup.table for stream in source.streams for lookup in stream.lookups.values()}
+    patterns = {pattern for table in looked_into for pattern in source.tables[table].files}
+    return [source.path, *sorted({file for pattern in patterns for file in source.root.glob(pattern)})]
+
+
+def _failed(home: Home, files: list[Path]) -> bool:
+    """Whether one of the files could not be landed the last time; then a mended mapping is a reason to try again."""
+    with warehouse_of(home.settings).open("look for files that failed") as session:
+        names = [file.name for file in files]
+        return session.rows("select 1 from raw.failures where list_contains($names, files) limit 1", names=names) != []
 
 
 def _due(home: Home) -> dg.RunRequest | dg.SkipReason | None:

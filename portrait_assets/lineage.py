@@ -10,9 +10,9 @@ from bisect import bisect_right
 from collections import defaultdict
 from dataclasses import dataclass
 from datetime import date
-from functools import cache, cached_property
+from functools import cache, cached_property, lru_cache
 from itertools import accumulate
-from operator import attrgetter, itemgetter
+from operator import attrgetter, itemgetter, xor
 from pathlib import Path
 
 from portrait_assets import __version__
@@ -164,35 +164,8 @@ class Ledger:
         # Cut points matter by what they are, not by when they were taken: a late event seldom moves one.
         cuts = dict(self.session.rows("select event_date, string_agg(measure || cuts::varchar order by measure) "
                                       "from features.cut_points group by event_date"))  # fmt: skip
-        code = {daily.table.name: self._code(daily) for daily in DAILY_TABLES}
-
-        @cache
-        def of_day(model: str, cuts_of_month: str, place: str) -> dict[str, str]:
-            """Table name -> version of a day with this model in force, these cut points, and at this place of the kept history."""
-            told: dict[str, str] = {}
-            for daily in DAILY_TABLES:
-                is_changes, is_snapshots = daily.table is c.PORTRAITS_CHANGES, daily.table is c.PORTRAITS_SNAPSHOTS
-                told[daily.table.name] = _digest(
-                    code[daily.table.name],
-                    *(told[table.name] for table in (*daily.inputs, *daily.accumulates)),
-                    model if daily.uses_model else "",
-                    "first" if is_changes and place == "first" else "",
-                    cuts_of_month if is_snapshots else "",
-                )
-            # Stored from the history's first day on, and of everybody on that day. Who reads them needs not know where it begins:
-            # what is not stored is derived (derivation.stage_features).
-            return told | {c.FEATURES_INTERESTS.name: _digest(told[c.FEATURES_INTERESTS.name], place)}
-
-        start, models = self.history_start, self.models
-        of_days = {
-            day: of_day(
-                models[day] or "none",
-                cuts.get(day.replace(day=1), ""),
-                "before" if day < start else "first" if day == start else "",
-            )
-            for day in self.home.days
-        }
-        return {name: {day: told[name] for day, told in of_days.items()} for name in code}
+        code = tuple((daily.table.name, self._code(daily)) for daily in DAILY_TABLES)
+        return _versions(code, tuple(cuts.items()), tuple(self.models.items()), self.history_start)
 
     def _code(self, daily: Daily) -> str:
         """What names the code and the data of the pack that make a table."""
@@ -248,13 +221,17 @@ class Ledger:
         batches = self.session.rows(
             "select batch_id, first_date, last_date from raw.batches where rows_accepted > 0 order by batch_id"
         )
-        is_running, told = BY_NAME[table.name].is_running, {day: hashlib.sha256() for day in days}
+        is_running = BY_NAME[table.name].is_running
+        turns: dict[date, int] = defaultdict(int)
         for batch_id, first, last in batches:
             begins = max(first or days.start, days.start)
             ends = days.end if is_running or last is None else min(last, days.end)
-            for day in Window(begins, ends) if begins <= ends else ():
-                told[day].update(batch_id.encode())
-        return {day: _digest(self.versions[table.name][day], told[day].hexdigest()) for day in days}
+            if begins <= ends:  # one more name from its first day on, and one less after its last
+                name = int(hashlib.sha256(batch_id.encode()).hexdigest(), 16)
+                turns[begins] ^= name
+                turns[ends + DAY] ^= name
+        names = accumulate((turns[day] for day in days), xor)
+        return {day: _digest(self.versions[table.name][day], f"{name:x}") for day, name in zip(days, names, strict=True)}
 
     @cached_property
     def _newest_undated(self) -> int:
@@ -275,14 +252,29 @@ class Ledger:
         """Day -> the newest batch that what is written for it now will hold, given its inputs; NEVER where one is missing."""
         daily = BY_NAME[table.name]
         so_far = self._looked_up_through if table is c.CLEAN_EVENTS else self.newest_seq
-        first = min(self.home.days.start, window.start) if daily.accumulates else window.start
+        if daily.accumulates and self.home.days.start < window.start:
+            before = Window(self.home.days.start, window.start - DAY)
+            so_far = min((so_far, *(self._least_reached(source, before) for source in daily.accumulates)))
+            if daily.goes_on:
+                so_far = min(so_far, self._least_reached(table, before))
         held = {}
-        for day in Window(first, window.end):
+        for day in window:
             so_far = min((so_far, *(self.reached(source, day) for source in daily.accumulates)))
-            if daily.goes_on and day < window.start:
-                so_far = min(so_far, self.reached(table, day))
             held[day] = min((so_far, *(self.reached(source, day) for source in daily.inputs)))
-        return {day: held[day] for day in window}
+        return held
+
+    def _least_reached(self, table: Table, days: Window) -> int:
+        """The least that `reached` says of these days, asked of those alone where it may turn."""
+        turns = {days.start, self.history_start, self.history_start + DAY, *self._turns}
+        turns |= {day for entry in self.entries[table.name] for day in (entry.first, entry.last + DAY)}
+        return min(self.reached(table, day) for day in turns if days.start <= day <= days.end)
+
+    @cached_property
+    def _turns(self) -> set[date]:
+        """The days of the home on which another month begins, another model comes into force, or a batch begins or has ended."""
+        months = {day for day in self.home.days if day.day == 1}
+        models = {day for day in self.home.days if self.models[day] != self.models.get(day - DAY)}
+        return months | models | {day for _, first, last in self.batches if first and last for day in (first, last + DAY)}
 
     @cached_property
     def _looked_up_through(self) -> int:
@@ -300,6 +292,44 @@ class Ledger:
         held = self.held(table, day)
         misses_nothing = held != NEVER and self.newest_batch(BY_NAME[table.name], day) <= held
         return self.newest_seq if misses_nothing else held
+
+
+@lru_cache(maxsize=2)  # the ledger is read anew for each piece that is written, and says the same of the versions each time
+def _versions(
+    code: tuple[tuple[str, str], ...],
+    cuts: tuple[tuple[date, str], ...],
+    models: tuple[tuple[date, str | None], ...],
+    start: date,
+) -> dict[str, dict[date, str]]:
+    """Table name -> day -> version, of the days of `models`."""
+    codes, cuts_of = dict(code), dict(cuts)
+
+    @cache
+    def of_day(model: str, cuts_of_month: str, place: str) -> dict[str, str]:
+        """Table name -> version of a day with this model in force, these cut points, and at this place of the kept history."""
+        told: dict[str, str] = {}
+        for daily in DAILY_TABLES:
+            is_changes, is_snapshots = daily.table is c.PORTRAITS_CHANGES, daily.table is c.PORTRAITS_SNAPSHOTS
+            told[daily.table.name] = _digest(
+                codes[daily.table.name],
+                *(told[table.name] for table in (*daily.inputs, *daily.accumulates)),
+                model if daily.uses_model else "",
+                "first" if is_changes and place == "first" else "",
+                cuts_of_month if is_snapshots else "",
+            )
+        # Stored from the history's first day on, and of everybody on that day. Who reads them needs not know where it begins:
+        # what is not stored is derived (derivation.stage_features).
+        return told | {c.FEATURES_INTERESTS.name: _digest(told[c.FEATURES_INTERESTS.name], place)}
+
+    of_days = {
+        day: of_day(
+            model or "none",
+            cuts_of.get(day.replace(day=1), ""),
+            "before" if day < start else "first" if day == start else "",
+        )
+        for day, model in models
+    }
+    return {name: {day: told[name] for day, told in of_days.items()} for name in codes}
 
 
 @cache
@@ -349,9 +379,13 @@ def models_in_force(session: Session, window: Window) -> dict[date, str | None]:
         "select trained_through, version from models.registry where status = 'champion' "
         "order by trained_through, recorded_at, version"
     )
-    return {
-        day: next((version for through, version in reversed(champions) if through <= as_of_of(day)), None) for day in window
-    }
+    return _in_force(tuple(champions), window)
+
+
+@lru_cache(maxsize=2)
+def _in_force(champions: tuple[tuple[date, str], ...], window: Window) -> dict[date, str | None]:
+    latest = champions[::-1]
+    return {day: next((version for through, version in latest if through <= as_of_of(day)), None) for day in window}
 
 
 def _digest(*parts: str) -> str:

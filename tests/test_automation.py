@@ -9,10 +9,11 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from portrait_assets import automation
+from portrait_assets import automation, operations
 from portrait_assets.assets.common import weekly_of
 from portrait_assets.automation import drifted, landing_folder, settled_files
 from portrait_assets.definitions import build_definitions
+from portrait_assets.errors import PortraitError
 from portrait_assets.history import begin_history
 from portrait_assets.home import open_home
 from portrait_assets.lineage import PROCESS_TAG
@@ -77,6 +78,24 @@ def test_the_sensor_lands_once_for_the_same_files_and_again_for_other_content():
     assert isinstance(second, dg.SkipReason)
     assert first.job_name == third.job_name == "land" and first.run_key != third.run_key
     assert first.run_config["ops"]["landing"]["config"]["files"] == [str(file)]
+
+
+def test_a_mended_mapping_is_a_reason_to_land_what_failed_again_and_no_other_is(tmp_path: Path):
+    world = World(tmp_path, date(2024, 1, 1), date(2024, 1, 10))
+    file, mapping = put(world.home.settings.landing_dir, "events-x.ndjson", '{"when": "2024-01-03"}\n'), world.home.source.path
+    with dg.DagsterInstance.ephemeral() as instance:
+        context = dg.build_sensor_context(instance=instance, resources={"home": world.home})
+        first = landing_folder(context)
+        assert first.job_name == "land"
+        mapping.write_text(mapping.read_text() + "# nothing failed yet\n")
+        assert isinstance(landing_folder(context), dg.SkipReason)
+        with pytest.raises(PortraitError, match="events-x.ndjson"):
+            operations.ingest(world.home, [file])
+        assert isinstance(landing_folder(context), dg.SkipReason)  # still read as it was read then
+        mapping.write_text(mapping.read_text() + "# mended\n")
+        again = landing_folder(context)
+        assert again.job_name == "land" and again.run_key != first.run_key and again.run_config == first.run_config
+        assert isinstance(landing_folder(context), dg.SkipReason)
 
 
 def test_after_landing_the_sensor_asks_for_the_first_stale_step_over_the_days_it_is_stale_for(tmp_path):
