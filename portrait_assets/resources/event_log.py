@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import sqlalchemy as db
+from dagster._core.definitions.asset_checks.asset_check_evaluation import AssetCheckEvaluationPlanned
 from dagster._core.events import ASSET_EVENTS
 from dagster._core.events.log import EventLogEntry
 from dagster._core.storage.event_log.schema import SqlEventLogStorageTable
@@ -46,6 +47,13 @@ class DailyEventLogStorage(SqliteEventLogStorage):
                 self.store_event(event)
         for run_id, some in of_runs.items():
             self._store_asset_events(run_id, some)
+
+    def _store_asset_check_evaluation_planned(self, event: EventLogEntry, event_id: int | None) -> None:
+        """A check looks at a whole table, whatever the partitions of the run it is in: it is planned once, and evaluated once."""
+        planned = event.get_dagster_event()
+        key = planned.asset_check_planned_data.asset_check_key
+        whole = planned._replace(event_specific_data=AssetCheckEvaluationPlanned(asset_key=key.asset_key, check_name=key.name))
+        super()._store_asset_check_evaluation_planned(event._replace(dagster_event=whole), event_id)
 
     def _store_asset_events(self, run_id: str, events: list[EventLogEntry]) -> None:
         rows = [self._event_to_row(event) for event in events]

@@ -150,11 +150,12 @@ class Rejection:
     reason: str
 
 
-def judge(rows: Iterable[Any], now: datetime) -> tuple[list[Line], list[Rejection]]:
-    """The rows that can be taken, as lines of the log, and those that can not. `now` (aware) is when we learnt them."""
+def judge(rows: Iterable[Any], now: datetime, start: date | None = None) -> tuple[list[Line], list[Rejection]]:
+    """The rows that can be taken, as lines of the log, and those that can not. `now` (aware) is when we learnt them, `start` the first
+    day that the source declares, if it does."""
     lines, rejections = [], []
     for number, row in enumerate(rows):
-        judged = _judged(row, now)
+        judged = _judged(row, now, start)
         if isinstance(judged, Line):
             lines.append(judged)
         else:
@@ -162,7 +163,7 @@ def judge(rows: Iterable[Any], now: datetime) -> tuple[list[Line], list[Rejectio
     return lines, rejections
 
 
-def _judged(row: Any, now: datetime) -> Line | str:
+def _judged(row: Any, now: datetime, start: date | None) -> Line | str:
     """A row as a line of the log, or why it is none."""
     if isinstance(row, Unreadable):
         return row.reason
@@ -170,10 +171,12 @@ def _judged(row: Any, now: datetime) -> Line | str:
         event = Event.model_validate(row)
     except ValidationError as error:
         return _reason(error)
-    return _broken_rule(event, now) or _line(event, now)
+    return _broken_rule(event, now, start) or _line(event, now)
 
 
-def _broken_rule(event: Event, now: datetime) -> str | None:
+def _broken_rule(event: Event, now: datetime, start: date | None) -> str | None:
+    if start and event.event_time.date() < start:
+        return f"event_time {event.event_time.date()} is before the declared start {start}"
     if event.event_time > now + CLOCK_GRACE:
         return f"event_time {event.event_time:%Y-%m-%d %H:%M:%S} is an event from the future; it is {now:%Y-%m-%d %H:%M:%S} UTC here"
     for name in ("quantity", "amount", "discount", "coupon"):

@@ -203,9 +203,6 @@ def _warnings(work: Work, trials: Sequence[Trial], batch: Batch) -> list[str]:
         found.append(f"{ambiguous} keys are told with different content, of which only the last counts; is the key complete?")
     if sum(trial.midnights for trial in trials) == batch.rows_accepted >= MIDNIGHTS:
         found.append('every event is at midnight; if these are dates without an hour, write event_time = "…::date"')
-    first, last = work.source.start, work.source.end
-    if (first and batch.first_date and batch.first_date < first) or (last and batch.last_date and batch.last_date > last):
-        found.append(f"events from {batch.first_date} to {batch.last_date} lie outside the declared start and end")
     return found
 
 

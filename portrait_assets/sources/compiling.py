@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import date
 
 import duckdb
 
@@ -59,8 +60,13 @@ def clock_of(source: Source, stream: Stream) -> str:
     return source.time_zone if (getattr(stream, "times", None) or source.times) == "local" else "UTC"
 
 
-def compiled(con: duckdb.DuckDBPyConnection, source: Source, stream: Stream, staged: Mapping[str, Staged]) -> Compiled:
-    """The SQL of a stream over its staged tables. What does not fit is a PortraitError naming stream and field."""
+def compiled(
+    con: duckdb.DuckDBPyConnection, source: Source, stream: Stream, staged: Mapping[str, Staged], last: date | None = None
+) -> Compiled:
+    """The SQL of a stream over its staged tables, of events from the declared start through the day `last`.
+
+    What does not fit is a PortraitError naming stream and field.
+    """
     clock = clock_of(source, stream)
     place = f"{source.path.name}, stream '{stream.stream}'"
     relation = Relation.of(con, place, clock, stream, staged)
@@ -70,7 +76,7 @@ def compiled(con: duckdb.DuckDBPyConnection, source: Source, stream: Stream, sta
     rejects = _rejects(source, stream)
     judged = f"with read as (\n{_read(relation, stream, fields, rejects)}\n)\n{_judged(values)}\nfrom read"
     if isinstance(stream, EventStream):
-        final = f"{_events(source, stream, fields)}\nfrom judged"
+        final = f"{_events(source, stream, fields, last)}\nfrom judged"
     else:
         final = f"{_descriptions(stream)}\nfrom judged where not ({_says_nothing(stream, rejects)})"
     mapped = f"with judged as (\n{judged}\n)\n{final}"
@@ -180,7 +186,7 @@ def _judged(values: Mapping[str, Value]) -> str:
     return f"select {ROW}, {PROBLEM}, {wrong} as __wrong,\n" + ",\n".join(columns + problems)
 
 
-def _events(source: Source, stream: EventStream, given: Mapping[str, str]) -> str:
+def _events(source: Source, stream: EventStream, given: Mapping[str, str], last: date | None) -> str:
     """Select list over `judged`: what raw.events holds of an event, before its key and batch are known."""
     columns = {c.name: quoted(c.name) if c.name in given else f"null::{c.type}" for c in EVENT_BODY}
     for name, stored in AMOUNTS.items():
@@ -193,7 +199,8 @@ def _events(source: Source, stream: EventStream, given: Mapping[str, str]) -> st
     columns["event_version"] = "coalesce(version, 0)" if "version" in given else "0::bigint"
     columns["is_deletion"] = "coalesce(is_deletion, false)" if "is_deletion" in given else "false"
     columns["ingested_at"] = _utc("ingested_at") if "ingested_at" in given else "null::timestamp"
-    reason = _reason([*REQUIRED, *(f"key {n}" for n in range(1, len(stream.key) + 1))], _event_rules(stream, given))
+    rules = [*_event_rules(stream, given), *_day_rules(source.start, last)]
+    reason = _reason([*REQUIRED, *(f"key {n}" for n in range(1, len(stream.key) + 1))], rules)
     return f"select {ROW} as row_number, {reason} as reason,\n" + _listed(columns)
 
 
@@ -275,6 +282,14 @@ def _time_rules(column: str) -> list[str]:
         f"case when {column} < timestamptz '1970-01-01 00:00:00+00' then {shown} || ' is before 1970' end",
         f"case when {column} > $latest::timestamp at time zone 'UTC' then {shown} || {literal(future)} end",
     ]
+
+
+def _day_rules(start: date | None, end: date | None) -> list[str]:
+    """SQL of which of the declared days an event is outside of: each null where it is inside."""
+    day = "try(strftime(event_time at time zone 'UTC', '%Y-%m-%d'))"
+    before = f"case when {day} < '{start}' then 'event_time ' || {day} || ' is before the declared start {start}' end"
+    after = f"case when {day} > '{end}' then 'event_time ' || {day} || ' is after the declared end {end}' end"
+    return [*([before] if start else []), *([after] if end else [])]
 
 
 def _declared_rules(stream: Stream) -> list[str]:

@@ -164,7 +164,7 @@ def compile_staged(con: duckdb.DuckDBPyConnection, work: Work, path: Path, looku
         if stream.each:
             explode(con, base, stream.each, clock_of(work.source, stream))
             base = Staged.of(con, stream.table, "elements", table, work.place)
-        plan = compiled(con, work.source, stream, {**lookups, stream.table: base})
+        plan = compiled(con, work.source, stream, {**lookups, stream.table: base}, work.last_day)
     except PortraitError as error:
         raise PortraitError(f"{path.name}: {error}") from None
     columns = [column for column, *_ in con.execute(f"describe {base.relation}").fetchall() if column not in OWN]

@@ -118,10 +118,11 @@ def identity_of(work: Work, path: Path) -> dict[str, Any]:
     Events without a key can't be corrected, so for them changed lookups alone make no new batch.
     """
     digest = sha256(path)
+    bounds = [work.source.start, work.source.end] if isinstance(work.stream, EventStream) else []
     correctable = not isinstance(work.stream, EventStream) or work.stream.key
     looked_up = [sha256(other) for paths in work.lookups.values() for other in paths] if correctable else []
     return {
-        "batch_id": _hash(work.source.name, _whole_declaration(work), digest, looked_up),
+        "batch_id": _hash(work.source.name, _whole_declaration(work), bounds, digest, looked_up),
         "declaration": _declaration(work),
         "files": path.name,
         "sha256": digest,

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,13 @@ class Work:
     stream: Stream
     paths: list[Path]
     lookups: dict[str, list[Path]]
+    is_own: bool = False
+    """The source's own files, which hold nothing after its declared end; those that are given later may."""
+
+    @property
+    def last_day(self) -> date | None:
+        """The last day that its events may be of, if one is declared."""
+        return self.source.end if self.is_own else None
 
     @property
     def place(self) -> str:
@@ -71,7 +79,10 @@ def work_of(
 ) -> list[Work]:
     """The streams that have something to read, in the order they land. A file that fits nowhere is a PortraitError."""
     if files is None:
-        return [Work(source, stream, files_of(source, stream.table), _lookups(source, stream, {})) for stream in source.streams]
+        return [
+            Work(source, stream, files_of(source, stream.table), _lookups(source, stream, {}), is_own=True)
+            for stream in source.streams
+        ]
     given: dict[str, list[Path]] = {}
     canonical: list[Work] = []
     for path in map(Path, files):

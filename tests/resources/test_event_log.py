@@ -53,6 +53,8 @@ def test_twenty_years_are_one_plan_and_every_day_is_known(instance: dg.DagsterIn
     assert kinds.count(dg.DagsterEventType.ASSET_MATERIALIZATION_PLANNED) == 1
     assert kinds.count(dg.DagsterEventType.ASSET_MATERIALIZATION) == 1
     assert kinds.count(dg.DagsterEventType.ASSET_CHECK_EVALUATION) == 1
+    history = instance.event_log_storage.get_asset_check_execution_history(fine.check_key, limit=9)
+    assert [(record.status.value, record.partition) for record in history] == [("SUCCEEDED", None)]
     materialized = instance.get_materialized_partitions(daily.key)
     assert (len(materialized), min(materialized), max(materialized)) == (DAYS, FIRST, LAST)
     newest = instance.get_latest_materialization_event(daily.key)

@@ -1,7 +1,7 @@
 """What is taken, and what a row that is not is told."""
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from portrait_assets import sources
 from portrait_assets.packs import load_pack
-from portrait_assets.serving.events import judge, parse
+from portrait_assets.serving.events import Rejection, judge, parse
 from tests.serving.shop import live
 from tests.small_world import World
 
@@ -95,3 +95,10 @@ def test_whatever_is_taken_lands_as_one_event_with_its_key(tmp_path_factory: pyt
         landed = world.rows("select event_key, user_id, ingested_at from raw.events")
         assert {(row["event_key"], row["user_id"]) for row in landed} == {(key, line.user_id) for key, line in distinct.items()}
         assert {row["ingested_at"] for row in landed} == {NOW.replace(tzinfo=None)}
+
+
+def test_what_landing_would_reject_as_before_the_declared_start_is_not_taken_live():
+    rows = [live(1, "ann", "2024-03-01T23:59:59Z"), live(2, "ann", "2024-03-02T00:00:00Z")]
+    lines, rejections = judge(rows, NOW, start=date(2024, 3, 2))
+    assert [line.day for line in lines] == [date(2024, 3, 2)]
+    assert rejections == [Rejection(0, "event_time 2024-03-01 is before the declared start 2024-03-02")]

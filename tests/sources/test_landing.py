@@ -319,3 +319,25 @@ def test_a_canonical_file_needs_no_table_and_can_take_an_event_back(home: Home, 
     [batch] = home.land(KEYED, files=[path])
     assert (batch.stream, *counts(batch)) == ("canonical", 1, 1, 0, 0)
     assert home.rows("event_key, is_deletion, amount_cents, quantity_milli")[-1] == ("log|1", True, 250, 1500)
+
+
+def test_events_outside_the_declared_days_are_counted_and_say_why(home: Home) -> None:
+    """The start holds for whatever lands, the end for the source's own files: later files go on after it."""
+    home.write("log.csv", HEADER + ANN + BOB + "3,2020-06-03 23:59:59,cy,tea\n4,2020-06-04 00:00:00,cy,tea\n")
+    declared = "start = 2020-06-02\nend = 2020-06-03\n" + KEYED
+    assert [counts(batch) for batch in home.land(declared)] == [(4, 2, 0, 2)]
+    assert home.reasons() == [
+        "event_time 2020-06-01 is before the declared start 2020-06-02",
+        "event_time 2020-06-04 is after the declared end 2020-06-03",
+    ]
+    later = home.write("log-later.csv", HEADER + "5,2020-06-05 10:00:00,cy,tea\n6,2020-06-01 10:00:00,cy,tea\n")
+    assert [counts(batch) for batch in home.land(declared, [later])] == [(2, 1, 0, 1)]
+    assert home.rows("event_date::varchar") == [("2020-06-02",), ("2020-06-03",), ("2020-06-05",)]
+
+
+@pytest.mark.parametrize("stream", [KEYED, KEYLESS, KEYLESS + 'duplicates = "distinct"\n'])
+def test_a_start_moved_back_lands_what_it_kept_out_and_nothing_twice(home: Home, stream: str) -> None:
+    home.write("log.csv", HEADER + ANN + BOB)
+    home.land("start = 2020-06-02\n" + stream)
+    assert [counts(batch) for batch in home.land("start = 2020-06-01\n" + stream)] == [(2, 1, 1, 0)]
+    assert home.rows("user_id") == [("ann",), ("bob",)]
