@@ -1,9 +1,7 @@
 """Jobs, the daily and weekly schedules, the sensor that watches the landing folder, and the one that watches drift."""
 
 import hashlib
-import os
 import time
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import dagster as dg
@@ -11,10 +9,10 @@ import dagster as dg
 from portrait_assets.assets.common import HomeParam
 from portrait_assets.history import history_start
 from portrait_assets.home import Home, open_home
+from portrait_assets.killed import end_killed, runs_under_way
 from portrait_assets.lineage import (
     FEATURE_TABLES,
     PORTRAIT_TABLES,
-    PROCESS_TAG,
     REFRESH_TAG,
     covering,
     knowledge,
@@ -38,14 +36,6 @@ PUBLISHED = dg.AssetSelection.keys(["scores", "vectors"], ["scores", "next_purch
 )
 
 QUIET_SECONDS = 2.0
-UNDER_WAY = [
-    dg.DagsterRunStatus.QUEUED,
-    dg.DagsterRunStatus.NOT_STARTED,
-    dg.DagsterRunStatus.STARTING,
-    dg.DagsterRunStatus.STARTED,
-    dg.DagsterRunStatus.CANCELING,
-]
-
 land = dg.define_asset_job(
     "land",
     LANDED,
@@ -107,6 +97,7 @@ SCHEDULES = [daily, weekly]
 def landing_folder(context: dg.SensorEvaluationContext, home: HomeParam):
     """One step a look: land, then all layers of the days touched, then the export, each only where the ledger says it is due."""
     now = open_home(home.settings)
+    end_killed(context.instance, home.settings)
     files = settled_files(home.settings.landing_dir, now.source)
     seen, readings = _fingerprint(files), _fingerprint(_readings(now.source))
     seen_before, _, readings_before = (context.cursor or "").partition(" ")
@@ -116,7 +107,7 @@ def landing_folder(context: dg.SensorEvaluationContext, home: HomeParam):
         return dg.SkipReason(
             f"the home now covers {now.days}: waiting for the definitions to be loaded again: `portrait ui` does it, in `dagster dev` press Reload definitions"
         )
-    if _run_under_way(context.instance) or is_held(home.settings.warehouse_file.with_suffix(".lock")):
+    if runs_under_way(context.instance) or is_held(home.settings.warehouse_file.with_suffix(".lock")):
         return dg.SkipReason("a run is under way; looking again when it is done")
     if files and readings != readings_before:
         if _failed(now, files):
@@ -169,23 +160,6 @@ def _request(job: str, window: Window, known: str) -> dg.RunRequest:
     return dg.RunRequest(run_key=f"{job} {window} {known}", job_name=job, tags={**bounds, REFRESH_TAG: "true"})
 
 
-def _run_under_way(instance: dg.DagsterInstance) -> bool:
-    """Whether a run is waiting or working. One whose process is gone, or older than half a day, was killed and does not count."""
-    since = datetime.now(UTC) - timedelta(hours=12)
-    runs = instance.get_runs(dg.RunsFilter(statuses=UNDER_WAY, created_after=since))
-    return any(_may_be_alive(run.tags.get(PROCESS_TAG)) for run in runs)
-
-
-def _may_be_alive(process: str | None) -> bool:
-    if process is None:
-        return True
-    try:
-        os.kill(int(process), 0)
-    except OSError as error:
-        return not isinstance(error, ProcessLookupError)
-    return True
-
-
 def _fingerprint(files: list[Path]) -> str:
     told = "\n".join(f"{file.name} {file.stat().st_size} {file.stat().st_mtime_ns}" for file in files)
     return hashlib.sha256(told.encode()).hexdigest()[:16]
@@ -212,7 +186,7 @@ def settled_files(folder: Path, source: Source | None = None) -> list[Path]:
 )
 def drifted(context: dg.SensorEvaluationContext, home: HomeParam):
     """A request for the `train` partition of the week, or why there is none."""
-    if _run_under_way(context.instance) or is_held(home.settings.warehouse_file.with_suffix(".lock")):
+    if runs_under_way(context.instance) or is_held(home.settings.warehouse_file.with_suffix(".lock")):
         return dg.SkipReason("a run is under way; looking again when it is done")
     with warehouse_of(home.settings).open("look for drift") as session:
         found = outdated(session, open_home(home.settings))

@@ -20,6 +20,7 @@ from portrait_assets.assets.recomputation import recomputed
 from portrait_assets.errors import PortraitError
 from portrait_assets.history import affordable_start, begin_history, history_start
 from portrait_assets.home import Home, extend_to_landed, open_home
+from portrait_assets.killed import end_killed
 from portrait_assets.lineage import (
     FEATURE_TABLES,
     ON_DEMAND_TABLES,
@@ -234,7 +235,8 @@ def execute(
         result = definition.execute_in_process(
             instance=instance,
             run_config={**(config or {}), **quiet},
-            tags={**_partition_tags(partitions), PROCESS_TAG: str(os.getpid())},
+            # Whoever began it begins it again where it was killed, not Dagster's daemon.
+            tags={**_partition_tags(partitions), PROCESS_TAG: str(os.getpid()), "dagster/max_retries": "0"},
             partition_key=partitions if isinstance(partitions, str) else None,
             asset_selection=None if lands else sorted(definition.asset_layer.selected_asset_keys - LANDED_TABLES),
             raise_on_error=False,
@@ -274,6 +276,8 @@ def dagster_instance(settings: Settings) -> Iterator[Any]:
     prepare_dagster(settings)
     os.environ["DAGSTER_HOME"] = str(settings.dagster_dir)
     with DagsterInstance.get() as instance:
+        for run in end_killed(instance, settings):
+            logger.info("the run %s of [bold]%s[/bold] was killed: it is marked as failed", run.run_id, run.job_name)
         yield instance
 
 

@@ -16,6 +16,7 @@ from portrait_assets.definitions import build_definitions
 from portrait_assets.errors import PortraitError
 from portrait_assets.history import begin_history
 from portrait_assets.home import open_home
+from portrait_assets.killed import end_killed, runs_under_way
 from portrait_assets.lineage import PROCESS_TAG
 from portrait_assets.observability import measure_drift
 from portrait_assets.resources.lock import exclusive, is_held
@@ -178,12 +179,18 @@ def asked(request: dg.RunRequest) -> tuple[str, str, str]:
     )
 
 
-def test_a_run_whose_process_was_killed_holds_nobody_up():
+def test_a_run_whose_process_was_killed_holds_nobody_up_and_is_marked_as_failed():
     gone = subprocess.Popen(["true"])
     gone.wait()
     with dg.DagsterInstance.ephemeral() as instance:
-        for process, under_way in ((gone.pid, False), (os.getpid(), True)):
+        killed, working = (
             instance.create_run_for_job(
                 defs.resolve_job_def("land"), status=dg.DagsterRunStatus.STARTED, tags={PROCESS_TAG: str(process)}
-            )
-            assert automation._run_under_way(instance) is under_way
+            ).run_id
+            for process in (gone.pid, os.getpid())
+        )
+        assert [run.run_id for run in runs_under_way(instance)] == [working]
+        assert [run.run_id for run in end_killed(instance, HOME.settings)] == [killed]
+        assert instance.get_run_by_id(killed).status == dg.DagsterRunStatus.FAILURE
+        assert instance.get_run_by_id(working).status == dg.DagsterRunStatus.STARTED
+        assert end_killed(instance, HOME.settings) == []

@@ -10,7 +10,10 @@ from typing import Any
 import dagster as dg
 from pydantic import Field
 
+from portrait_assets.resources.lock import is_alive
+
 EXPERIMENT = "behaviour"
+PROCESS_TAG = "portrait.process"
 REGISTERED_NAME = "portrait-behaviour"
 
 
@@ -28,8 +31,18 @@ class Tracking(dg.ConfigurableResource):
     def run(self, name: str, tags: dict[str, str]) -> Iterator[Any]:
         """An active MLflow run of the experiment; yields the mlflow module, ready for use."""
         mlflow = self.connect()
-        with mlflow.start_run(run_name=name, tags=tags):
+        self.end_killed()
+        with mlflow.start_run(run_name=name, tags={**tags, PROCESS_TAG: str(os.getpid())}):
             yield mlflow
+
+    def end_killed(self) -> None:
+        """Mark the runs as killed whose process is gone: nobody else will."""
+        client = self.connect().MlflowClient()
+        experiments = [experiment.experiment_id for experiment in client.search_experiments()]
+        for run in client.search_runs(experiments, "attributes.status = 'RUNNING'"):
+            process = run.data.tags.get(PROCESS_TAG)
+            if process and not is_alive(int(process)):
+                client.set_terminated(run.info.run_id, "KILLED")
 
     def connect(self) -> Any:
         """The mlflow module, pointed at this folder, its experiment in place."""
