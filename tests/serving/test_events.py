@@ -87,7 +87,7 @@ def test_whatever_is_taken_lands_as_one_event_with_its_key(tmp_path_factory: pyt
     if not distinct:
         return
     folder = tmp_path_factory.mktemp("landed")
-    with World(folder).open() as world:
+    with World(folder, declared=False).open() as world:
         file: Path = folder / "live-000000000001.ndjson"
         file.write_text("".join(f"{line.text}\n" for line in distinct.values()), encoding="utf-8")
         [batch] = sources.land(world.session.connection, world.home.source, NOW, [file])
