@@ -1,5 +1,6 @@
 """Trying a mapping before anything is landed: all files of all streams, what each expression makes of their rows, what is rejected why."""
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
@@ -10,6 +11,7 @@ import duckdb
 from portrait_assets.errors import PortraitError
 from portrait_assets.sources.compiling import REQUIRED, Compiled, row_wise
 from portrait_assets.sources.files import format_of
+from portrait_assets.sources.implausible import days_apart
 from portrait_assets.sources.landing import create_raw_tables, latest, stage_and_compile, stage_lookups
 from portrait_assets.sources.ledger import Batch
 from portrait_assets.sources.mapping import EventStream, Source
@@ -201,6 +203,7 @@ def _warnings(work: Work, trials: Sequence[Trial], batch: Batch) -> list[str]:
         found.append("no key: an event is its whole row, so a later correction can't be told from a new event")
     if ambiguous := sum(trial.ambiguous_keys for trial in trials):
         found.append(f"{ambiguous} keys are told with different content, of which only the last counts; is the key complete?")
+    found += days_apart(sum((Counter(trial.days) for trial in trials), Counter[date]()))
     if sum(trial.midnights for trial in trials) == batch.rows_accepted >= MIDNIGHTS:
         found.append('every event is at midnight; if these are dates without an hour, write event_time = "…::date"')
     return found

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+from rich.markup import escape
 
 from portrait_assets.columns import (
     RAW_ATTRIBUTES,
@@ -43,6 +44,7 @@ NO_STREAM = "none"
 FORGET_FAILURE = "delete from raw.failures where source = $source and files = $files and (stream = $stream"
 
 log = logging.getLogger(__name__)
+logger = logging.getLogger("portrait")
 
 
 def land(
@@ -65,18 +67,21 @@ def land(
     works = work_of(con, source, files, refused)
     for path, error in (refused or {}).items():
         _remember_failure(con, {"source": source.name, "stream": NO_STREAM, "files": path.name}, str(error), now)
+    count, total = 0, sum(len(work.paths) for work in works)
     for number, work in enumerate(works, start=1):
         with set_aside(refused, *work.paths):
             looked_up = [path for paths in work.lookups.values() for path in paths]
             seen = states_of(looked_up)
             lookups = stage_lookups(con, work)
             for place, path in enumerate(work.paths, start=1):
+                count += 1
                 with set_aside(refused, path), _failures_named(con, work, path, now, goes_on=refused is not None):
                     states = {**seen, **states_of([path])}
                     rest = [(work, other) for other in work.paths[place:]]
                     rest += [(later, other) for later in works[number:] for other in later.paths]
                     found = reading_of(con, work, path, now, again, rest)
                     if isinstance(found, Reading):
+                        logger.info("landing %s, file %d of %d", escape(path.name), count, total)
                         plan = stage_and_compile(con, work, path, lookups)
                         refuse_changed(states)
                         found = write(con, work, plan, found, now, is_historical=files is None)

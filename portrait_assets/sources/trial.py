@@ -1,8 +1,9 @@
 """One file tried: landed by one stream in a database that is thrown away, and what each expression made of its rows."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 
 import duckdb
@@ -36,7 +37,8 @@ class ColumnReport:
 @dataclass(frozen=True)
 class Trial:
     """What a stream made of one file. `reasons` are (what like reasons share, an example, how many rows); `absent` are paths into JSON
-    that no row has, each with advice; `tried` of the file's rows were read. `midnights` are events with an hour, which is 0:00."""
+    that no row has, each with advice; `tried` of the file's rows were read. `midnights` are events with an hour, which is 0:00; `days` UTC day ->
+    its events."""
 
     path: Path
     shape: Shape
@@ -48,6 +50,7 @@ class Trial:
     absent: dict[str, str]
     ambiguous_keys: int
     midnights: int
+    days: Mapping[date, int]
 
 
 def try_file(
@@ -58,13 +61,14 @@ def try_file(
     plan = compile_staged(con, work, path, lookups)
     identity = {"batch_id": f"{work.stream.stream} {path}", "declaration": "", "files": path.name, "sha256": "", "bytes": 0}
     batch = write(con, work, plan, Reading(identity, path, None, learnt_at=now, is_repeat=False), now, is_historical=True)
+    named = {"batch": batch.batch_id}
     names = [name for name in plan.fields if name != "where" and not name.startswith("reject ")]
     [(tried,)] = con.execute("select count(*) from staged").fetchall()
     [(ambiguous, midnights)] = con.execute(
         "with landed as (from raw.events where batch_id = $batch) select (select count(*) from (select event_key from landed "
         "group by event_key, event_version having count(*) > 1)), "
         "(select count(*) from landed where has_time and local_time::time = time '00:00')",
-        {"batch": batch.batch_id},
+        named,
     ).fetchall()
     return Trial(
         path=path,
@@ -79,6 +83,9 @@ def try_file(
         absent=_absent(con, plan),
         ambiguous_keys=ambiguous,
         midnights=midnights,
+        days=dict(
+            con.execute("select event_date, count(*) from raw.events where batch_id = $batch group by all", named).fetchall()
+        ),
     )
 
 

@@ -52,14 +52,14 @@ def test_check_counts_like_reasons_together_and_warns_of_an_incomplete_key(home:
     assert stream.warnings == ("1 keys are told with different content, of which only the last counts; is the key complete?",)
 
 
-def test_check_warns_when_events_lie_outside_the_declared_days(home: Home) -> None:
+def test_check_counts_events_outside_the_declared_days_as_rejected(home: Home) -> None:
     home.write("log.csv", "at,who\n2020-06-01,ann\n")
     mapping = (
         'start = 2020-06-02\nend = 2020-06-03\n[tables.log]\nfiles = "log.csv"\n'
         '[[events]]\nfrom = "log"\nevent_time = "at"\nuser_id = "who"\nevent_type = "view"\nkey = "who"\n'
     )
     [stream] = check(home.load(mapping)).streams
-    assert "outside the declared start and end" in stream.warnings[0]
+    assert stream.reasons == (("event_time 2020-06-01 is before the declared start 2020-06-02", 1),)
     assert check(home.load(mapping.replace("06-02", "06-01"))).is_fine
 
 
