@@ -17,7 +17,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from portrait_assets.columns import LARGEST
 from portrait_assets.packs import load_pack
 from portrait_assets.sources.compiling import LIVE_STREAM, key_of
-from portrait_assets.sources.values import SPACES
+from portrait_assets.sources.values import ROUNDED, SPACES
 
 CLOCK_GRACE = timedelta(seconds=60)  # a client's clock may be ahead of ours by as much
 NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)  # as a file of events writes one
@@ -43,6 +43,8 @@ def _id(value: Any) -> str:
         raise ValueError(f"{_shown(value)} is no id: an id is a text or a whole number")
     if not (text := _text(value)):
         raise ValueError("is empty")
+    if re.fullmatch(ROUNDED, text, re.ASCII):
+        raise ValueError(f"{_shown(text)} is a number that was rounded; send ids as text")
     if len(text) > LONGEST_ID:
         raise ValueError(f"has {len(text):,} characters; an id has at most {LONGEST_ID:,}")
     return text

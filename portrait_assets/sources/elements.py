@@ -3,7 +3,7 @@
 import duckdb
 
 from portrait_assets.errors import PortraitError
-from portrait_assets.sources.expressions import literal, named, quoted
+from portrait_assets.sources.expressions import json_text, literal, named, quoted
 from portrait_assets.sources.relation import Relation, Staged
 from portrait_assets.sources.staged import ELEMENT, LINE, PROBLEM, ROW
 from portrait_assets.sources.staged import ELEMENT_NUMBER as NUMBER
@@ -52,10 +52,11 @@ def _elements(relation: Relation, sql: str, each: str) -> tuple[str, str]:
     type_ = relation.type_of("each", sql, f"try({sql}\n)")
     if is_text(type_):
         kind = "coalesce(try(json_type(value)), '')"
-        elements = f"case when {kind} = 'ARRAY' then json_extract_string(value, '$[*]') end"
+        listed = f"list_transform(json_extract(value, '$[*]'), lambda element: {json_text('element', '$')})"
+        elements = f"case when {kind} = 'ARRAY' then {listed} end"
         return elements, unless(f"value is null or {kind} in ('ARRAY', 'NULL')", each, "value", "a JSON list")
     if type_ == "JSON[]":
-        return "list_transform(value, lambda element: element ->> '$')", "null"
+        return f"list_transform(value, lambda element: {json_text('element', '$')})", "null"
     if type_.endswith("[]"):
         return "value", "null"
     raise PortraitError(f"{relation.place}, each: `{each}` is {type_}, not a list")

@@ -10,6 +10,7 @@ import duckdb
 from portrait_assets.errors import PortraitError
 
 SELECT = "select "
+EXACT = 2**53 - 1  # up to this a double holds every whole number, and no other becomes one of them
 ROW_WISE = "an expression reads one row: no subqueries, windows or *; join with [lookups], add up with their summary"
 
 
@@ -21,6 +22,15 @@ def quoted(name: str) -> str:
 def literal(text: str) -> str:
     """`text` as an SQL string."""
     return "'" + text.replace("'", "''") + "'"
+
+
+def json_text(json: str, path: str) -> str:
+    """SQL of the value at a path of a JSON text, as text. A whole number has no decimal point, also where JSON writes one; one that a
+    double may have rounded is written with an exponent."""
+    text = f"({json} ->> {literal(path)})"
+    is_whole_float = f"suffix({text}, '.0') and json_type({json}, {literal(path)}) = 'DOUBLE'"
+    whole = f"case when abs({text}::double) <= {EXACT} then left({text}, length({text}) - 2) else printf('%.16e', {text}::double) end"
+    return f"case when {is_whole_float} then {whole} else {text} end"
 
 
 def named(name: str, known: Iterable[str]) -> str | None:

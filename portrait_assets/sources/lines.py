@@ -7,7 +7,7 @@ import duckdb
 
 from portrait_assets.errors import PortraitError
 from portrait_assets.sources.delimited import distinct, read
-from portrait_assets.sources.expressions import literal, quoted
+from portrait_assets.sources.expressions import json_text, literal, quoted
 from portrait_assets.sources.mapping import SourceTable
 from portrait_assets.sources.sampling import NUMBER, Rows, choose
 from portrait_assets.sources.staged import LINE, PROBLEM, ROW
@@ -156,7 +156,7 @@ def _keys(con: duckdb.DuckDBPyConnection, rows: Rows) -> dict[str, str]:
     ).fetchall()
     keys = [key for key, _ in found]
     pointers = ["/" + key.replace("~", "~0").replace("/", "~1") for key in keys]
-    values = (f"case when {IS_OBJECT} then line ->> {literal(pointer)} end" for pointer in pointers)
+    values = (f"case when {IS_OBJECT} then {json_text('line', pointer)} end" for pointer in pointers)
     return dict(zip(distinct(keys), values, strict=True))
 
 
@@ -176,10 +176,11 @@ def _finish(con: duckdb.DuckDBPyConnection, name: str, fields: dict[str, str], i
     """Make the staged table `name` of `__lines` and `__bad`, each line under its number."""
     listed = "".join(f", {sql} as {quoted(column)}" for column, sql in fields.items())
     con.execute(
-        f"create temp table {name} as select row_number() over (order by number, line) as {ROW}, {PROBLEM}, {LINE}, * exclude "
-        f"(number, line, {PROBLEM}, {LINE}) from (select number, line, case when {is_wrong} then {wrong} end as {PROBLEM}, "
+        f"create temp table {name} as select row_number() over (order by __number, __text) as {ROW}, {PROBLEM}, {LINE}, * exclude "
+        f"(__number, __text, {PROBLEM}, {LINE}) from (select number as __number, line as __text, "
+        f"case when {is_wrong} then {wrong} end as {PROBLEM}, "
         f"case when {PROBLEM} is not null then line end as {LINE}{listed} from __lines "
-        f"union all by name select line_number as number, problem as {PROBLEM}, line as {LINE} from __bad) order by {ROW}"
+        f"union all by name select line_number as __number, problem as {PROBLEM}, line as {LINE} from __bad) order by {ROW}"
     )
 
 

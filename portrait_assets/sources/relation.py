@@ -13,7 +13,16 @@ import duckdb
 
 from portrait_assets.errors import PortraitError
 from portrait_assets.packs import load_pack
-from portrait_assets.sources.expressions import ROW_WISE, first_line, literal, named, quoted, references, strptime_formats
+from portrait_assets.sources.expressions import (
+    ROW_WISE,
+    first_line,
+    json_text,
+    literal,
+    named,
+    quoted,
+    references,
+    strptime_formats,
+)
 from portrait_assets.sources.mapping import Lookup, SourceTable, Stream
 from portrait_assets.sources.staged import ELEMENT, ELEMENT_NUMBER, LINE, OWN, PROBLEM, ROW
 from portrait_assets.sources.values import HOUR, Marks, Value, as_text, is_text, rounded, timed, typed, unless
@@ -77,7 +86,7 @@ class Staged:
         if is_text(self.types[parent]) or self.types[parent] == "NULL":
             pointer = "".join("/" + name.replace("~", "~0").replace("/", "~1") for name in names[1:])
             text = self.received(parent)
-            value = f"case when json_valid({text}) then {text} ->> {literal(pointer)} end"
+            value = f"case when json_valid({text}) then {json_text(text, pointer)} end"
             fine = f"{text} is null or trim({text}) = '' or json_valid({text})"
             self.paths[path] = Value(value, unless(fine, parent, text, f"JSON, so it has no {path}"))
             return self._added(path, "VARCHAR")

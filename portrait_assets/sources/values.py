@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from portrait_assets.columns import LARGEST
 from portrait_assets.errors import PortraitError
-from portrait_assets.sources.expressions import literal
+from portrait_assets.sources.expressions import EXACT, literal
 
 WHOLE = re.compile(r"U?(TINY|SMALL|BIG|HUGE)INT|U?INTEGER")
 NUMERIC = re.compile(rf"{WHOLE.pattern}|DECIMAL.*|DOUBLE|FLOAT")
@@ -22,8 +22,8 @@ EPOCHS = {
     "epoch_ns": ("{} // 1000", "1e-3"),
 }
 
-# Up to this a double holds every whole number, and no other becomes one of them.
-EXACT = 2**53 - 1
+# How spreadsheets and columns of floats write long numbers, of which the last digits are lost.
+ROUNDED = r"[+-]?\d(\.\d+[eE]\+?|[eE]\+)\d{2,}"
 EXACT_TO = {"DOUBLE": EXACT, "FLOAT": 2**24 - 1}
 
 # How many of the stored whole numbers make one unit; a rating stays a fraction.
@@ -80,6 +80,11 @@ def identifier(column: str, sql: str, type_: str) -> Value:
 
     A number that has a fraction, or that its type may have rounded, names nothing for certain.
     """
+    if is_text(type_):
+        text = as_text(sql, type_)
+        fine = f"{sql} is null or not regexp_full_match({text}, {literal(ROUNDED)})"
+        problem = unless(fine, column, sql, "exact: it is a number that was rounded; write ids as text")
+        return Value(f"case when {problem} is null then {text} end", problem)
     if not NUMERIC.fullmatch(type_) or WHOLE.fullmatch(type_):
         return Value(as_text(sql, type_))
     fraction = unless(f"not isfinite(cast({sql} as double)) or {sql} = trunc({sql})", column, sql, "an id: it has a fraction")

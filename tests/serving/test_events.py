@@ -26,6 +26,7 @@ NOW = datetime(2024, 3, 12, 12, tzinfo=UTC)
         (live(1, "ann", "1969-12-31T23:59:59Z"), "is before 1970"),
         (live(1, "ann", "2024-03-12", "vew"), "event_type: Input should be 'view'"),
         (live(1, " ", "2024-03-12"), "user_id: is empty"),
+        (live(1, "9.00720E+16", "2024-03-12"), "user_id: '9.00720E+16' is a number that was rounded"),
         (live(1, "ann", "2024-03-12", amount=-1), "amount -1.0 is negative; only a return may be"),
         (live(1, "ann", "2024-03-12", amount=1e300), "amount: Input should be less than or equal to 1000000000"),
         (live(1, "ann", "2024-03-12", colour="red"), "colour is unknown"),

@@ -177,6 +177,14 @@ def test_json_is_read_as_an_array_as_lines_or_as_objects(home: Home, name: str, 
     assert home.rows("user_id") == [("Zoë",), ("bob",)]
 
 
+def test_keys_may_be_named_as_the_reader_names_its_own(home: Home) -> None:
+    """Shopify's orders have a number."""
+    home.write("log.ndjson", '{"at": "2020-06-01", "number": "ann", "line": "tea", "problem": "x"}\nnothing\n')
+    home.land(log("log.ndjson").replace('"who"', '"number"') + 'item_id = "line"\nsession_id = "problem"\n')
+    assert home.rows("user_id, item_id, session_id") == [("ann", "tea", "x")]
+    assert home.reasons() == ["line 2 is not a JSON object"]
+
+
 def test_what_is_no_object_in_an_array_is_set_aside_with_its_number(home: Home) -> None:
     home.write("log.json", json.dumps([RECORDS[0], 7, None, RECORDS[1]], indent=1))
     assert counts(home.land(log("log.json"))[0]) == (4, 2, 0, 2)

@@ -74,6 +74,50 @@ def test_text_stays_as_it_is_but_for_the_white_space_around_it(home: Home) -> No
     assert home.reasons() == ["user_id is empty"] * 2
 
 
+@pytest.mark.parametrize("written", ["9.007199254740994e+16", "1.23457E+15", "1e+22", "-1.5e16"])
+def test_a_long_number_that_a_spreadsheet_or_a_column_of_floats_rounded_is_no_id(home: Home, written: str) -> None:
+    home.write("log.csv", f"number,at,who\n1,2020-06-01,{written}\n2,2020-06-01,5e23\n3,2020-06-01,1.5e3\n")
+    home.land(LOG)
+    assert home.rows("user_id") == [("1.5e3",), ("5e23",)]
+    assert home.reasons() == [f"user_id '{written}' is not exact: it is a number that was rounded; write ids as text"]
+
+
+def test_whole_numbers_of_json_are_ids_without_a_decimal_point(home: Home) -> None:
+    ids = [
+        "17850.0",
+        "17850",
+        '"17850"',
+        '"17850.0"',
+        "-3.0",
+        "9.007199254740994e+16",
+        "null",
+        "123456789012345678901234567890",
+    ]
+    home.write("log.ndjson", "".join(f'{{"number": {n}.0, "at": "2020-06-01", "who": {who}}}\n' for n, who in enumerate(ids)))
+    home.land(LOG)
+    expected = ["17850", "17850", "17850", "17850.0", "-3", "123456789012345678901234567890"]
+    assert [user for (user,) in home.rows("user_id", order="row_number")] == expected
+    assert {key for (key,) in home.rows("event_key")} == {f"log|{n}" for n in (0, 1, 2, 3, 4, 7)}
+    assert [reason.split(" is ")[1][:9] for reason in home.reasons()] == ["not exact", "empty"]
+
+
+def test_whole_numbers_inside_of_json_and_its_lists_are_ids_too(home: Home) -> None:
+    home.write(
+        "log.json",
+        '[{"at": "2020-06-01", "customer": {"id": 7.0}, "items": [1.0, "2.0", {"id": 3.0}], "lines": [{"sku": 4.0}]}]',
+    )
+    event = (
+        '[[events]]\nfrom = "log"\nevent_time = "at"\nuser_id = "customer.id"\nevent_type = "view"\nkey = ["element_number"]\n'
+    )
+    table = '[tables.log]\nfiles = "log.json"\n'
+    home.land(
+        table
+        + f'{event}stream = "items"\neach = "items"\nitem_id = "element"\n'
+        + f'{event}stream = "lines"\neach = "lines"\nitem_id = "element.sku"\n'
+    )
+    assert home.rows("user_id, item_id") == [("7", "1"), ("7", "2.0"), ("7", "4"), ("7", '{"id":3.0}')]
+
+
 def test_a_column_declared_as_numbers_gives_whole_ids(home: Home) -> None:
     home.write("log.csv", "number,at,who\n1,2020-06-01,17850.0\n2,2020-06-01,17850\n3,2020-06-01,\n4,2020-06-01,12.5\n")
     home.land(LOG.replace('files = "log*"', 'files = "log*"\nnumbers = ["who"]'))
