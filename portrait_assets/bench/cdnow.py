@@ -2,7 +2,7 @@
 
     .venv/bin/python -m portrait_assets.bench.cdnow
 
-The data come with the Python package lifetimes (`pip install -e '.[examples]'`), which also fits the rivals BG/NBD and MBG/NBD.
+The data come with the Python package lifetimes (`pip install -e '.[examples]'`), which also fits the rivals BG/NBD and Pareto/NBD.
 """
 
 from datetime import date
@@ -53,7 +53,7 @@ def rival(name: str, before: lifetime.Summary) -> tuple[np.ndarray, np.ndarray]:
     """(N,) purchases of the WEEKS to come by another model of how often, and (N,) the probability that a customer is still there."""
     import lifetimes
 
-    fitter = {"BG/NBD": lifetimes.BetaGeoFitter, "MBG/NBD": lifetimes.ModifiedBetaGeoFitter}[name](penalizer_coef=0.0)
+    fitter = {"BG/NBD": lifetimes.BetaGeoFitter, "Pareto/NBD": lifetimes.ParetoNBDFitter}[name](penalizer_coef=0.0)
     known = (before.repeats, before.last, before.age)
     fitter.fit(*known)
     often = fitter.conditional_expected_number_of_purchases_up_to_time(WEEKS, *known)
@@ -71,11 +71,11 @@ def holdout(bought: pl.DataFrame) -> pl.DataFrame:
     truth = pl.DataFrame({"user": np.arange(len(before.age))}).join(later, on="user", how="left").fill_null(0).sort("user")
     model = lifetime.fit(before)
     pace, mean = before.repeats / np.maximum(before.age, 1.0) * WEEKS, np.nanmean(before.amount)
-    pareto = (model.bought(before, WEEKS), model.spend(before, WEEKS))
+    often_and_much = (model.bought(before, WEEKS), model.spend(before, WEEKS))
     predicted: dict[str, tuple[np.ndarray, np.ndarray, np.ndarray | None]] = {
-        "Pareto/NBD and Gamma-Gamma": (*pareto, model.alive(before))
+        "MBG/NBD and Gamma-Gamma": (*often_and_much, model.alive(before))
     }
-    for name in ("BG/NBD", "MBG/NBD"):
+    for name in ("BG/NBD", "Pareto/NBD"):
         often, still_there = rival(name, before)
         predicted[name] = (often, often * model.amount(before), still_there)
     predicted["each as before"] = (pace, pace * np.where(before.repeats > 0, before.amount, mean), None)

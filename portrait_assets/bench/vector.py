@@ -60,7 +60,7 @@ def everybody(clock: Clock, model: TrainedModel, frames: Frames, as_of: date) ->
         "boosters and network",
         lambda: read_parts(model.served, history, frames.features, as_of, model.vector_targets, model.config),
     )
-    clock.of("blocks, scaled and rotated", lambda: model.fusion.vectors(block_inputs(raw, model.blends)))
+    clock.of("blocks, scaled and rotated", lambda: model.fusion.vectors(block_inputs(raw, model.calibration)))
     x = feature_rows(history, raw.users, frames.features, as_of, model.served.selection)
     clock.of(NETWORK, lambda: network_at(model.served, history, x, as_of, model.config))
     return history
@@ -78,7 +78,7 @@ def alone(model: TrainedModel, frames: Frames, as_of: date, crowd: History) -> l
         def vector(source: Source = source) -> np.ndarray:
             history = source.before(as_of)
             raw = read_parts(model.served, history, source.features, as_of, model.vector_targets, model.config, crowd)
-            return model.fusion.vectors(block_inputs(raw, model.blends))
+            return model.fusion.vectors(block_inputs(raw, model.calibration))
 
         clock.of("vector", vector)
         found.append((visits, clock.seconds["vector"]))

@@ -10,11 +10,10 @@ import polars as pl
 from portrait_assets.assets.changed import Variant, changed_frames, changed_tags, name_of, number_events
 from portrait_assets.assets.training import ITEMS, VISITS
 from portrait_assets.errors import PortraitError
-from portrait_assets.explaining.claims import Claim, Unit
+from portrait_assets.explaining.claims import CHANCES, Claim, Unit
 from portrait_assets.home import Home
 from portrait_assets.kernels import storage
 from portrait_assets.kernels.faithfulness import Without
-from portrait_assets.kernels.labels import USER_TARGETS
 from portrait_assets.kernels.rescoring import rescored
 from portrait_assets.kernels.sequences import History, history_from
 from portrait_assets.kernels.trained import TrainedModel
@@ -92,7 +91,7 @@ class Rescorer:
         frames = changed_frames(self.session, self.home, self.day, variants)
         told = np.full((len(variants), len(targets)), np.nan)
         if len(frames.visits):
-            world = self.world if any(not _is_own(target, model) for target in targets) else None
+            world = self.world if any(not _is_own(target) for target in targets) else None
             users, odds = rescored(model, world, frames.visits, frames.features, self._items, as_of, targets)
             told[[int(user) for user in users]] = odds
         logger.debug("scored %d changed histories", len(variants))
@@ -108,9 +107,9 @@ class Rescorer:
         return self._world
 
 
-def _is_own(target: str, model: TrainedModel) -> bool:
-    """Whether the target is told from the user's own history alone, whatever others do."""
-    return target.partition("_")[0] in USER_TARGETS or target in model.outlook
+def _is_own(target: str) -> bool:
+    """Whether the target is predicted from the user's own history alone, whatever others do."""
+    return target in (*CHANCES, "alive_probability")
 
 
 def _chance(odds: np.ndarray) -> np.ndarray:

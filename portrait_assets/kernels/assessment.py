@@ -15,13 +15,13 @@ from sklearn.decomposition import TruncatedSVD
 from portrait_assets.kernels import habits
 from portrait_assets.kernels.behaviour import TrainedModel, train
 from portrait_assets.kernels.boosting import raw_scores
-from portrait_assets.kernels.calibration import sigmoid
 from portrait_assets.kernels.config import BehaviourConfig
 from portrait_assets.kernels.evaluation import (
     Truth,
+    as_chances,
     baseline_scores,
-    blended,
-    head_scores,
+    chances_of,
+    head_labels,
     metrics_frame,
     truth_at,
 )
@@ -30,7 +30,7 @@ from portrait_assets.kernels.labels import USER_TARGETS, user_outcomes
 from portrait_assets.kernels.linear import fit_logistic
 from portrait_assets.kernels.machine import ALONE, Machine
 from portrait_assets.kernels.metrics import auc, log_loss, mean_auc
-from portrait_assets.kernels.pairs import fit_pairs, pair_features
+from portrait_assets.kernels.pairs import fit_pairs, pair_features, with_wholes
 from portrait_assets.kernels.parts import RawScores, feature_rows, fit_user_boosters, read_parts
 from portrait_assets.kernels.scoring import score
 from portrait_assets.kernels.sequences import History, day_number
@@ -65,6 +65,7 @@ class Scene:
     past: History
     model: TrainedModel
     raw: RawScores  # of everyone seen before; `users` index `past`
+    targets: dict[str, list[str]]  # that are judged; `raw` has what they are part of as well
     truth: Truth
 
     @property
@@ -89,31 +90,31 @@ def assess(
     model, _ = train(visits, features, items, attributes, as_of, config, machine=machine)
     past, whole = source.before(as_of), source.before(as_of + timedelta(days=config.horizon_days))
     targets = popular_targets(past, as_of, config.targets, config)
-    raw = read_parts(model.served, past, features, as_of, targets, config)
+    raw = read_parts(model.served, past, features, as_of, with_wholes(past, targets), config)
     users = np.searchsorted(whole.users, [past.users[i] for i in raw.users])
-    scene = Scene(source, as_of, past, model, raw, truth_at(whole, users, as_of, targets, config))
+    scene = Scene(source, as_of, past, model, raw, targets, truth_at(whole, users, as_of, targets, config))
     told = rivals(scene, champion)
     profile = profile_table(scene)
     return Assessment(metrics_frame(told, scene.truth), profile, slices(scene, told), leaks(scene, told["served"]))
 
 
 def rivals(scene: Scene, champion: TrainedModel | None) -> dict[str, dict[str, np.ndarray]]:
-    """Model -> "user" and level -> log odds, as `head_scores` reads them."""
+    """Model -> probabilities by head."""
     raw, config = scene.raw, scene.config
     as_ofs = learnt_as_ofs(scene)
     history = scene.source.before(scene.as_of)
     told = {
-        "served": blended(raw, scene.model.blends),
-        "boosting alone": {"user": raw.boosted_user} | raw.boosted,
-        "network alone": {"user": raw.network_user} | {k: np.nan_to_num(v, nan=-9.0) for k, v in raw.network.items()},
+        "served": chances_of(raw, scene.model.calibration),
+        "boosting alone": as_chances(raw.boosted_user, raw.boosted),
+        "network alone": as_chances(raw.network_user, raw.network),
         "boosting on counts": boosted_counts(scene, history, as_ofs),
         "windowed counts": baseline_scores(
-            history, scene.source.features, [*as_ofs, scene.as_of], scene.model.served.selection, raw.targets, config
+            history, scene.source.features, [*as_ofs, scene.as_of], scene.model.served.selection, scene.targets, config
         ),
     }
     if champion is not None and champion.trained_through <= scene.as_of and champion.config.horizon_days == config.horizon_days:
         before = read_parts(champion.served, scene.past, scene.source.features, scene.as_of, raw.targets, config)
-        told["last champion"] = blended(before, champion.blends)
+        told["last champion"] = chances_of(before, champion.calibration)
     return told
 
 
@@ -132,18 +133,19 @@ def boosted_counts(scene: Scene, history: History, as_ofs: list[date]) -> dict[s
     x = np.concatenate([feature_rows(history, u, features, a, selection) for u, a in zip(users, as_ofs, strict=True)])
     y = [user_outcomes(history, u, day_number(a), plain.horizon_days) for u, a in zip(users, as_ofs, strict=True)]
     boosters = fit_user_boosters(x, np.concatenate(y), plain)
-    told = {"user": np.stack([raw_scores(boosters[n], raw.features, plain.threads) for n in USER_TARGETS], axis=1)}
-    for level, names in raw.targets.items():
+    user = np.stack([raw_scores(boosters[n], raw.features, plain.threads) for n in USER_TARGETS], axis=1)
+    levels = {}
+    for level, names in scene.targets.items():
         booster = fit_pairs(history, level, as_ofs[-plain.boost_windows :], plain)
         pairs = pair_features(scene.past, level, names, raw.users, scene.as_of, plain) if names else np.zeros((0, 1))
-        told[level] = raw_scores(booster, pairs, plain.threads).reshape(len(raw.users), len(names))
-    return told
+        levels[level] = raw_scores(booster, pairs, plain.threads).reshape(len(raw.users), len(names))
+    return as_chances(user, levels)
 
 
 def profile_table(scene: Scene) -> pl.DataFrame:
     """vector, task, auc: a fixed head on the vector, on it without each block, on counts, on LSA and on both."""
     active = scene.truth.active
-    vectors = scene.model.fusion.vectors(block_inputs(vector_scores(scene), scene.model.blends))[active]
+    vectors = scene.model.fusion.vectors(block_inputs(vector_scores(scene), scene.model.calibration))[active]
     counts, lsa = scene.raw.features[active], latent(scene)[active]
     told = {"vector": vectors} | {f"vector without {name}": without(vectors, name) for name in BLOCKS}
     told |= {"windowed counts": counts, "LSA": lsa, "windowed counts and LSA": np.concatenate([counts, lsa], axis=1)}
@@ -214,8 +216,10 @@ def slices(scene: Scene, told: dict[str, dict[str, np.ndarray]]) -> pl.DataFrame
     rows = []
     for group, of in {"everybody": np.ones(len(baskets), bool), **groups}.items():
         for model in ("served", "windowed counts"):
-            for head, (label, logit) in head_scores(told[model], scene.truth).items():
-                seen, chance = label[of].ravel(), sigmoid(logit[of]).ravel()
+            for head, label in head_labels(scene.truth).items():
+                if head not in told[model]:
+                    continue
+                seen, chance = label[of].ravel(), told[model][head][of, : label.shape[1]].ravel()
                 rows.append((group, int(of.sum()), head, model, auc(seen, chance), log_loss(seen, chance)))
     schema = {
         "slice": pl.String, "users": pl.Int64, "head": pl.String, "model": pl.String, "auc": pl.Float64, "log_loss": pl.Float64,
@@ -237,8 +241,10 @@ def leaks(scene: Scene, served: dict[str, np.ndarray]) -> pl.DataFrame:
     moved = float(np.abs(both["probability"].to_numpy() - both["probability_cut"].to_numpy()).max(initial=0.0))
     order = np.random.default_rng(scene.config.seed).permutation(len(scene.raw.users))
     rows = [("scores move when the future is cut off, at most", moved, 0.0)]
-    for head, (label, logit) in head_scores(served, scene.truth).items():
-        rows.append((f"AUC of {head} against other users' truth", mean_auc(label[order], logit, least=1), 0.5))
+    for head, label in head_labels(scene.truth).items():
+        if head in served:
+            chance = served[head][:, : label.shape[1]]
+            rows.append((f"AUC of {head} against other users' truth", mean_auc(label[order], chance, least=1), 0.5))
     return pl.DataFrame(rows, schema={"test": pl.String, "figure": pl.Float64, "expected": pl.Float64}, orient="row").fill_nan(
         None
     )

@@ -1,6 +1,6 @@
 """The behaviour model as the project uses it: train, score, and the vector before there is a model. See README.md."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
 import polars as pl
@@ -8,12 +8,16 @@ import polars as pl
 from portrait_assets.errors import PortraitError
 from portrait_assets.kernels.attributes import fit_attribute_heads
 from portrait_assets.kernels.config import BehaviourConfig
+from portrait_assets.kernels.evaluation import Calibration
 from portrait_assets.kernels.fusion import fit_fusion
 from portrait_assets.kernels.machine import ALONE, Machine
 from portrait_assets.kernels.metrics import reliability
 from portrait_assets.kernels.outlook import fit_outlook
-from portrait_assets.kernels.parts import fit_parts, read_parts
+from portrait_assets.kernels.pairs import examples
+from portrait_assets.kernels.parts import Parts, fit_parts, purchase_summary, read_parts
+from portrait_assets.kernels.predictable import not_predicted, without_example
 from portrait_assets.kernels.rehearsal import Log, Watch, validate, validation_losses
+from portrait_assets.kernels.rhythm import fit_rhythm
 from portrait_assets.kernels.scoring import Scores, blocks_only, cluster_frame, score
 from portrait_assets.kernels.segments import fit_centres, nearest
 from portrait_assets.kernels.sequences import History
@@ -63,22 +67,40 @@ def train(
     rehearsal = fit_parts(history, features, as_ofs[:-1], config, watch.rehearsal, machine)
     verdict = validate(source, history, rehearsal, as_ofs)
     served = fit_parts(history, features, as_ofs, config, watch.served, machine)
+    calibration = learnt_only(verdict.calibration, served)
     now = max(a for a in features["as_of"].unique() if a <= trained_through)
     past = source.before(now)
     raw = read_parts(served, past, features, now, popular_targets(past, now, VECTOR_TARGETS, config), config)
-    inputs = block_inputs(raw, verdict.blends)
+    inputs = block_inputs(raw, calibration)
     fusion = fit_fusion(inputs)
     vectors = fusion.vectors(inputs)
     centres = fit_centres(vectors, config.segments, config.seed)
     told_by = attribute_inputs(vectors, raw.features)
-    near = verdict.rehearsed
-    ahead, outlook, chances = fit_outlook(history, features, trained_through, served.selection, near, config)
+    ahead, outlook, chances = fit_outlook(history, features, trained_through, served.selection, served.lifetime, config)
     reliable = reliability(
         {f"churn_{config.horizon_days}d" if k == "churn" else k: v for k, v in verdict.chances.items()} | chances
     )
     ids = [past.users[i] for i in raw.users]
     heads, found = fit_attribute_heads(attributes, ids, told_by, raw.features, config)
-    model = TrainedModel(config, trained_through, served, rehearsal, verdict.blends, raw.targets, fusion, heads, ahead, centres)
+    rhythm = fit_rhythm(purchase_summary(history, trained_through), config.horizon_days, ahead.curve.days[-1])
+    shown, always = examples(history, as_ofs, config)
+    silent = not_predicted(calibration, served.lifetime, rhythm, outlook, found, config)
+    silent |= without_example(popular_targets(history, trained_through, config.targets, config), shown, always, config)
+    model = TrainedModel(
+        config,
+        trained_through,
+        served,
+        rehearsal,
+        calibration,
+        shown,
+        raw.targets,
+        fusion,
+        heads,
+        ahead,
+        rhythm,
+        silent,
+        centres,
+    )
     curves, selected = pl.DataFrame(watch.curves), served.selection.outcome
     return model, Report(
         trained_through,
@@ -93,6 +115,13 @@ def train(
         verdict.losses,
         cluster_frame(ids, nearest(centres, vectors)),
     )
+
+
+def learnt_only(calibration: Calibration, served: Parts) -> Calibration:
+    """Without what nobody differed in while training: what a source has never shown is not predicted."""
+    has_churn = calibration.has_churn and served.user_boosters["churn"] is not None
+    links = {level: link for level, link in calibration.links.items() if has_churn and served.pair_boosters[level] is not None}
+    return replace(calibration, links=links, has_churn=has_churn)
 
 
 def training_as_ofs(history: History, features: pl.DataFrame, trained_through: date, config: BehaviourConfig) -> list[date]:

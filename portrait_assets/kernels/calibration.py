@@ -7,7 +7,9 @@ import numpy as np
 from portrait_assets.kernels.linear import fit_logistic
 
 WINDOW_SHIFT = 0.3  # log odds by which the level of two windows may differ for no lasting reason
-PRIOR_STRENGTH = 100.0  # so that a handful of held-out rows cannot overrule the even blend
+# Variance of the weights about those of the even blend, so that a handful of held-out rows cannot overrule it.
+PRIOR_STRENGTH = 0.1
+EVEN = np.array([0.5, 0.5])
 
 
 def sigmoid(x: np.ndarray) -> np.ndarray:
@@ -38,7 +40,7 @@ def fit_blend(boosted: np.ndarray, network: np.ndarray, truth: np.ndarray, binar
         return Blend()
     x = np.stack([boosted, np.where(np.isnan(network), boosted, network)], axis=1).astype(np.float64)
     if binary:
-        model = fit_logistic(x, truth.astype(np.float64)[:, None], PRIOR_STRENGTH)
+        model = fit_logistic(x, truth.astype(np.float64)[:, None], PRIOR_STRENGTH, start=EVEN)
         a, b = model.weight[:, 0]
         kept, fitted = level_shift(x @ model.weight[:, 0], float(sigmoid(boosted).mean())), float(model.bias[0])
         return Blend(float(a), float(b), kept if abs(kept - fitted) < WINDOW_SHIFT else fitted)

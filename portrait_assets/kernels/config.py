@@ -9,7 +9,8 @@ class BehaviourConfig:
 
     outcome_event: str = "purchase"  # the event type whose absence is churn and whose items are predicted
     horizon_days: int = 14  # predictions are about [as_of, as_of + horizon)
-    outlook_days: tuple[int, int] = (28, 90)  # how far ahead churn, spend and purchases are told as well
+    inward_days: tuple[int, ...] = (7, 3, 1)  # days before the horizon at which the probability of no purchase is predicted too
+    outlook_days: tuple[int, int] = (28, 90)  # how far ahead churn, spend and purchases are predicted as well
     popular_days: int = 60  # targets are the most bought of these days before the as-of
     targets: int = 100  # categories and items with a served head
     windows: int = 14  # as-of points a horizon apart that the network learns from

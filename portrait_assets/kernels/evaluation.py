@@ -9,6 +9,7 @@ import polars as pl
 from portrait_assets.kernels.behaviour_model import LEVELS
 from portrait_assets.kernels.calibration import Blend, fit_blend, sigmoid
 from portrait_assets.kernels.config import BehaviourConfig
+from portrait_assets.kernels.hierarchy import Link, fit_links, linked
 from portrait_assets.kernels.labels import BINARY_TARGETS, USER_TARGETS, bought, user_outcomes
 from portrait_assets.kernels.linear import fit_logistic
 from portrait_assets.kernels.metrics import auc, calibration_error, log_loss, log_loss_each, mean_auc, paired_bootstrap
@@ -18,6 +19,8 @@ from portrait_assets.kernels.sequences import History, day_number
 
 BASELINE_STRENGTH = 0.02
 BASELINE_WINDOWS = 2
+CHURN = USER_TARGETS.index("churn")
+NO_HEAD = -9.0  # log odds of what a rival has no head for
 NOISE_FLOOR = 0.002  # relative loss below which a worse head is not held against a challenger
 
 
@@ -63,39 +66,69 @@ def blended(raw: RawScores, blends: dict[str, Blend]) -> dict[str, np.ndarray]:
     }
 
 
-def held_out_scores(raw: RawScores, truth: Truth, config: BehaviourConfig) -> dict[str, np.ndarray]:
-    """Blended scores of the validation window, each half of the users blended by the other half's fit."""
+@dataclass(frozen=True)
+class Calibration:
+    """What makes probabilities of raw scores. A level without a link is not predicted, and nothing is where `has_churn` is false."""
+
+    blends: dict[str, Blend]
+    links: dict[str, Link]
+    has_churn: bool
+
+
+def fit_calibration(raw: RawScores, truth: Truth, rows: np.ndarray) -> Calibration:
+    """From the users in `rows` (bool)."""
+    blends = fit_blends(raw, truth, rows)
+    churned = truth.outcomes[:, CHURN] > 0
+    has_churn = bool(churned[rows].any() and not churned[rows].all())
+    links = fit_links(raw, 1 - churn_of(raw, blends), ~churned, truth.levels, rows) if has_churn else {}
+    return Calibration(blends, links, has_churn)
+
+
+def churn_of(raw: RawScores, blends: dict[str, Blend]) -> np.ndarray:
+    """(N,) probability of no purchase in the near horizon."""
+    return sigmoid(blends["churn"].apply(raw.boosted_user[:, CHURN], raw.network_user[:, CHURN]))
+
+
+def chances_of(raw: RawScores, calibration: Calibration) -> dict[str, np.ndarray]:
+    """ "churn" -> (N, 1) and level -> (N, T): the probabilities of what is predicted; none of what is not."""
+    if not calibration.has_churn:
+        return {}
+    churn = churn_of(raw, calibration.blends)
+    return {"churn": churn[:, None]} | linked(raw, calibration.links, 1 - churn)
+
+
+def judged_chances(raw: RawScores, truth: Truth, config: BehaviourConfig) -> dict[str, np.ndarray]:
+    """`chances_of` the validation window, those of each half of the users by what the other half was fitted on; only what both halves show."""
     half = np.random.default_rng(config.seed).permutation(len(raw.users)) % 2 == 0
-    first, second = blended(raw, fit_blends(raw, truth, ~half)), blended(raw, fit_blends(raw, truth, half))
-    return {name: np.where(half[:, None], first[name], second[name]) for name in first}
+    first, second = (chances_of(raw, fit_calibration(raw, truth, rows)) for rows in (~half, half))
+    return {head: np.where(half[:, None], first[head], second[head]) for head in first if head in second}
 
 
-def head_scores(scores: dict[str, np.ndarray], truth: Truth) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Head -> (labels, log odds), (N, K) each."""
-    churn = USER_TARGETS.index("churn")
-    out = {"churn": (truth.outcomes[:, [churn]] > 0, scores["user"][:, [churn]])}
-    return out | {level: (truth.levels[level], scores[level]) for level in LEVELS}
+def head_labels(truth: Truth) -> dict[str, np.ndarray]:
+    """Head -> (N, K) bool."""
+    return {"churn": truth.outcomes[:, [CHURN]] > 0} | {level: truth.levels[level] for level in LEVELS}
+
+
+def as_chances(user: np.ndarray, levels: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Log odds of the user targets (N, U) and of each level as probabilities by head; a target without a score is unlikely."""
+    return {"churn": sigmoid(user[:, [CHURN]])} | {
+        level: sigmoid(np.nan_to_num(of, nan=NO_HEAD)) for level, of in levels.items()
+    }
 
 
 def metrics_frame(rivals: dict[str, dict[str, np.ndarray]], truth: Truth) -> pl.DataFrame:
-    """One row per head and rival over the active users: mean AUC of its targets, log loss, calibration error."""
+    """One row per head and rival over the active users: mean AUC of its targets, log loss, calibration error. `rivals` are probabilities by
+    head; those of more targets than `truth` has are cut.
+    """
     rows = []
-    for rival, scores in rivals.items():
-        for head, (label, logit) in head_scores(scores, truth).items():
-            label, p = label[truth.active], sigmoid(logit[truth.active])
-            value = auc(label[:, 0], p[:, 0]) if head == "churn" else mean_auc(label, p)
-            rows.append((head, rival, value, log_loss(label, p), calibration_error(label, p)))
+    for rival, chances in rivals.items():
+        for head, label in head_labels(truth).items():
+            if head in chances:
+                label, p = label[truth.active], chances[head][truth.active, : label.shape[1]]
+                value = auc(label[:, 0], p[:, 0]) if head == "churn" else mean_auc(label, p)
+                rows.append((head, rival, value, log_loss(label, p), calibration_error(label, p)))
     schema = {"head": pl.String, "model": pl.String, "auc": pl.Float64, "log_loss": pl.Float64, "ece": pl.Float64}
     return pl.DataFrame(rows, schema=schema, orient="row").fill_nan(None)
-
-
-def rivals_of(
-    raw: RawScores, held_out: dict[str, np.ndarray], baseline: dict[str, np.ndarray]
-) -> dict[str, dict[str, np.ndarray]]:
-    """The served blend, its two halves alone, and the windowed-count baseline."""
-    boosted = {"user": raw.boosted_user} | raw.boosted
-    network = {"user": raw.network_user} | {level: np.nan_to_num(raw.network[level], nan=-9.0) for level in raw.network}
-    return {"served": held_out, "boosting": boosted, "network": network, "windowed counts": baseline}
 
 
 def baseline_scores(
@@ -106,7 +139,7 @@ def baseline_scores(
     targets: dict[str, list[str]],
     config: BehaviourConfig,
 ) -> dict[str, np.ndarray]:
-    """Logistic regression on the selected feature columns: fitted on the as-ofs before the last, told for the last."""
+    """Probabilities by head, by logistic regression on the selected feature columns: fitted on the as-ofs before the last, of the last."""
     users = [history.seen_before(a) for a in as_ofs]
     x = [feature_rows(history, u, features, a, selection) for u, a in zip(users, as_ofs, strict=True)]
     past = range(max(0, len(as_ofs) - 1 - BASELINE_WINDOWS), len(as_ofs) - 1)
@@ -117,18 +150,16 @@ def baseline_scores(
     logits = fit_logistic(np.concatenate([x[i] for i in past]), labels, BASELINE_STRENGTH).logits(x[-1])
     cuts = np.cumsum([BINARY_TARGETS] + [len(targets[level]) for level in LEVELS])
     parts = np.split(logits, cuts[:-1], axis=1)
-    return {"user": parts[0]} | dict(zip(LEVELS, parts[1:], strict=True))
+    return as_chances(parts[0], dict(zip(LEVELS, parts[1:], strict=True)))
 
 
-def user_losses(history: History, raw: RawScores, scores: dict[str, np.ndarray], truth: Truth) -> pl.DataFrame:
+def user_losses(ids: list[str], chances: dict[str, np.ndarray], truth: Truth) -> pl.DataFrame:
     """user_id, head, loss: mean log loss of each user's targets. What the gate compares."""
-    ids = [history.users[i] for i in raw.users]
-    frames = []
-    for head, (label, logit) in head_scores(scores, truth).items():
-        if label.shape[1]:
-            frames.append(
-                pl.DataFrame({"user_id": ids, "head": [head] * len(ids), "loss": log_loss_each(label, sigmoid(logit)).mean(1)})
-            )
+    frames = [pl.DataFrame(schema={"user_id": pl.String, "head": pl.String, "loss": pl.Float64})]
+    for head, label in head_labels(truth).items():
+        if head in chances and label.shape[1]:
+            loss = log_loss_each(label, chances[head][:, : label.shape[1]]).mean(1)
+            frames.append(pl.DataFrame({"user_id": ids, "head": [head] * len(ids), "loss": loss}))
     return pl.concat(frames).sort("head", "user_id")
 
 
@@ -143,7 +174,7 @@ class Verdict:
 
 def gate(challenger: pl.DataFrame, champion: pl.DataFrame | None) -> Verdict:
     """Paired bootstrap over users of `user_losses` on one window. Promoted if no head is worse beyond noise and the whole is better:
-    the mean over heads of the loss relative to the champion's, so that each head counts alike.
+    the mean over heads of the loss relative to the champion's, so that each head counts alike. Scores that are no numbers are never promoted.
     """
     schema = {
         "head": pl.String,
@@ -153,6 +184,10 @@ def gate(challenger: pl.DataFrame, champion: pl.DataFrame | None) -> Verdict:
         "low": pl.Float64,
         "high": pl.Float64,
     }
+    broken = challenger.filter(~pl.col("loss").is_finite())
+    if len(broken):
+        reason = f"{', '.join(broken['head'].unique().sort())}: not a number for {broken['user_id'].n_unique():,} users"
+        return Verdict(False, (reason,), pl.DataFrame(schema=schema))
     if champion is None:
         return Verdict(True, ("first model: there is no champion to compare with",), pl.DataFrame(schema=schema))
     both = champion.join(challenger, on=["user_id", "head"], how="inner", suffix="_challenger").sort("head", "user_id")

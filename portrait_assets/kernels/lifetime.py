@@ -1,8 +1,8 @@
 """Customer lifetime without a contract: how often and how much a customer will still buy, and whether they are still there.
 
-Pareto/NBD (Schmittlein, Morrison and Colombo, Management Science 1987; the notation is Fader and Hardie's): purchases come at a rate of
-the customer's own until the customer leaves unseen, at any moment, the first purchase's included; rates of buying are gamma(r, alpha) and
-rates of leaving gamma(s, beta) distributed over customers.
+MBG/NBD (Batislam, Denizel and Filiztekin, International Journal of Research in Marketing 2007): purchases come at a rate of the
+customer's own until, after any of them, the first included, the customer drops out unseen; rates are gamma(r, alpha) and drop-out chances
+beta(a, b) distributed over customers. (In BG/NBD nobody drops out before a repeat purchase, so who bought once is there for ever.)
 Gamma-Gamma (Fader and Hardie 2013): amounts vary about a mean of the customer's own, gamma(p, nu), nu being gamma(q, gamma).
 Both are fitted by maximum likelihood. Time may be in any unit, as long as it is one.
 """
@@ -12,12 +12,9 @@ from dataclasses import astuple, dataclass, replace
 
 import numpy as np
 from scipy.optimize import minimize
-from scipy.special import gammaln, logsumexp
+from scipy.special import betaln, gammaln
 
-NODES, WEIGHTS = (np.polynomial.legendre.leggauss(32) * np.array([[0.5], [0.5]])) + np.array(
-    [[0.5], [0.0]]
-)  # of means over [0, 1]
-NEGLIGIBLE = 40.0  # nats: what an integrand has fallen by where it counts no more
+NODES = 24
 LEAST_REPEATERS = 10  # customers with a repeat purchase that a fit needs
 ABOVE_ONE = np.array([0.0, 1.0, 0.0])  # q, the second amount parameter
 LOG_BOUND = 12.0  # of log parameters: data without repeat purchases would push them to infinity
@@ -56,63 +53,47 @@ def summarise(user: np.ndarray, day: np.ndarray, amount: np.ndarray, users: int,
 
 @dataclass(frozen=True)
 class PurchaseModel:
-    """Pareto/NBD. `alpha` and `beta` have the unit of time."""
+    """MBG/NBD. `alpha` has the unit of time."""
 
     r: float
     alpha: float
-    s: float
-    beta: float
+    a: float
+    b: float
 
     def log_likelihood(self, c: Summary) -> np.ndarray:
         """(N,) of each customer's purchase times."""
-        start = gammaln(self.r + c.repeats) - gammaln(self.r) + self.r * np.log(self.alpha)
-        return start + np.logaddexp(self._stayed(c), self._left(c))
+        start = gammaln(self.r + c.repeats) - gammaln(self.r) + self.r * np.log(self.alpha) - betaln(self.a, self.b)
+        return start + np.logaddexp(*self._parts(c))
 
     def alive(self, c: Summary) -> np.ndarray:
-        """(N,) probability of not having left by the last day observed."""
-        return 1 / (1 + np.exp(np.minimum(self._left(c) - self._stayed(c), 700)))
-
-    def purchases(self, c: Summary, ahead: float) -> np.ndarray:
-        """(N,) expected purchases in the next `ahead` units of time: of who is there, at their rate for as long as they stay."""
-        shape, ratio = self.s - 1, np.log1p(ahead / (self.beta + c.age))
-        # the limit is the logarithm where s is 1
-        stay = -np.expm1(-shape * ratio) / shape if abs(shape) > 1e-9 else ratio
-        return (self.r + c.repeats) * (self.beta + c.age) / (self.alpha + c.age) * stay * self.alive(c)
+        """(N,) probability of not having dropped out by the last day observed."""
+        stayed, left = self._parts(c)
+        return 1 / (1 + np.exp(np.minimum(left - stayed, 700)))
 
     def silent(self, c: Summary, ahead: float) -> np.ndarray:
         """(N,) probability of no purchase in the next `ahead` units of time: how much less likely the same purchases are by then."""
         return np.exp(self.log_likelihood(c.later(ahead)) - self.log_likelihood(c))
 
-    def left_if_silent(self, c: Summary, ahead: float) -> np.ndarray:
-        """(N,) probability of having left by the last day observed, were it known that no purchase comes in the next `ahead`.
+    def purchases(self, c: Summary, ahead: float) -> np.ndarray:
+        """(N,) expected purchases in the next `ahead` units of time.
 
-        Whoever has left makes none, so that `alive` is 1 less `silent` times this, however far ahead.
+        One who is there, buys at a rate l and leaves after a purchase with chance p makes (1 - exp(-l p ahead)) / p of them; the mean
+        over l is closed, that over p is taken at NODES points. The published closed form in hypergeometric functions is the
+        same number, but overflows for some customers of hundreds of purchases.
         """
-        later = c.later(ahead)
-        return np.exp(self._left(c) - np.logaddexp(self._stayed(later), self._left(later)))
+        known = np.where(np.isnan(c.repeats), 0.0, c.repeats)
+        kinds, kind = np.unique(known, return_inverse=True)
+        points, weights = beta_points(self.a, self.b + kinds + 1)
+        p, weight = points[kind], weights[kind]  # (N, NODES)
+        shape, scale = (self.r + known)[:, None], (self.alpha + c.age)[:, None]
+        made = -np.expm1(-shape * np.log1p(p * ahead / scale)) / p
+        return (made * weight).sum(1) * self.alive(c)
 
-    def _stayed(self, c: Summary) -> np.ndarray:
-        """(N,) log of the part of the likelihood in which the customer is still there."""
-        return -self.s * np.log1p(c.age / self.beta) - (self.r + c.repeats) * np.log(self.alpha + c.age)
-
-    def _left(self, c: Summary) -> np.ndarray:
-        """(N,) log of the part in which the customer left at some time u since the last purchase: the integral of
-        s / beta (1 + u / beta)^-(s + 1) (alpha + u)^-(r + x) over u from c.last to c.age.
-
-        By Gauss-Legendre on log(u + the smaller of alpha and beta), as far as it counts. The published closed form, a hypergeometric
-        function, is the same number but overflows for customers of hundreds of purchases.
-        """
-        shape, least = self.r + c.repeats, min(self.alpha, self.beta)
-        # by then, one of the two factors has fallen by so much
-        bought = (self.alpha + c.last) * np.exp(np.minimum(NEGLIGIBLE / shape, 600)) - self.alpha
-        stayed = (self.beta + c.last) * np.exp(min(NEGLIGIBLE / (self.s + 1), 600)) - self.beta
-        end = np.minimum(np.minimum(bought, stayed), c.age)
-        low, high = np.log(least + c.last), np.log(least + end)
-        place = low[:, None] + (high - low)[:, None] * NODES  # (N, nodes)
-        u = np.maximum(np.exp(place) - least, 0.0)
-        value = place - (self.s + 1) * np.log1p(u / self.beta) - shape[:, None] * np.log(self.alpha + u)
-        with np.errstate(divide="ignore"):  # nobody left in no time
-            return np.log(self.s / self.beta) + logsumexp(value, axis=1, b=WEIGHTS) + np.log(high - low)
+    def _parts(self, c: Summary) -> tuple[np.ndarray, np.ndarray]:
+        """(N,) logs of the two parts of the likelihood: the customer is still there, or dropped out after the last purchase."""
+        shape = self.r + c.repeats
+        stayed = betaln(self.a, self.b + c.repeats + 1) - shape * np.log(self.alpha + c.age)
+        return stayed, betaln(self.a + 1, self.b + c.repeats) - shape * np.log(self.alpha + c.last)
 
 
 @dataclass(frozen=True)
@@ -152,13 +133,14 @@ class Lifetime:
         """(N,) probability of no purchase in the next `ahead` units of time."""
         return self.purchases.silent(c, ahead) if self.purchases else unknown(c)
 
-    def left_if_silent(self, c: Summary, ahead: float) -> np.ndarray:
-        """(N,) probability of having left by now, were no purchase to come in the next `ahead` units of time."""
-        return self.purchases.left_if_silent(c, ahead) if self.purchases else unknown(c)
-
     def bought(self, c: Summary, ahead: float) -> np.ndarray:
         """(N,) expected purchases in the next `ahead` units of time."""
         return self.purchases.purchases(c, ahead) if self.purchases else unknown(c)
+
+    def bought_if_any(self, c: Summary, ahead: float) -> np.ndarray:
+        """(N,) the same of who makes at least one: never fewer."""
+        some = np.maximum(1 - self.silent(c, ahead), 1e-9)
+        return np.maximum(self.bought(c, ahead) / some, 1.0)
 
     def amount(self, c: Summary) -> np.ndarray:
         """(N,) expected amount of a purchase day."""
@@ -174,6 +156,23 @@ def unknown(c: Summary) -> np.ndarray:
     return np.full(len(c.repeats), np.nan)
 
 
+def beta_points(a: float, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(K, NODES) points and weights that take means over beta(a, b[k]) distributions: Gauss-Jacobi quadrature (Golub and Welsch)."""
+    left, right, k = a - 1, (b - 1)[:, None], np.arange(1, NODES)
+    both = 2 * k + left + right  # (K, NODES - 1)
+    centre = np.concatenate([(left - right) / (left + right + 2), (left**2 - right**2) / (both * (both + 2))], axis=1)
+    first = 4 * (1 + left) * (1 + right) / ((2 + left + right) ** 2 * (3 + left + right))
+    k, both = k[1:], both[:, 1:]
+    rest = 4 * k * (k + left) * (k + right) * (k + left + right) / (both**2 * (both**2 - 1))
+    beside = np.sqrt(np.concatenate([first, rest], axis=1))
+    matrix = np.zeros((len(b), NODES, NODES))
+    place = np.arange(NODES)
+    matrix[:, place, place] = centre
+    matrix[:, place[1:], place[:-1]] = beside
+    value, vector = np.linalg.eigh(matrix)  # reads the lower triangle
+    return np.maximum((1 + value) / 2, 1e-12), vector[:, 0, :] ** 2
+
+
 def fit_purchases(c: Summary) -> PurchaseModel | None:
     """Maximum likelihood over customers with a first purchase; None with fewer than LEAST_REPEATERS that have a second."""
     c = c.of(~np.isnan(c.repeats))
@@ -182,8 +181,8 @@ def fit_purchases(c: Summary) -> PurchaseModel | None:
     unit = max(float(c.age.mean()), 1e-9)  # so that the search does not depend on the unit of time
     rows, count = np.unique(np.stack([c.repeats, c.last / unit, c.age / unit], axis=1), axis=0, return_counts=True)
     alike = Summary(rows[:, 0], rows[:, 1], rows[:, 2], np.full(len(rows), np.nan))  # customers alike are asked once
-    r, alpha, s, beta = search(lambda log: PurchaseModel(*np.exp(log)).log_likelihood(alike), np.zeros(4), count)
-    return PurchaseModel(r, alpha * unit, s, beta * unit)
+    r, alpha, a, b = search(lambda log: PurchaseModel(*np.exp(log)).log_likelihood(alike), np.zeros(4), count)
+    return PurchaseModel(r, alpha * unit, a, b)
 
 
 def fit_amounts(c: Summary) -> AmountModel | None:

@@ -1,6 +1,6 @@
 """Boosted pair heads: one LightGBM per level says whether a user will buy a target, any target, seen in training or not."""
 
-from datetime import date
+from datetime import date, timedelta
 
 import numpy as np
 
@@ -12,6 +12,12 @@ from portrait_assets.kernels.labels import bought
 from portrait_assets.kernels.sequences import History, day_number
 
 PARENTS = {"item": ("item_type", "category"), "category": ("department",), "department": ()}
+EVER_DAYS = 10_000
+WHOLES = {
+    "department": None,
+    "category": "department",
+    "item": "category",
+}  # what a target is part of, from the top down; None is any purchase
 
 
 def pair_features(
@@ -56,6 +62,54 @@ def parents_of(history: History, level: str, targets: list[str], parent: str) ->
     lines = np.bincount((codes * len(names) + above % len(names))[keep], minlength=len(targets) * len(names))  # -1: the last
     used, place = np.unique(lines.reshape(len(targets), len(names)).argmax(1), return_inverse=True)
     return [names[i] for i in used], place
+
+
+def wholes_of(history: History, level: str, targets: list[str]) -> list[str]:
+    """The whole of each target, by name; empty where it is not known, or any purchase."""
+    above = WHOLES[level]
+    if above is None or not targets:
+        return [""] * len(targets)
+    names, place = parents_of(history, level, targets, above)
+    return [names[k] for k in place]
+
+
+def with_wholes(history: History, targets: dict[str, list[str]]) -> dict[str, list[str]]:
+    """The targets of each level, and after them what wholes of theirs are missing."""
+    wanted = {level: list(targets.get(level, [])) for level in WHOLES}
+    for level in reversed(WHOLES):
+        if (above := WHOLES[level]) is not None:
+            known = {"", *wanted[above]}
+            wanted[above] += [name for name in dict.fromkeys(wholes_of(history, level, wanted[level])) if name not in known]
+    return wanted
+
+
+def examples(
+    history: History, as_ofs: list[date], config: BehaviourConfig
+) -> tuple[dict[str, list[str]], dict[str, list[str]]]:
+    """level -> the names that some user known at one of `as_ofs` bought in the window after it and some did not, of the most bought ever;
+    and those that all of them bought. Of others there is no example to learn from.
+    """
+    users = {as_of: history.seen_before(as_of) for as_of in as_ofs}
+    rows = sum(len(of) for of in users.values())
+    shown, always = {}, {}
+    for level in WHOLES:
+        names = history.popular(level, as_ofs[-1] + timedelta(days=config.horizon_days), EVER_DAYS, config.item_vocabulary)
+        codes, count = history.recode(level, names), np.zeros(len(names), np.int64)
+        day, user = history.line_day(), history.line_user()
+        for as_of, known in users.items():
+            start = day_number(as_of)
+            keep = (
+                history.line_outcome
+                & (day >= start)
+                & (day < start + config.horizon_days)
+                & (codes >= 0)
+                & np.isin(user, known)
+            )
+            pairs = np.unique(user[keep] * max(len(names), 1) + codes[keep])
+            count += np.bincount(pairs % max(len(names), 1), minlength=len(names))
+        shown[level] = [name for name, n in zip(names, count, strict=True) if 0 < n < rows]
+        always[level] = [name for name, n in zip(names, count, strict=True) if n == rows]
+    return shown, always
 
 
 def fit_pairs(history: History, level: str, as_ofs: list[date], config: BehaviourConfig) -> str | None:

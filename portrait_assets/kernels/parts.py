@@ -17,7 +17,7 @@ from portrait_assets.kernels.lessons import Lesson
 from portrait_assets.kernels.lifetime import Lifetime, Summary, summarise
 from portrait_assets.kernels.lifetime import fit as fit_lifetime
 from portrait_assets.kernels.machine import ALONE, Machine
-from portrait_assets.kernels.pairs import fit_pairs, pair_features
+from portrait_assets.kernels.pairs import fit_pairs, pair_features, wholes_of
 from portrait_assets.kernels.selection import Selection, select_columns
 from portrait_assets.kernels.sequences import History, day_number
 from portrait_assets.kernels.several import train_together
@@ -48,6 +48,7 @@ class RawScores:
     targets: dict[str, list[str]]
     boosted: dict[str, np.ndarray]  # level -> (N, T)
     network: dict[str, np.ndarray]  # NaN where the network has no head for the target
+    wholes: dict[str, list[str]]  # level -> the whole of each target, by name; empty where it is not known
     state: np.ndarray  # (N, C)
     inputs: np.ndarray  # (N, I) what user-level boosters see
     features: np.ndarray  # (N, D) selected, standardised
@@ -164,13 +165,14 @@ def read_parts(
     outputs = network_at(parts, history, x, as_of, config)
     inputs = boosted_inputs(history, users, x, parts.lifetime, as_of, config)
     boosted_user = np.stack([raw_scores(parts.user_boosters[name], inputs, config.threads) for name in USER_TARGETS], axis=1)
-    boosted, network = {}, {}
+    boosted, network, wholes = {}, {}, {}
     for level, names in targets.items():
         pairs = pair_features(history, level, names, users, as_of, config, crowd) if names else np.zeros((0, 1))
         boosted[level] = raw_scores(parts.pair_boosters[level], pairs, config.threads).reshape(len(users), len(names))
         told = outputs.levels.get(level, np.zeros((len(users), 0)))
         network[level] = take_columns(told, parts.targets.get(level, []), names)
-    return RawScores(users, boosted_user, outputs.user, targets, boosted, network, outputs.state, inputs, x)
+        wholes[level] = wholes_of(crowd or history, level, names)
+    return RawScores(users, boosted_user, outputs.user, targets, boosted, network, wholes, outputs.state, inputs, x)
 
 
 def take_columns(table: np.ndarray, have: list[str], want: list[str]) -> np.ndarray:

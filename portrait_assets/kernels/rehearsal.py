@@ -7,20 +7,19 @@ from datetime import date, timedelta
 import numpy as np
 import polars as pl
 
-from portrait_assets.kernels.calibration import Blend, sigmoid
 from portrait_assets.kernels.evaluation import (
+    Calibration,
+    as_chances,
     baseline_scores,
-    fit_blends,
-    head_scores,
-    held_out_scores,
+    fit_calibration,
+    head_labels,
+    judged_chances,
     metrics_frame,
-    rivals_of,
     truth_at,
     user_losses,
 )
-from portrait_assets.kernels.labels import USER_TARGETS
 from portrait_assets.kernels.metrics import auc, mean_auc
-from portrait_assets.kernels.outlook import Rehearsed
+from portrait_assets.kernels.pairs import with_wholes
 from portrait_assets.kernels.parts import Parts, RawScores, feature_rows, network_at, read_parts
 from portrait_assets.kernels.sequences import History
 from portrait_assets.kernels.trained import Source, TrainedModel, popular_targets
@@ -30,47 +29,61 @@ Log = Callable[[int, dict[str, float]], None]
 
 @dataclass(frozen=True)
 class Validation:
-    blends: dict[str, Blend]
+    calibration: Calibration
     metrics: pl.DataFrame
     losses: pl.DataFrame
-    rehearsed: Rehearsed
-    chances: dict[str, tuple[np.ndarray, np.ndarray]]  # head -> labels and held-out chances of the active users
+    chances: dict[str, tuple[np.ndarray, np.ndarray]]  # head -> labels and held-out probabilities of the active users
 
 
 def validate(source: Source, history: History, parts: Parts, as_ofs: list[date]) -> Validation:
-    """Judge parts that learnt from as_ofs[:-1] on the window of the last one; `history` reaches its end."""
-    config, raw = source.config, rehearse(source, history, parts, as_ofs[-1])
-    truth = truth_at(history, raw.users, as_ofs[-1], raw.targets, config)
-    held_out = held_out_scores(raw, truth, config)
-    baseline = baseline_scores(history, source.features, as_ofs, parts.selection, raw.targets, config)
-    metrics = metrics_frame(rivals_of(raw, held_out, baseline), truth)
-    blends = fit_blends(raw, truth, np.ones(len(raw.users), bool))
-    rehearsed = Rehearsed(as_ofs[-1], raw.users, held_out["user"][:, USER_TARGETS.index("log_spend")])
-    heads = head_scores(held_out, truth)
-    chances = {
-        name: (label[truth.active].ravel(), sigmoid(logit[truth.active]).ravel()) for name, (label, logit) in heads.items()
+    """Judge parts that learnt from as_ofs[:-1] on the window of the last one; `history` reaches its end.
+
+    What can't be judged is not predicted: a head needs who did and who did not in either half of the users.
+    """
+    config, as_of = source.config, as_ofs[-1]
+    raw, asked = rehearse(source, history, parts, as_of)
+    everything = truth_at(history, raw.users, as_of, raw.targets, config)
+    judged = judged_chances(raw, everything, config)
+    fitted = fit_calibration(raw, everything, np.ones(len(raw.users), bool))
+    links = {level: link for level, link in fitted.links.items() if level in judged}
+    truth = truth_at(history, raw.users, as_of, asked, config)
+    rivals = {
+        "served": judged,
+        "boosting": as_chances(raw.boosted_user, raw.boosted),
+        "network": as_chances(raw.network_user, raw.network),
+        "windowed counts": baseline_scores(history, source.features, as_ofs, parts.selection, asked, config),
     }
-    return Validation(blends, metrics, user_losses(history, raw, held_out, truth), rehearsed, chances)
-
-
-def rehearse(source: Source, history: History, parts: Parts, as_of: date) -> RawScores:
-    """What `parts` say at as_of of the popular targets then; users as indices of the longer `history`."""
-    past = source.before(as_of)
-    raw = read_parts(
-        parts, past, source.features, as_of, popular_targets(past, as_of, source.config.targets, source.config), source.config
+    labels = {head: label[truth.active] for head, label in head_labels(truth).items() if head in judged}
+    chances = {name: (y.ravel(), judged[name][truth.active, : y.shape[1]].ravel()) for name, y in labels.items()}
+    ids = [history.users[i] for i in raw.users]
+    return Validation(
+        replace(fitted, links=links, has_churn="churn" in judged),
+        metrics_frame(rivals, truth),
+        user_losses(ids, judged, truth),
+        chances,
     )
-    return replace(raw, users=np.searchsorted(history.users, [past.users[i] for i in raw.users]))
+
+
+def rehearse(source: Source, history: History, parts: Parts, as_of: date) -> tuple[RawScores, dict[str, list[str]]]:
+    """What `parts` say at as_of of the popular targets then and what these are part of, users as indices of the longer `history`; and the
+    popular ones.
+    """
+    past = source.before(as_of)
+    asked = popular_targets(past, as_of, source.config.targets, source.config)
+    raw = read_parts(parts, past, source.features, as_of, with_wholes(past, asked), source.config)
+    return replace(raw, users=np.searchsorted(history.users, [past.users[i] for i in raw.users])), asked
 
 
 def validation_losses(
     model: TrainedModel, visits: pl.DataFrame, features: pl.DataFrame, items: pl.DataFrame, as_of: date
 ) -> pl.DataFrame:
-    """The champion's side of the gate: user_id, head, loss of its rehearsal parts in the window from as_of, blended afresh."""
+    """The champion's side of the gate: user_id, head, loss of its rehearsal parts in the window from as_of, calibrated afresh."""
     source = Source(visits, features, items, model.config)
     history = source.before(as_of + timedelta(days=model.config.horizon_days))
-    raw = rehearse(source, history, model.rehearsal, as_of)
-    truth = truth_at(history, raw.users, as_of, raw.targets, model.config)
-    return user_losses(history, raw, held_out_scores(raw, truth, model.config), truth)
+    raw, asked = rehearse(source, history, model.rehearsal, as_of)
+    judged = judged_chances(raw, truth_at(history, raw.users, as_of, raw.targets, model.config), model.config)
+    truth = truth_at(history, raw.users, as_of, asked, model.config)
+    return user_losses([history.users[i] for i in raw.users], judged, truth)
 
 
 @dataclass

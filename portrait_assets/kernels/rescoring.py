@@ -7,10 +7,10 @@ import polars as pl
 
 from portrait_assets.errors import PortraitError
 from portrait_assets.kernels.behaviour_model import LEVELS
-from portrait_assets.kernels.evaluation import blended
-from portrait_assets.kernels.labels import USER_TARGETS
+from portrait_assets.kernels.pairs import with_wholes
 from portrait_assets.kernels.parts import read_parts
-from portrait_assets.kernels.scoring import outlook_of, vector_part
+from portrait_assets.kernels.predicting import predict
+from portrait_assets.kernels.scoring import vector_part
 from portrait_assets.kernels.sequences import History, history_from
 from portrait_assets.kernels.trained import TrainedModel, attribute_inputs, block_inputs
 
@@ -40,22 +40,19 @@ def rescored(
         first = model.vector_targets[level] if attributes else []
         asked = [of for name, _, of in names if name == f"{level}_{days}d"]
         wanted[level] = [*first, *(name for name in dict.fromkeys(asked) if name not in first)]
-    if not any(wanted.values()):
-        wanted = {}
+    wanted = with_wholes(world or history, wanted) if any(wanted.values()) else {}
     raw = read_parts(model.served, history, features, as_of, wanted, config, world)
-    scores = blended(raw, model.blends)
-    told = dict.fromkeys(("churn", f"churn_{days}d"), scores["user"][:, USER_TARGETS.index("churn")])
-    for level, of_level in wanted.items():
-        told |= {f"{level}_{days}d={name}": scores[level][:, k] for k, name in enumerate(of_level)}
+    said = predict(model, history, raw, as_of)
+    chances = dict(said.chances)
+    for level, of_level in said.parts.items():
+        chances |= {f"{level}_{days}d={name}": of_level[:, k] for k, name in enumerate(wanted[level])}
     if attributes:
-        vectors = model.fusion.vectors(block_inputs(vector_part(raw, model.vector_targets), model.blends))
+        vectors = model.fusion.vectors(block_inputs(vector_part(raw, model.vector_targets), model.calibration))
         x = attribute_inputs(vectors, raw.features)
         for name in sorted(attributes):
-            chances = model.attribute_heads[name].probabilities(x)
-            classes = model.attribute_heads[name].classes
-            told |= {f"{name}={value}": log_odds(chances[:, k]) for k, value in enumerate(classes)}
-    if any(target in model.outlook for target in targets):
-        told |= {name: log_odds(chance) for name, chance in outlook_of(model, history, raw, as_of)[0].items()}
+            of_classes, classes = model.attribute_heads[name].probabilities(x), model.attribute_heads[name].classes
+            chances |= {f"{name}={value}": of_classes[:, k] for k, value in enumerate(classes)}
+    told = {target: log_odds(chances[target]) for target in targets if target in chances}
     if missing := sorted(set(targets) - told.keys()):
         raise PortraitError(f"model trained through {model.trained_through} has no head for {missing[0]}")
     return [history.users[i] for i in raw.users], np.stack([told[target] for target in targets], axis=1)

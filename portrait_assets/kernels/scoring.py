@@ -9,19 +9,14 @@ import polars as pl
 from portrait_assets.errors import PortraitError
 from portrait_assets.kernels.attributes import AttributeHead
 from portrait_assets.kernels.behaviour_model import LEVELS
-from portrait_assets.kernels.calibration import sigmoid
 from portrait_assets.kernels.config import BehaviourConfig
-from portrait_assets.kernels.evaluation import blended
 from portrait_assets.kernels.fusion import LENGTH, fit_fusion
-from portrait_assets.kernels.labels import USER_TARGETS
-from portrait_assets.kernels.outlook import View, tell
-from portrait_assets.kernels.parts import RawScores, purchase_summary, read_parts
+from portrait_assets.kernels.pairs import with_wholes
+from portrait_assets.kernels.parts import RawScores, read_parts
+from portrait_assets.kernels.predicting import Predicted, predict
 from portrait_assets.kernels.segments import nearest
 from portrait_assets.kernels.selection import select_columns
-from portrait_assets.kernels.sequences import History
 from portrait_assets.kernels.trained import Source, TrainedModel, attribute_inputs, block_inputs, popular_targets
-
-VALUE_DAYS = 365  # a customer's value is what the lifetime model expects of a year
 
 
 @dataclass(frozen=True)
@@ -54,51 +49,24 @@ def score(model: TrainedModel, visits: pl.DataFrame, features: pl.DataFrame, ite
             nobody.rename({"probability": "value"}),
             cluster_frame([], np.zeros(0)),
         )
-    served = popular_targets(history, as_of, config.targets, config)
+    served = {
+        level: [name for name in names if name in set(model.examples[level])]
+        for level, names in popular_targets(history, as_of, config.targets, config).items()
+    }
     wanted = {
-        level: model.vector_targets[level] + [t for t in served[level] if t not in set(model.vector_targets[level])]
+        level: model.vector_targets[level] + [name for name in served[level] if name not in set(model.vector_targets[level])]
         for level in LEVELS
     }
-    raw = read_parts(model.served, history, features, as_of, wanted, config)
+    raw = read_parts(model.served, history, features, as_of, with_wholes(history, wanted), config)
     ids = [history.users[i] for i in raw.users]
-    vectors = model.fusion.vectors(block_inputs(vector_part(raw, model.vector_targets), model.blends))
-    parts = head_predictions(ids, blended(raw, model.blends), raw.targets, served, config)
-    parts += attribute_predictions(ids, attribute_inputs(vectors, raw.features), model.attribute_heads)
-    chances, amounts = outlook_of(model, history, raw, as_of)
-    predictions = pl.concat([*parts, *(prediction_frame(ids, target, p) for target, p in chances.items())])
-    values = pl.concat([prediction_frame(ids, target, v).rename({"probability": "value"}) for target, v in amounts.items()])
-    known = values.filter(pl.col("value").is_not_nan()).sort("user_id", "target")
-    clusters = cluster_frame(ids, nearest(model.centres, vectors))
-    return Scores(embedding_frame(ids, vectors), predictions.drop_nans().sort("user_id", "target"), known, clusters)
-
-
-def outlook_of(
-    model: TrainedModel, history: History, raw: RawScores, as_of: date
-) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-    """Chances and amounts (N,) told further ahead than one horizon; NaN where nothing is told."""
-    config, lifetime = model.config, model.served.lifetime
-    summary = purchase_summary(history, as_of).of(raw.users)
-    log_spend = blended(raw, model.blends)["user"][:, USER_TARGETS.index("log_spend")]
-    view = View(raw.users, raw.inputs, summary, log_spend)
-    told = {name: tell(head, lifetime, view, config.threads) for name, head in model.outlook.items()}
-    chances = {name: value for name, value in told.items() if model.outlook[name].what == "churn"}
-    chances["alive_probability"] = lifetime.alive(summary)
-    amounts = {name: value for name, value in told.items() if name not in chances}
-    amounts["churn_horizon_days"] = np.full(len(raw.users), float(config.horizon_days))
-    near, far = (f"expected_spend_cents_{days}d" for days in (config.horizon_days, config.outlook_days[-1]))
-    value = lifetime.spend(summary, VALUE_DAYS)
-    if far in amounts:
-        if near in amounts:  # a longer time never brings less
-            amounts[far] = np.fmax(amounts[far], amounts[near])
-        value = longer(amounts[far], lifetime.spend(summary, config.outlook_days[-1]), value)
-    amounts[f"lifetime_value_cents_{VALUE_DAYS}d"] = value
-    return chances, amounts
-
-
-def longer(far: np.ndarray, far_by_lifetime: np.ndarray, value: np.ndarray) -> np.ndarray:
-    """(N,) what is expected of the far distance, gone on with as the lifetime model goes on from its own; NaN where that one is silent."""
-    grown = np.divide(value, far_by_lifetime, out=np.ones_like(value), where=far_by_lifetime > 0)
-    return np.where(np.isnan(value), np.nan, far * np.fmax(grown, 1.0))
+    vectors = model.fusion.vectors(block_inputs(vector_part(raw, model.vector_targets), model.calibration))
+    said = predict(model, history, raw, as_of)
+    chances = said.chances | target_chances(said, raw.targets, served, config)
+    frames = [prediction_frame(ids, target, chance) for target, chance in chances.items()]
+    frames += attribute_predictions(ids, attribute_inputs(vectors, raw.features), model.attribute_heads)
+    values = [prediction_frame(ids, target, value).rename({"probability": "value"}) for target, value in said.amounts.items()]
+    predictions, amounts = (pl.concat(of).drop_nans().sort("user_id", "target") for of in (frames, values))
+    return Scores(embedding_frame(ids, vectors), predictions, amounts, cluster_frame(ids, nearest(model.centres, vectors)))
 
 
 def vector_part(raw: RawScores, targets: dict[str, list[str]]) -> RawScores:
@@ -106,26 +74,20 @@ def vector_part(raw: RawScores, targets: dict[str, list[str]]) -> RawScores:
     cut = {level: len(names) for level, names in targets.items()}
     boosted = {level: table[:, : cut[level]] for level, table in raw.boosted.items()}
     network = {level: table[:, : cut[level]] for level, table in raw.network.items()}
-    return replace(raw, targets=targets, boosted=boosted, network=network)
+    wholes = {level: names[: cut[level]] for level, names in raw.wholes.items() if level in cut}
+    return replace(raw, targets=targets, boosted=boosted, network=network, wholes=wholes)
 
 
-def head_predictions(
-    ids: list[str],
-    scores: dict[str, np.ndarray],
-    targets: dict[str, list[str]],
-    served: dict[str, list[str]],
-    config: BehaviourConfig,
-) -> list[pl.DataFrame]:
-    """user_id, target, probability of churn and of the served categories and items."""
-    days = config.horizon_days
-    churn = sigmoid(scores["user"][:, USER_TARGETS.index("churn")])
-    frames = [prediction_frame(ids, target, churn) for target in ("churn", f"churn_{days}d")]
-    for level in ("category", "item"):
-        place = {name: i for i, name in enumerate(targets[level])}
-        frames += [
-            prediction_frame(ids, f"{level}_{days}d={name}", sigmoid(scores[level][:, place[name]])) for name in served[level]
-        ]
-    return frames
+def target_chances(
+    said: Predicted, targets: dict[str, list[str]], served: dict[str, list[str]], config: BehaviourConfig
+) -> dict[str, np.ndarray]:
+    """Target -> (N,) probabilities of the served categories and items."""
+    return {
+        f"{level}_{config.horizon_days}d={name}": said.parts[level][:, targets[level].index(name)]
+        for level in ("category", "item")
+        if level in said.parts
+        for name in served[level]
+    }
 
 
 def attribute_predictions(ids: list[str], x: np.ndarray, heads: dict[str, AttributeHead]) -> list[pl.DataFrame]:

@@ -24,13 +24,17 @@ from portrait_assets.kernels.behaviour_model import BehaviourModel, Shape
 from portrait_assets.kernels.calibration import Blend
 from portrait_assets.kernels.checkpoints import part
 from portrait_assets.kernels.config import BehaviourConfig
+from portrait_assets.kernels.curve import Curve, Step
+from portrait_assets.kernels.evaluation import Calibration
 from portrait_assets.kernels.fusion import BlockFit, Fusion
+from portrait_assets.kernels.hierarchy import Link
 from portrait_assets.kernels.lifetime import AmountModel, Lifetime, PurchaseModel
 from portrait_assets.kernels.linear import Linear
-from portrait_assets.kernels.outlook import Head
+from portrait_assets.kernels.outlook import Head, Outlook
 from portrait_assets.kernels.parts import Parts
 from portrait_assets.kernels.ranking.network import Network
 from portrait_assets.kernels.ranking.ranker import Ranker, RankerConfig
+from portrait_assets.kernels.rhythm import Rhythm
 from portrait_assets.kernels.selection import OUTCOME_SCHEMA, Selection
 from portrait_assets.kernels.trained import TrainedModel
 
@@ -38,6 +42,7 @@ FORMAT = "portrait-behaviour-model/8"
 LIFETIME = {"purchases": PurchaseModel, "amounts": AmountModel}
 TENSORS = "tensors.safetensors"
 STAGES = ("served", "rehearsal")
+WAYS = ("inward", "outward")
 BOOSTER = re.compile(r"boosters/\w+(\.\w+)+\.txt")
 BOOSTER_BEGINS = b"tree\n"
 
@@ -106,17 +111,28 @@ def contents(model: TrainedModel) -> dict[str, bytes]:
         "trained_through": model.trained_through.isoformat(),
         "config": model.config.as_dict(),
         "vector_targets": model.vector_targets,
-        "outlook": {
-            name: {**vars(h), "blend": vars(h.blend), "booster": h.booster is not None} for name, h in model.outlook.items()
+        "outlook": {name: {**vars(h), "booster": h.booster is not None} for name, h in model.outlook.heads.items()},
+        "curve": {"near": model.outlook.curve.near},
+        "rhythm": None if model.rhythm is None else vars(model.rhythm),
+        "calibration": {
+            "blends": {name: vars(blend) for name, blend in model.calibration.blends.items()},
+            "links": {level: vars(link) for level, link in model.calibration.links.items()},
+            "has_churn": model.calibration.has_churn,
         },
-        "blends": {name: vars(blend) for name, blend in model.blends.items()},
+        "examples": model.examples,
+        "not_predicted": model.not_predicted,
         "blocks": list(model.fusion.blocks),
         "attributes": {},
         "ranker": None,
     }
     for stage in STAGES:
         card[stage] = disassemble_parts(getattr(model, stage), stage, tensors, files)
-    files |= {f"boosters/outlook.{name}.txt": h.booster.encode() for name, h in model.outlook.items() if h.booster is not None}
+    heads = model.outlook.heads.items()
+    files |= {f"boosters/outlook.{name}.txt": head.booster.encode() for name, head in heads if head.booster is not None}
+    for way in WAYS:
+        steps: tuple[Step, ...] = getattr(model.outlook.curve, way)
+        card["curve"][way] = [{"day": step.day, "blend": vars(step.blend)} for step in steps]
+        files |= {f"boosters/curve.{step.day}.txt": step.booster.encode() for step in steps}
     if model.ranker is not None:
         card["ranker"] = {**vars(model.ranker), "config": vars(model.ranker.config)} | dict.fromkeys(
             ("chance", "order", "network")
@@ -174,9 +190,20 @@ def assemble(card: dict, files: dict[str, bytes]) -> TrainedModel:
     }
     outlook = {}
     for name, told in card["outlook"].items():
-        text = files[f"boosters/outlook.{name}.txt"].decode() if told["booster"] else None
-        outlook[name] = Head(**{**told, "blend": Blend(**told["blend"]), "booster": text})
-    blends = {name: Blend(**told) for name, told in card["blends"].items()}
+        outlook[name] = Head(**told | {"booster": files[f"boosters/outlook.{name}.txt"].decode() if told["booster"] else None})
+    steps = {
+        way: tuple(
+            Step(told["day"], files[f"boosters/curve.{told['day']}.txt"].decode(), Blend(**told["blend"]))
+            for told in card["curve"][way]
+        )
+        for way in WAYS
+    }
+    told = card["calibration"]
+    calibration = Calibration(
+        {name: Blend(**blend) for name, blend in told["blends"].items()},
+        {level: Link(**link) for level, link in told["links"].items()},
+        told["has_churn"],
+    )
     ranker = None
     if card["ranker"] is not None:
         told = {name: tuple(value) if isinstance(value, list) else value for name, value in card["ranker"].items()}
@@ -190,11 +217,14 @@ def assemble(card: dict, files: dict[str, bytes]) -> TrainedModel:
         date.fromisoformat(card["trained_through"]),
         served,
         rehearsal,
-        blends,
+        calibration,
+        card["examples"],
         card["vector_targets"],
         Fusion(blocks),
         heads,
-        outlook,
+        Outlook(Curve(card["curve"]["near"], **steps), outlook),
+        None if card["rhythm"] is None else Rhythm(**card["rhythm"]),
+        card["not_predicted"],
         tensors["segments.centres"],
         ranker,
     )
