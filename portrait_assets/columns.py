@@ -383,6 +383,7 @@ MODELS_REGISTRY = Table(
         Column("mlflow_run_id", "varchar", "the run that shows its curves"),
         Column("mlflow_version", "varchar", "its number in the MLflow registry"),
         Column("recorded_at", "timestamp", "wall clock, UTC"),
+        Column("not_predicted", "varchar", "target -> why it has no predictions, JSON"),
     ),
 )
 

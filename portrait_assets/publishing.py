@@ -103,7 +103,9 @@ def _frames(session: Session, home: Home, day: date) -> dict[str, pl.DataFrame]:
 def _manifest(session: Session, home: Home, day: date, folder: Path, frames: dict[str, pl.DataFrame]) -> dict[str, Any]:
     window = Window(day, day)
     model = models_in_force(session, window)[day]
-    trained = session.rows("select trained_through, mlflow_run_id from models.registry where version = $version", version=model)
+    trained = session.rows(
+        "select trained_through, mlflow_run_id, not_predicted from models.registry where version = $version", version=model
+    )
     return {
         "as_of": str(as_of_of(day)),
         "code_version": __version__,
@@ -112,6 +114,7 @@ def _manifest(session: Session, home: Home, day: date, folder: Path, frames: dic
         "pack_version": home.pack.version,
         "model_versions": {"behaviour": model},
         "trained_through": {"behaviour": str(trained[0][0]) if trained else None},
+        "not_predicted": json.loads(trained[0][2] or "{}") if trained else {},
         "audiences": home.audiences,
         "measures": [name for name in EVER if (frames["portraits.parquet"][name] != 0).any()],
         "rows": {name: len(frame) for name, frame in frames.items()},

@@ -42,6 +42,7 @@ class Trained:
     fusion: pl.DataFrame
     segments: pl.DataFrame
     config: dict[str, Any]
+    not_predicted: dict[str, str]
     plot: bytes
     mlflow_run_id: str
     mlflow_version: str
@@ -149,6 +150,7 @@ def fit_and_judge(
         fusion=report.fusion,
         segments=named_segments(model, report.clusters, frames, champion, old),
         config=config.as_dict(),
+        not_predicted=model.not_predicted,
         plot=plot,
         mlflow_run_id=run_id,
         mlflow_version=number,
@@ -245,6 +247,7 @@ def record(session: Session, trained: Trained) -> None:
             "mlflow_run_id": [trained.mlflow_run_id],
             "mlflow_version": [trained.mlflow_version],
             "recorded_at": [datetime.now(UTC).replace(tzinfo=None)],
+            "not_predicted": [json.dumps(trained.not_predicted, ensure_ascii=False)],
         }
     )
     # A model that a person took back stays back, however often it is trained again.

@@ -73,10 +73,18 @@ class Vocabulary:
         domain = self.domain(condition.subject, kind, condition.target is not None)
         for value in (condition.target,) if condition.target is not None else condition.values:
             if value not in domain:
+                self._refuse_unpredicted(condition)
                 what = "prediction" if condition.target is not None else f"value of {condition.subject}"
                 raise PortraitError(
                     f"'{value}' is no {what} in generation {self.export.generation}; {nearest(str(value), domain)}"
                 )
+
+    def _refuse_unpredicted(self, condition: Condition) -> None:
+        """PortraitError with the reason, where a prediction is known to be made of nobody."""
+        why = self.export.manifest.get("not_predicted") or {}
+        target = condition.target or ""
+        if reason := why.get(target) or why.get(target.partition("=")[0]):
+            raise PortraitError(f"'{target}' is not predicted in generation {self.export.generation}: {reason}")
 
     def domain(self, name: str, kind: str, is_prediction: bool = False) -> list[str]:
         """Every value a name can have: as its catalogue entry says, else as the export holds."""

@@ -141,6 +141,8 @@ class Card:
     interests: list[InterestNode]
     social: list[Attribute]
     churn_note: str
+    not_predicted: dict[str, str]
+    """Target -> why it has no predictions of anybody."""
     likely_next: list[Interest]
     tags: list[TagLine]
     changes: list[Change]
@@ -176,7 +178,8 @@ def card(export: Export, user_id: str, pack: Pack | None = None) -> Card:
         preference=_preference(portrait),
         interests=_interests(portrait, pack),
         social=social,
-        churn_note=_churn_note(portrait, measures),
+        churn_note=_churn_note(portrait, measures, export),
+        not_predicted=_not_predicted(export),
         likely_next=_likely_next(predictions),
         tags=_tags(export.of_user("tags", user_id), pack),
         changes=_changes(changes, pack),
@@ -192,7 +195,7 @@ def card(export: Export, user_id: str, pack: Pack | None = None) -> Card:
             "taxonomy": pack.taxonomy.version,
         },
         measures=measures,
-        unknown=_unknown(portrait, social, measures, pack.rhythm.least_gaps),
+        unknown=_unknown(portrait, social, measures, pack.rhythm.least_gaps, export),
     )
 
 
@@ -251,12 +254,18 @@ def _attribute(name: str, portrait: dict[str, Any], predictions: list[dict[str, 
     )
 
 
-def _churn_note(portrait: dict[str, Any], measures: list[str]) -> str:
+def _not_predicted(export: Export) -> dict[str, str]:
+    return dict(export.manifest.get("not_predicted") or {})
+
+
+def _churn_note(portrait: dict[str, Any], measures: list[str], export: Export) -> str:
     """Why there is no chance of churn."""
     if portrait.get("churn") is not None:
         return ""
     if "purchases" not in measures:
         return "this source has no purchases"
+    if why := _not_predicted(export).get("churn"):
+        return f"not predicted, {why}"
     if portrait.get("model_version") is None:
         return "no model had been trained by this day"
     if portrait.get("pace_days") is None:
@@ -358,7 +367,9 @@ def _recommendations(rows: list[dict[str, Any]]) -> list[Recommendation]:
     ]
 
 
-def _unknown(portrait: dict[str, Any], social: list[Attribute], measures: list[str], least_gaps: int) -> list[str]:
+def _unknown(
+    portrait: dict[str, Any], social: list[Attribute], measures: list[str], least_gaps: int, export: Export
+) -> list[str]:
     """What the card cannot say, in words."""
     gaps = []
     if nameless := [attribute.label.lower() for attribute in social if attribute.value is None]:
@@ -373,7 +384,7 @@ def _unknown(portrait: dict[str, Any], social: list[Attribute], measures: list[s
     if portrait.get("lifecycle") is None and portrait.get("tenure_days") is not None:
         gaps.append("stage: too few customers have come back so far to say how long a silence means something")
     if portrait.get("churn") is None:
-        gaps.append(f"churn: {_churn_note(portrait, measures)}")
+        gaps.append(f"churn: {_churn_note(portrait, measures, export)}")
     if (share := portrait.get("unknown_share_milli") or 0) >= 10:
         gaps.append(f"{percent(share / 1000)} of attention is on items of unknown category")
     return gaps

@@ -27,6 +27,13 @@ CAUSES = {
     "catalogue": "a new definition",
 }
 TONES = {"prospect": "good", "new": "good", "active": "good", "lapsing": "warn", "lapsed": "bad", "dormant": "bad"}
+PREDICTED = {  # what the card calls targets
+    "churn": "churn", "churn_14d": "churn in 14 days", "churn_28d": "churn in 28 days", "churn_90d": "churn in 90 days",
+    "next_purchase_days": "next purchase", "expected_spend_cents_14d": "spend of 14 days", "expected_spend_cents_90d": "spend of 90 days",
+    "expected_purchases_90d": "purchases of 90 days", "alive_probability": "still a customer",
+    "lifetime_value_cents_365d": "spend of 365 days", "category_14d": "categories", "item_14d": "items",
+}  # fmt: skip
+NAMED_UNPREDICTED = 5
 HISTORY_DIMENSIONS = ("lifecycle", "value", "risk", "behaviour")
 
 
@@ -214,7 +221,24 @@ def _outlook(card: Card) -> list[Block]:
     if row.get("returns"):
         rows.append(("Returns", f"{number(row['returns'])}, {money(row.get('refund_cents') or 0)} paid back"))
     facts = Facts(tuple((label, Cell(said)) for label, said in rows))
-    return [facts, *([_shares("Likely bought in the next 14 days", card.likely_next, 1.0)] if card.likely_next else [])]
+    likely = [_shares("Likely bought in the next 14 days", card.likely_next, 1.0)] if card.likely_next else []
+    return [facts, *likely, *_not_predicted(card)]
+
+
+def _not_predicted(card: Card) -> list[Block]:
+    """What is predicted of nobody, by reason; attributes are told of among the social ones."""
+    by_reason: dict[str, list[str]] = {}
+    for target, why in card.not_predicted.items():
+        kind, _, name = target.partition("=")
+        if kind in PREDICTED:
+            by_reason.setdefault(why, []).append(name or PREDICTED[kind])
+    found = [f"{_few(list(dict.fromkeys(names)))}: {why}" for why, names in by_reason.items()]
+    return [Line(f"Not predicted: {'; '.join(found)}.", soft=True)] if found else []
+
+
+def _few(names: list[str]) -> str:
+    more = len(names) - NAMED_UNPREDICTED
+    return ", ".join(names[:NAMED_UNPREDICTED]) + (f" and {more} more" if more > 0 else "")
 
 
 def _social(card: Card) -> list[Block]:

@@ -51,6 +51,7 @@ def make_export(folder: Path, lapsing: range = range(1, 11), as_of: str = "2017-
         frame.write_parquet(folder / f"{name}.parquet")
     hashes = {f"{name}.parquet": hashlib.sha256((folder / f"{name}.parquet").read_bytes()).hexdigest() for name in frames}
     manifest = {"as_of": as_of, "pack": "ecommerce", "sha256": hashes, "generation": f"made-{as_of}"}
+    manifest["not_predicted"] = {"category_14d=TEA": "nobody bought it", "item_14d": "too few did", "churn": "no rhythm"}
     (folder / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
     return folder
 

@@ -54,6 +54,12 @@ def test_members_are_those_the_words_say(export: Export, text: str, members: lis
         ("lifecycle in (active, CHESE)", "'CHESE' is no value of lifecycle"),
         ('categories has "CHESE"', "'CHESE' is no value of categories .*; nearest: CHEESE"),
         ('chance("category_14d=CHESE") > 1', "no prediction .*; nearest: category_14d=CHEESE"),
+        (
+            'chance("category_14d=TEA") >= 5 %',
+            "'category_14d=TEA' is not predicted in generation made-2017-10-01: nobody bought it",
+        ),
+        ('chance("item_14d=7") >= 5 %', "'item_14d=7' is not predicted in generation made-2017-10-01: too few did"),
+        ('chance("churn") >= 5 %', "'churn' is not predicted in generation made-2017-10-01: no rhythm"),
         ("visits > many", "visits is a number, and 'many' is not a number"),
         ("visits > nan", "'nan' is not a number"),
         ("first_date > 2017-02-30", "'2017-02-30' is not a date"),

@@ -14,6 +14,7 @@ import pytest
 from portrait_assets.columns import PORTRAITS_SNAPSHOTS
 from portrait_assets.publishing import file_hash
 from portrait_assets.settings import PROJECT_DIR
+from tests.agreement import disagreements
 from tests.end_to_end.slice import END, START, Shell, write_slice
 
 AS_OF = date(2017, 4, 11)
@@ -308,6 +309,17 @@ def test_predictions_are_probabilities_of_what_may_be_predicted(exported: Path):
     assert dict(churn.select("user_id", "probability").iter_rows()) == dict(
         portraits.select("user_id", "churn_14d").iter_rows()
     )
+
+
+def test_one_users_exported_predictions_agree(exported: Path, ran: Shell):
+    """No part is likelier than its whole, no silence likelier when longer, and chance, wait and amounts say the same."""
+    said, portraits = (pl.read_parquet(exported / f"{name}.parquet") for name in ("predictions", "portraits"))
+    with duckdb.connect(str(ran.home / "warehouse.duckdb"), read_only=True) as warehouse:
+        items = warehouse.execute("select item_id, category, department from clean.items").pl()
+    assert portraits["churn"].drop_nulls().len() > 50 and portraits["churn_horizon_days"].drop_nulls().is_between(14, 28).all()
+    assert disagreements(said, portraits, items) == []
+    silent = json.loads((exported / "manifest.json").read_text())["not_predicted"]
+    assert silent["churn_90d"].startswith("too little history") and not set(silent) & set(said["target"])
 
 
 def test_tags_say_how_sure_they_are_and_why(exported: Path):

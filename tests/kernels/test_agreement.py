@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from portrait_assets.kernels import behaviour, storage
-from tests.kernels.agreement import as_portraits, disagreements, share_of_equal
+from tests.agreement import as_portraits, disagreements, share_of_equal
 from tests.kernels.conftest import CATEGORIES, CONFIG, as_ofs_back, make_features, make_items, make_visits, visit_row, visits_of
 
 BEGIN = date(2023, 9, 1)

@@ -15,7 +15,7 @@ from portrait_assets.packs import load_pack
 from portrait_assets.reading import Export
 from portrait_assets.reading.card import Card, card
 from portrait_assets.reading.render import render
-from portrait_assets.reading.sections import Facts, sections
+from portrait_assets.reading.sections import Cell, Facts, sections
 from portrait_assets.reading.summary import summary
 from tests.reading.conftest import write_export
 from tests.reading.test_export_folder import rewrite
@@ -196,6 +196,22 @@ def test_a_missing_score_says_why(export_folder: Path, fields: dict, label: str,
     frame.write_parquet(file)
     facts = facts_of(card(Export.open(export_folder, verify=False), "101"), "value")
     assert facts[label] == said
+
+
+def test_the_card_says_what_is_predicted_of_nobody_and_why(tmp_path: Path):
+    never = "nobody known before bought it in a training window"
+    silent = {
+        "churn": "there is no rhythm",
+        "age": "too few",
+        **{f"category_14d={name}": never for name in "ABCDEF"},
+        "item_14d=i1": never,
+    }
+    export = Export.open(write_export(tmp_path / "export", not_predicted=silent))
+    shown = card(export, "102")
+    facts, said = sections(shown)["outlook"].blocks
+    assert facts.rows[0] == ("Churn", Cell("unknown: not predicted, there is no rhythm"))
+    assert said.text == f"Not predicted: churn: there is no rhythm; A, B, C, D, E and 2 more: {never}."
+    assert len(sections(card(Export.open(write_export(tmp_path / "other")), "102"))["outlook"].blocks) == 1
 
 
 def test_user_of_whom_nothing_is_known_gets_a_card_that_says_so(export: Export):
