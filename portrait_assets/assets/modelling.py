@@ -120,16 +120,19 @@ def fit_and_judge(
             model, report = behaviour.train(
                 frames.visits, frames.features, frames.items, frames.attributes, trained_through, config, log, machine
             )
-            ranker, ranking = ranking_aside.result()
+            ranker, ranking, refused = ranking_aside.result()
         model = replace(model, ranker=ranker)
         losses = None
         if old is not None:
             losses = behaviour.validation_losses(old, frames.visits, frames.features, frames.items, report.validation_as_of)
         verdict = evaluation.gate(report.losses, losses)
+        refusals = tuple(filter(None, (refused, storage.not_finite(model))))
+        promoted = verdict.promoted and not refusals
         version = storage.version_of(model)
         folder = home.settings.models_dir / version
         storage.save(model, folder)
-        status, reason = ("champion" if verdict.promoted else "rejected"), "; ".join(verdict.reasons)
+        status = "champion" if promoted else "rejected"
+        reason = "; ".join(refusals or verdict.reasons)
         plot = metric_bars(report.metrics)
         told = model_card.card(
             version, model_card.DataRange.of(home.source.name, frames.visits), report, status, reason, config.as_dict()
@@ -174,23 +177,25 @@ def named_segments(
     )
 
 
-def fit_ranking(home: Home, frames: Frames, trained_through: date) -> tuple["Ranker | None", pl.DataFrame]:
-    """The ranker and its measures on the held-out window; None, and no rows, where there is too little to learn from."""
+def fit_ranking(home: Home, frames: Frames, trained_through: date) -> tuple["Ranker | None", pl.DataFrame, str | None]:
+    """The ranker, its measures on the held-out window, and why it is of no use; None, and no rows, where there is too little to learn from."""
     from portrait_assets.kernels.ranking.lines import lines_from
     from portrait_assets.kernels.ranking.measures import Measured
-    from portrait_assets.kernels.ranking.ranker import RANKERS, fit_ranker
+    from portrait_assets.kernels.ranking.ranker import RANKERS, UnusableRanker, fit_ranker
 
     nothing = Measured({}, {}).frame()
     if frames.lines is None or frames.lines.is_empty():
-        return None, nothing
+        return None, nothing, None
     try:
         ranker, measured = fit_ranker(
             lines_from(frames.lines, frames.items), trained_through, RANKERS[home.settings.model_size]
         )
+    except UnusableRanker as error:
+        return None, nothing, str(error)
     except PortraitError as error:
         logger.info("%s; until then lists go by habit", error)
-        return None, nothing
-    return ranker, measured.frame()
+        return None, nothing, None
+    return ranker, measured.frame(), None
 
 
 def _log_report(mlflow: Any, home: Home, report: "Report", version: str, status: str, reason: str, plot: bytes) -> str:

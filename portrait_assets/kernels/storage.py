@@ -85,6 +85,8 @@ def load(folder: Path) -> tuple[TrainedModel, str]:
                 )
             if name != TENSORS and not data.startswith(BOOSTER_BEGINS):
                 raise PortraitError(f"{folder / name}: not a LightGBM model text; restore the file or train again")
+        if broken := broken_file(files | {"model.json": path.read_bytes()}):
+            raise PortraitError(f"{folder}: {broken}, so its scores are none either; train again")
         model = assemble(card, files)
     except PortraitError:
         raise
@@ -93,6 +95,26 @@ def load(folder: Path) -> tuple[TrainedModel, str]:
             f"{folder}: not a readable behaviour model ({type(error).__name__}: {error}); train again"
         ) from error
     return model, hash_of(files | {"model.json": path.read_bytes()})
+
+
+def not_finite(model: TrainedModel) -> str | None:
+    """Where a model holds what is not a number, for a person; None where it does not."""
+    return broken_file(contents(model))
+
+
+def broken_file(files: dict[str, bytes]) -> str | None:
+    """The first place in a model's files that holds a number which is not finite, for a person."""
+    for name, tensor in sorted(safetensors.numpy.load(files[TENSORS]).items()):
+        if np.issubdtype(tensor.dtype, np.floating) and not np.isfinite(tensor).all():
+            return f"{name} holds what is not a number"
+    constants: list[str] = []  # NaN and the infinities, which JSON as such does not have
+    json.loads(files["model.json"], parse_constant=constants.append)
+    if constants:
+        return "model.json holds what is not a number"
+    for name, data in sorted(files.items()):
+        if name.endswith(".txt") and re.search(rb"^leaf_value=.*(nan|inf)", data, re.MULTILINE):
+            return f"{name} holds what is not a number"
+    return None
 
 
 def hash_of(files: dict[str, bytes]) -> str:

@@ -15,6 +15,7 @@ from portrait_assets.errors import PortraitError
 from portrait_assets.home import Home
 from portrait_assets.lineage import SCORE_TABLES, stale_days
 from portrait_assets.partitions import DAY, Window, as_of_of
+from portrait_assets.resources.tracking import REGISTERED_NAME, Tracking
 from portrait_assets.resources.warehouse import warehouse_of
 from portrait_assets.settings import Settings
 from tests.small_world import LAST_DAY, World, event
@@ -55,7 +56,7 @@ def trained_again(version: str, segment_id: int = 1) -> Trained:
     fusion = pl.DataFrame(schema=dict.fromkeys(c.FEATURES_FUSION.column_names[1:], pl.String))
     told = {"cluster": 0, "segment_id": segment_id, "name": "rich", "traits": None, "users": 1, "share": 1.0, "centre": [0.5]}
     segments = pl.DataFrame([told], schema_overrides={"traits": pl.String})
-    return Trained(version, NEW, "champion", "it won", pl.DataFrame(), selection, fusion, segments, {}, b"", "run", None)  # type: ignore[arg-type]
+    return Trained(version, NEW, "champion", "it won", pl.DataFrame(), selection, fusion, segments, {}, {}, b"", "run", None)  # type: ignore[arg-type]
 
 
 def test_models_say_which_days_are_theirs(world: World):
@@ -83,6 +84,35 @@ def test_a_rollback_gives_its_days_to_the_champion_before_and_the_ledger_finds_t
         record(session, trained_again("cc4"))
         assert registry.model(session, home, "cc4")["status"] == "champion"
     assert [registry.roll_back(home).version for _ in range(2)] == ["cc4", "aa1"]
+
+
+def test_the_alias_champion_of_mlflow_goes_to_the_newest_champion_that_is_left(world: World, tmp_path):
+    """Three champions in MLflow's own registry: taking the first back moves nothing, the last gives it to the one before, then to nobody."""
+    shutil.copytree(world.home.settings.home_dir, tmp_path / "home")
+    home = replace(world.home, settings=Settings(home=tmp_path / "home"))
+    client = Tracking(folder=str(home.settings.mlflow_dir)).connect().MlflowClient()
+    client.create_registered_model(REGISTERED_NAME)
+    with warehouse_of(home.settings).open("three champions") as session:
+        session.execute("delete from models.registry")
+        for version, through in (("aa1", OLD), ("bb2", OLD + DAY), ("cc3", NEW)):
+            number = client.create_model_version(REGISTERED_NAME, source=str(tmp_path)).version
+            session.execute(
+                "insert into models.registry by name select $version as version, $through as trained_through, 'champion' as status, "
+                "'it won' as reason, '[]' as metrics, '{}' as config, $number as mlflow_version",
+                version=version, through=through, number=str(number),
+            )  # fmt: skip
+    client.set_registered_model_alias(REGISTERED_NAME, "champion", "3")
+
+    def champion() -> str | None:
+        return dict(client.get_registered_model(REGISTERED_NAME).aliases).get("champion")
+
+    told = []
+    for version in ("aa1", "cc3", "bb2"):
+        assert registry.roll_back(home, version).version == version
+        told.append(champion() and int(champion()))
+    assert told == [3, 2, None]
+    statuses = [client.get_model_version(REGISTERED_NAME, str(n)).tags.get("status") for n in (1, 2, 3)]
+    assert statuses == ["rolled back"] * 3
 
 
 def test_a_segment_keeps_its_number_when_its_model_is_trained_again(world: World, tmp_path):

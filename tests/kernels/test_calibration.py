@@ -4,7 +4,11 @@ import numpy as np
 import pytest
 
 from portrait_assets.kernels.calibration import Blend, fit_blend, fit_temperature, sigmoid, softmax
-from portrait_assets.kernels.metrics import calibration_error
+from portrait_assets.kernels.evaluation import Truth, chances_of, fit_calibration, judged_chances
+from portrait_assets.kernels.labels import USER_TARGETS
+from portrait_assets.kernels.metrics import auc, calibration_error
+from portrait_assets.kernels.parts import RawScores
+from tests.kernels.conftest import CONFIG
 
 
 def overconfident(rows: int = 4000) -> tuple[np.ndarray, np.ndarray]:
@@ -41,6 +45,48 @@ def test_temperature_of_overconfident_logits_is_above_one():
     said, happened = overconfident()
     logits = np.stack([np.zeros_like(said), said], axis=1)
     assert fit_temperature(logits, happened.astype(int)) == pytest.approx(3, rel=0.1)
+
+
+def test_held_out_users_are_judged_by_what_others_were_fitted_on():
+    """The halves that are drawn contradict each other: in one the likely churn and buy, in the other the unlikely. Fitted on themselves, they would look
+    good; judged by the other half's fit they look worse than chance, in every head.
+    """
+    users, rng = 3000, np.random.default_rng(4)
+    half = np.random.default_rng(CONFIG.seed).permutation(users) % 2 == 0
+    score, sign = rng.normal(0, 2, users), np.where(half, 1, -1)
+    churned = rng.random(users) < sigmoid(sign * score)
+    milk = ~churned & (rng.random(users) < sigmoid(-sign * score))  # less likely where churn is likelier
+    names = {"department": ["food"], "category": ["milk"], "item": ["i1"]}
+    tables = dict.fromkeys(names, score[:, None])
+    user = np.repeat(score[:, None], len(USER_TARGETS), axis=1)
+    wholes = {"department": [""], "category": [""], "item": [""]}
+    none = np.zeros((users, 0))
+    raw = RawScores(np.arange(users), user, user, names, tables, tables, wholes, none, none, none)
+    outcomes = np.zeros((users, len(USER_TARGETS)))
+    outcomes[:, 0] = churned
+    truth = Truth(outcomes, dict.fromkeys(names, milk[:, None]), np.ones(users, bool))
+    judged = judged_chances(raw, truth, CONFIG)
+    assert set(judged) == {"churn", *names}
+    for head, did in {"churn": churned, "category": milk, "item": milk, "department": milk}.items():
+        assert all(auc(did[rows], judged[head][rows, 0]) < 0.45 for rows in (half, ~half)), head
+    itself = chances_of(raw, fit_calibration(raw, truth, half))
+    assert auc(churned[half], itself["churn"][half, 0]) > 0.7
+
+
+def test_what_one_half_of_the_users_does_not_show_is_not_judged():
+    """All who bought the item are in one half."""
+    users = 200
+    half = np.random.default_rng(CONFIG.seed).permutation(users) % 2 == 0
+    even = np.arange(users) % 2 == 0
+    names = {"department": ["food"], "category": ["milk"], "item": ["i1"]}
+    tables, none = {level: np.zeros((users, 1)) for level in names}, np.zeros((users, 0))
+    user, wholes = np.zeros((users, len(USER_TARGETS))), {"department": [""], "category": ["food"], "item": ["milk"]}
+    raw = RawScores(np.arange(users), user, user, names, tables, tables, wholes, none, none, none)
+    outcomes = np.zeros((users, len(USER_TARGETS)))
+    outcomes[:, 0] = ~even
+    did = {"department": even[:, None], "category": even[:, None], "item": (even & half)[:, None]}
+    judged = judged_chances(raw, Truth(outcomes, did, np.ones(users, bool)), CONFIG)
+    assert set(judged) == {"churn", "department", "category"}
 
 
 def test_softmax_and_sigmoid_survive_large_numbers():

@@ -26,6 +26,13 @@ def test_changes_and_ratios_of_two_cases():
     assert (found.over_matched.low, found.over_matched.high) == (2.0, 6.0)
 
 
+def test_a_score_that_stays_has_not_fallen():
+    """Of four cases one falls, one rises, two stay as they are."""
+    full = np.array([1.0, 1.0, 1.0, 0.0])
+    found = faithfulness(Deletions(full, named=np.array([0.9, 1.1, 1.0, 0.0]), matched=full, best=full - 0.1))
+    assert found.falls_share == 0.25 and found.named_change == pytest.approx(0.05)
+
+
 def test_over_nothing_a_ratio_is_infinite_and_without_a_case_there_is_no_test():
     assert ratio(np.ones(3), np.zeros(3)).value == np.inf
     assert np.isnan(ratio(np.zeros(3), np.zeros(3)).value)

@@ -14,6 +14,7 @@ from scipy import sparse
 
 from portrait_assets.errors import PortraitError
 from portrait_assets.kernels.ranking import deletion
+from portrait_assets.kernels.ranking import ranker as ranker_module
 from portrait_assets.kernels.ranking import recommend as recommend_module
 from portrait_assets.kernels.ranking.assessment import assess_ranking, tifu_knn
 from portrait_assets.kernels.ranking.deletion import deletion_frame, sampled_cases
@@ -23,7 +24,16 @@ from portrait_assets.kernels.ranking.lists import Policy, make_lists
 from portrait_assets.kernels.ranking.measures import measure, targets_of
 from portrait_assets.kernels.ranking.neighbours import by_column, neighbourhood_at, neighbours_of, sorted_csr
 from portrait_assets.kernels.ranking.network import fit_network, list_loss, mean_scores
-from portrait_assets.kernels.ranking.ranker import RANKERS, fit_ranker, read_at, read_of
+from portrait_assets.kernels.ranking.ranker import (
+    RANKERS,
+    UnusableRanker,
+    examples_of,
+    fit_ranker,
+    grades,
+    read_at,
+    read_of,
+    training_rows,
+)
 from portrait_assets.kernels.ranking.reasons import (
     REASONS,
     middle_of,
@@ -151,6 +161,51 @@ def test_habits_are_learnt_and_chances_are_calibrated(shop, goods, learnt):
     happened = np.isin(read.candidates.user * len(goods) + read.candidates.item, window)
     assert chance.mean() == pytest.approx(happened.mean(), abs=0.02)
     assert chance[happened].mean() > 3 * chance[~happened].mean()
+
+
+def test_the_window_that_measures_a_ranker_teaches_it_nothing(shop, goods):
+    """Whatever is bought from AS_OF on, the last window's first day, the examples before it are the same; the measure is not."""
+    config = RANKERS["tiny"]
+    swapped = (
+        pl.when(pl.col("visit_time") >= datetime(AS_OF.year, AS_OF.month, AS_OF.day))
+        .then(pl.lit("i00"))
+        .otherwise(pl.col("item_id"))
+    )
+    changed = shop.with_columns(item_id=swapped).unique(["user_id", "item_id", "visit_id"], maintain_order=True).sort("user_id", "item_id", "visit_id")  # fmt: skip
+    first, second = (examples_of(lines_from(frame, goods), THROUGH, config) for frame in (shop, changed))
+    assert first.held_out.as_of == second.held_out.as_of == AS_OF
+    assert np.array_equal(first.x, second.x, equal_nan=True) and np.array_equal(first.grade, second.grade)
+    assert np.array_equal(first.held_out.x, second.held_out.x, equal_nan=True)
+    assert not np.array_equal(first.bought, second.bought)
+
+
+def test_labels_are_of_the_days_from_the_as_of_to_the_horizon(goods):
+    """Ann buys on the day before the as-of, on its first morning, on the fourteenth day and on the fifteenth; all candidates are known."""
+    rows = [("ann", 20, item) for item in ("bread", "milk", "beer", "soap")]
+    rows += [("ann", 1, "bread"), ("ann", 0, "milk"), ("ann", -13, "beer"), ("ann", -14, "soap")]
+    lines = lines_from(bought(*rows), ITEMS)
+    read = read_at(lines, AS_OF, 14.0)
+    grade = dict(zip([lines.items[k] for k in read.candidates.item], grades(lines, read, 14).tolist(), strict=True))
+    assert {item: grade[item] for item in ("bread", "milk", "beer", "soap")} == {"bread": 0, "milk": 2, "beer": 1, "soap": 0}
+
+
+def test_only_users_who_bought_a_candidate_teach_the_ranker(shop, goods):
+    """Each group of rows is of one user who bought one; a list of nothing bought has no order to learn."""
+    silent = shop.filter(
+        ~((pl.col("user_id") < "u30") & (pl.col("visit_time") >= datetime(AS_OF.year, AS_OF.month, AS_OF.day)))
+    )
+    x, grade, group = training_rows(lines_from(silent, goods), AS_OF, RANKERS["tiny"])
+    ends = np.cumsum(group)
+    assert len(x) == len(grade) == ends[-1] and 10 < len(group) <= 30
+    assert all(grade[end - size : end].max() > 0 for end, size in zip(ends, group, strict=True))
+
+
+def test_a_ranker_whose_scores_are_no_numbers_is_refused(shop, goods, monkeypatch):
+    """As when rows of nobody who bought are kept: their lists have no best item, and the networks learn nothing that is a number."""
+    broken = torch.full((1,), float("nan"))
+    monkeypatch.setattr(ranker_module, "mean_scores", lambda networks, x: np.full(len(x), broken.item()))
+    with pytest.raises(UnusableRanker, match="ranker, trained through .*: scores that are not numbers"):
+        fit_ranker(lines_from(shop, goods), THROUGH, RANKERS["tiny"])
 
 
 def test_same_lines_same_ranker(shop, goods, learnt):

@@ -1,15 +1,19 @@
 """A model survives the disk to the bit, and a damaged or foreign folder is refused in one line."""
 
+import copy
 import json
+import re
 import shutil
 from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from polars.testing import assert_frame_equal
 
 from portrait_assets.errors import PortraitError
 from portrait_assets.kernels import behaviour, storage
+from portrait_assets.kernels.calibration import Blend
 from portrait_assets.kernels.ranking.network import Network, fit_network
 from portrait_assets.kernels.ranking.ranker import RANKERS, Ranker
 from tests.kernels.conftest import THROUGH
@@ -52,6 +56,40 @@ def test_a_changed_byte_is_refused(folder, name):
     (folder / name).write_bytes(data)
     with pytest.raises(PortraitError, match=r"not the bytes that were written"):
         storage.load(folder)
+
+
+def with_nan(network) -> None:
+    with torch.no_grad():
+        network.user_head.bias[1] = float("nan")
+
+
+@pytest.mark.parametrize("where", ["tensor", "booster", "card"])
+def test_a_model_that_holds_what_is_no_number_is_refused_and_says_where(trained, tmp_path, where):
+    """In training by the gate, which asks `not_finite`; and when it is loaded."""
+    model = trained[0]
+    if where == "tensor":
+        network = copy.deepcopy(model.served.network)
+        with_nan(network)
+        model, place = replace(model, served=replace(model.served, network=network)), "served.network.user_head.bias"
+    elif where == "booster":
+        text = re.sub(r"(leaf_value=)\S+", r"\1nan", model.served.pair_boosters["item"], count=1)
+        boosters = model.served.pair_boosters | {"item": text}
+        model, place = replace(model, served=replace(model.served, pair_boosters=boosters)), "boosters/served.item.txt"
+    else:
+        blends = model.calibration.blends | {"churn": Blend(float("nan"), 0.5, 0.0)}
+        model, place = replace(model, calibration=replace(model.calibration, blends=blends)), "model.json"
+    assert storage.not_finite(model) == f"{place} holds what is not a number"
+    storage.save(model, tmp_path)
+    with pytest.raises(PortraitError, match=f"{place} holds what is not a number, so its scores are none either; train again"):
+        storage.load(tmp_path)
+
+
+def test_a_name_that_sounds_like_no_number_is_one(trained, tmp_path):
+    """An item called NaN is an item."""
+    model = replace(trained[0], examples=trained[0].examples | {"item": ["NaN", "Infinity"]})
+    assert storage.not_finite(model) is None
+    storage.save(model, tmp_path)
+    assert storage.load(tmp_path)[0].examples["item"] == ["NaN", "Infinity"]
 
 
 def test_a_missing_file_is_refused(folder):

@@ -5,6 +5,8 @@ from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
+import pytest
+
 from portrait_assets.lineage import stale_days
 from portrait_assets.packs.recommending import parse_recommending
 from portrait_assets.partitions import Window
@@ -50,6 +52,27 @@ def test_newer_habits_rank_above_older_and_equal_ones_by_name(world: World):
         event(3, "ann", "2024-03-01 10:00", item="bread"),
     )
     assert [item for _, item, _ in top(world, "ann")] == ["bread", "soap", "milk"]
+
+
+def test_the_score_of_a_habit_by_hand(world: World):
+    """Three points a purchase, one a view. Today: 3 (1 + 1 + 1/2). 14 days ago: 3 (1/2 + 2^-(14/60) + 2^-(14/240) / 2). 60 days ago, a view:
+    2^-(60/14) + 1/2 + 2^-(60/240) / 2."""
+    points = dict(
+        zip(world.home.pack.sql_parameters["point_types"], world.home.pack.sql_parameters["point_values"], strict=True)
+    )
+    world.land(
+        event(1, "ann", "2024-03-15 10:00", item="milk"),
+        event(2, "ann", "2024-03-01 10:00", item="soap"),
+        event(3, "ann", "2024-01-15 10:00", "view", item="bread"),
+    )
+    top(world, "ann")
+    score = dict(map(dict.values, world.rows("select item_id, score from recommendations.top where user_id = 'ann'")))
+    expected = {
+        "milk": points["purchase"] * 2.5,
+        "soap": points["purchase"] * (1 / 2 + 2 ** -(14 / 60) + 2 ** -(14 / 240) / 2),
+        "bread": points["view"] * (2 ** -(60 / 14) + 1 / 2 + 2**-0.25 / 2),
+    }
+    assert score == pytest.approx(expected, rel=1e-5)
 
 
 def test_twenty_ranks_without_a_gap_each_item_once(world: World):

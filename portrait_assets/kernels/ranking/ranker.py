@@ -35,6 +35,10 @@ NO_PAIRS = np.zeros(0, np.int64)
 logger = logging.getLogger("portrait")
 
 
+class UnusableRanker(PortraitError):
+    """There was enough to learn from, and what was learnt is of no use."""
+
+
 @dataclass(frozen=True)
 class RankerConfig:
     """Everything that decides a ranker besides its data."""
@@ -134,11 +138,16 @@ class Examples:
 def fit_ranker(lines: Lines, trained_through: date, config: RankerConfig) -> tuple[Ranker, Measured]:
     """Learn from the windows before the last one, calibrate and measure on the last, which ends at `trained_through`.
 
-    Raises PortraitError where fewer than two windows have buyers who were known before them.
+    Raises PortraitError where fewer than two windows have buyers who were known before them, UnusableRanker where what was learnt gives no
+    numbers.
     """
     examples = examples_of(lines, trained_through, config)
     ranker = fit_on(examples, config)
-    pairs, (score, _) = examples.held_out.candidates, ranker.scores(examples.held_out.x)
+    pairs, (score, chance) = examples.held_out.candidates, ranker.scores(examples.held_out.x)
+    if not (np.isfinite(score).all() and np.isfinite(chance).all()):
+        raise UnusableRanker(
+            f"ranker, trained through {trained_through}: scores that are not numbers; the model it belongs to is refused, report this"
+        )
     return ranker, measure(lines, examples.held_out.as_of, config.horizon_days, pairs.user, pairs.item, score)
 
 
