@@ -47,7 +47,7 @@ select
         put_in.variant as user_id,
         put_in.event_date as event_date,
         events.event_time + to_days((put_in.event_date - events.event_date)::integer) as event_time,
-        ((events.local_weekday - 1 + put_in.event_date - events.event_date) % 7 + 1)::utinyint as local_weekday,
+        (((events.local_weekday - 1 + put_in.event_date - events.event_date) % 7 + 7) % 7 + 1)::utinyint as local_weekday,
         events.visit_id || ' again' as visit_id,
         events.event_key || ' again' as event_key
     )

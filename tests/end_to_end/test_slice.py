@@ -315,7 +315,8 @@ def test_one_users_exported_predictions_agree(exported: Path, ran: Shell):
     """No part is likelier than its whole, no silence likelier when longer, and chance, wait and amounts say the same."""
     said, portraits = (pl.read_parquet(exported / f"{name}.parquet") for name in ("predictions", "portraits"))
     with duckdb.connect(str(ran.home / "warehouse.duckdb"), read_only=True) as warehouse:
-        items = warehouse.execute("select item_id, category, department from clean.items").pl()
+        rows = warehouse.execute("select item_id, category, department from clean.items").fetchall()
+    items = pl.DataFrame(rows, schema=["item_id", "category", "department"], orient="row")
     assert portraits["churn"].drop_nulls().len() > 50 and portraits["churn_horizon_days"].drop_nulls().is_between(14, 28).all()
     assert disagreements(said, portraits, items) == []
     silent = json.loads((exported / "manifest.json").read_text())["not_predicted"]

@@ -25,6 +25,7 @@ ANN = [
 BOB = [event(7, "bob", "2024-01-03 10:00"), event(8, "bob", "2024-03-30 10:00")]
 GONE = {"cas": (1,), "dan": (4,), "eve": (1, 2), "fay": (5, 6)}  # users who did what ann did, but for these
 AGAIN = event("again", "gus", "2024-03-08 09:00", item="bread")
+EARLIER = event("earlier", "ivy", "2024-03-02 09:00", item="bread")  # a Saturday, before the Tuesday it is a copy of
 
 
 def like_ann(user: str, without: tuple[int, ...] = ()) -> list[dict]:
@@ -36,17 +37,18 @@ def shop(tmp_path_factory: pytest.TempPathFactory):
     world = World(tmp_path_factory.mktemp("shop"))
     with world.open():
         others = [e for user, gone in GONE.items() for e in like_ann(user, gone)]
-        world.land(*ANN, *BOB, *others, *like_ann("gus"), AGAIN, *like_ann("hal"))
+        world.land(*ANN, *BOB, *others, *like_ann("gus"), AGAIN, *like_ann("hal"), *like_ann("ivy"), EARLIER)
         yield world.build()
 
 
 def test_a_changed_history_is_that_of_a_user_whose_history_it_is(shop: World):
     events = number_events(shop.session, DAY, ["ann"])
     assert events["event_number"].to_list() == [1, 2, 3, 4, 5, 6]
-    variants = [Variant("ann", gone) for gone in GONE.values()] + [Variant("ann", again=((5, date(2024, 3, 8)),))]
+    variants = [Variant("ann", gone) for gone in GONE.values()]
+    variants += [Variant("ann", again=((5, date(2024, 3, day)),)) for day in (8, 2)]
     made = changed_frames(shop.session, shop.home, DAY, variants)
     real = frames_at(shop.session, shop.home, as_of_of(DAY), [DAY])
-    for place, user in enumerate([*GONE, "gus"]):
+    for place, user in enumerate([*GONE, "gus", "ivy"]):
         for changed, told in ((made.visits, real.visits), (made.features, real.features)):
             mine, theirs = (
                 frame.filter(pl.col("user_id") == name) for frame, name in ((changed, name_of(place)), (told, user))
@@ -70,6 +72,7 @@ def test_nothing_of_a_changed_history_is_kept(shop: World):
         *GONE,
         "gus",
         "hal",
+        "ivy",
     }
     assert shop.rows("select * from portraits.snapshots where event_date = $day order by user_id", day=DAY) == before
 
