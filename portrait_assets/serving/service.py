@@ -267,6 +267,8 @@ class Service:
             folder = self._current.resolve()
             if folder.name != self.engine.generation.name:
                 self._change_to(folder)
+            else:
+                self._unserved = None
 
     def _change_to(self, folder: Path) -> None:
         """Load a generation, bring it up to the end of the log, and put it in the place of the one in service."""

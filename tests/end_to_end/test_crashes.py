@@ -122,7 +122,7 @@ def test_a_refresh_killed_again_and_again_ends_like_one_nobody_killed(
     for file in inbox:
         put(file, whole.home / "landing")
     whole.run("refresh")
-    dice = random.Random()
+    dice = random.Random(kills)
     hit = kill_workers(killed, tmp_path / "inbox", kills - of_commands, dice.randrange(1_000_000))
     assert len(hit) == kills - of_commands
     layers = {reached.split(".")[0] for reached in hit}
