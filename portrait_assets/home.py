@@ -10,9 +10,10 @@ from typing import Any
 
 from portrait_assets import sources
 from portrait_assets.errors import PortraitError
-from portrait_assets.packs import Pack, load_pack
+from portrait_assets.packs import Pack, own
 from portrait_assets.packs.audiences import FILE as AUDIENCES_FILE
 from portrait_assets.packs.audiences import saved_audiences
+from portrait_assets.packs.pack import load_over
 from portrait_assets.packs.recommending import Recommending
 from portrait_assets.partitions import Window, as_of_of
 from portrait_assets.resources.lock import exclusive
@@ -99,7 +100,19 @@ def _as_recorded(settings: Settings, reference: str, recorded: dict[str, Any]) -
     days = Window(*map(date.fromisoformat, recorded["days"])) if recorded.get("days") else _declared_days(source)
     today = datetime.now(UTC).date()
     replay = _replay_of(recorded.get("replay"))
-    return Home(settings, source, load_pack(), days or Window(today, today), replay, has_days=days is not None)
+    return Home(settings, source, _pack(settings, reference), days or Window(today, today), replay, has_days=days is not None)
+
+
+def _pack(settings: Settings, reference: str) -> Pack:
+    """The shipped pack, with the home's own rules over it where it has some."""
+    mapping = Path(reference)
+    return load_over(own.folder_of(settings.home_dir, mapping if mapping.suffix else None))
+
+
+def known_pack(settings: Settings) -> Pack:
+    """The pack of the home, or what it will be; nothing is made on the way."""
+    recorded = _read(_file(settings))
+    return _pack(settings, recorded["source"] if recorded else _reference(settings.source or DEFAULT_SOURCE))
 
 
 def _refuse_day(home: Home, day: date) -> None:

@@ -40,6 +40,8 @@ class Daily:
     on_demand: bool = False
     """Kept for the published days only, not for every day."""
     uses_audiences: bool = False
+    uses_tags: bool = False
+    """Made from the tag catalogue; other tables are made from pack.toml alone."""
     goes_on: bool = False
     """What is written for a window goes on from the table's own rows of the days before it."""
 
@@ -81,8 +83,8 @@ DAILY_TABLES: tuple[Daily, ...] = (
     _scored(c.SCORES_PREDICTIONS, on_demand=False),
     _scored(c.SCORES_SEGMENTS, on_demand=False),
     Daily(c.PORTRAITS_SNAPSHOTS, ("portraits/snapshots.sql", AS_OF, "features/next_day.sql"), (c.SCORES_PREDICTIONS,), STATE),
-    Daily(c.PORTRAITS_CHANGES, (), (c.PORTRAITS_SNAPSHOTS, c.CLEAN_EVENTS)),
-    Daily(c.PORTRAITS_AUDIENCES, (), (c.PORTRAITS_SNAPSHOTS, c.SCORES_PREDICTIONS), uses_audiences=True),
+    Daily(c.PORTRAITS_CHANGES, (), (c.PORTRAITS_SNAPSHOTS, c.CLEAN_EVENTS), uses_tags=True),
+    Daily(c.PORTRAITS_AUDIENCES, (), (c.PORTRAITS_SNAPSHOTS, c.SCORES_PREDICTIONS), uses_audiences=True, uses_tags=True),
     _scored(c.SCORES_VECTORS, on_demand=True),
     _scored(c.SCORES_NEXT_PURCHASES, on_demand=True),
     _recommended(c.RECOMMENDATIONS_TOP),
@@ -172,7 +174,8 @@ class Ledger:
         pack = self.home.pack
         rules = self.home.recommending.model_dump_json() if daily.uses_rules else ""
         audiences = audiences_version(tuple(sorted(self.home.audiences.items()))) if daily.uses_audiences else ""
-        return sql_version(*daily.sql) + pack.version + (kernel_version() if daily.uses_model else "") + rules + audiences
+        declared = pack.version if daily.uses_tags else pack.limits
+        return sql_version(*daily.sql) + declared + (kernel_version() if daily.uses_model else "") + rules + audiences
 
     def due(self, table: Table, window: Window) -> Due:
         """What of the window is due."""

@@ -23,6 +23,7 @@ from portrait_assets.home import Home
 from portrait_assets.lineage import knowledge, models_in_force
 from portrait_assets.packs.tag_sql import tag_export
 from portrait_assets.partitions import Window, as_of_of
+from portrait_assets.reading.export import PACK_FILE
 from portrait_assets.resources.session import Session
 from portrait_assets.resources.sql import read_sql
 from portrait_assets.state import STATE_FOLDER, write_state
@@ -74,6 +75,8 @@ def write_export(session: Session, home: Home, day: date, folder: Path, state: d
         frames = _frames(session, home, day)
         for name, frame in frames.items():
             frame.write_parquet(draft / name, compression="zstd")
+        if home.pack.own:  # the shipped pack is everywhere; this one goes with what was made by it
+            (draft / PACK_FILE).write_text(json.dumps(home.pack.content, ensure_ascii=False, sort_keys=True), encoding="utf-8")
         manifest = _manifest(session, home, day, draft, frames)
         manifest["run"] |= {"state": state} if state else {}
         (draft / "manifest.json").write_text(json.dumps(manifest, indent=2, sort_keys=True) + "\n", encoding="utf-8")
@@ -118,7 +121,7 @@ def _manifest(session: Session, home: Home, day: date, folder: Path, frames: dic
         "audiences": home.audiences,
         "measures": [name for name in EVER if (frames["portraits.parquet"][name] != 0).any()],
         "rows": {name: len(frame) for name, frame in frames.items()},
-        "sha256": {name: file_hash(folder / name) for name in frames},
+        "sha256": {name: file_hash(folder / name) for name in (*frames, *([PACK_FILE] if home.pack.own else []))},
         "run": {
             "written_at": datetime.now(UTC).isoformat(timespec="seconds"),
             "mlflow_run_id": trained[0][1] if trained else None,

@@ -1,7 +1,14 @@
 """The nearest known name, for a message on an unknown one."""
 
 import difflib
+import re
 from collections.abc import Iterable
+
+
+def pattern_of(text: str) -> str:
+    """The regular expression of a name in which `*` is anything, whatever its case; Python, Polars and DuckDB read it alike."""
+    parts = (re.sub(r"([^\w\s])", r"\\\1", part) for part in text.split("*"))
+    return f"(?is){'.*'.join(parts)}"
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

@@ -17,6 +17,7 @@ from portrait_assets.lineage import models_in_force
 from portrait_assets.packs.recommending import Recommending, Rule
 from portrait_assets.partitions import Window, as_of_of
 from portrait_assets.resources.session import Session
+from portrait_assets.words_near import pattern_of
 
 if TYPE_CHECKING:
     from portrait_assets.kernels.ranking.lists import Policy
@@ -111,6 +112,10 @@ def items_of(session: Session, rule: Rule) -> pl.DataFrame:
     level, name = rule.of
     if level == "item":
         return pl.DataFrame({"item_id": [name]})
+    if level == "name":
+        return session.frame(
+            "select item_id from clean.items where regexp_full_match(name, $pattern)", pattern=pattern_of(name)
+        )
     return session.frame(f"select item_id from clean.items where {level} = $name", name=name)
 
 

@@ -9,7 +9,7 @@ import polars as pl
 
 from portrait_assets.audiences.language import ORDERED, Condition, Expression, conditions
 from portrait_assets.errors import PortraitError
-from portrait_assets.packs import Pack, load_pack
+from portrait_assets.packs import Pack
 from portrait_assets.reading.export import Export
 
 KEYS = ("user_id", "as_of")
@@ -32,7 +32,7 @@ class Vocabulary:
 
     @classmethod
     def of(cls, export: Export) -> "Vocabulary":
-        pack = load_pack(str(export.manifest.get("pack", "ecommerce")))
+        pack = export.pack
         columns = {
             name: kind
             for name, dtype in export.scan("portraits").collect_schema().items()

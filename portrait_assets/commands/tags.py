@@ -10,36 +10,40 @@ from portrait_assets import versions
 from portrait_assets.audiences.tag_uses import tag_quality, with_audiences
 from portrait_assets.commands.options import JsonOption, print_json
 from portrait_assets.errors import PortraitError
-from portrait_assets.home import open_home
+from portrait_assets.home import known_pack, open_home
 from portrait_assets.observability import tag_doubts
-from portrait_assets.packs.catalogue import DIMENSIONS, Tag, parse_catalogue
+from portrait_assets.packs.catalogue import DIMENSIONS, Tag, parse_catalogue, parse_over
 from portrait_assets.packs.files import read_toml
-from portrait_assets.packs.pack import Pack, load_pack
+from portrait_assets.packs.own import Read, is_own
+from portrait_assets.packs.pack import PACKS_DIR, Pack, load_pack
 from portrait_assets.reading import Export
 from portrait_assets.reading.catalogue_page import catalogue_page
 from portrait_assets.reading.tag_diff import TagChange, tag_diff
 from portrait_assets.reading.words import counted
 from portrait_assets.resources.warehouse import warehouse_of
+from portrait_assets.settings import Settings
 from portrait_assets.terminal import Terminal, styled
 from portrait_assets.words_near import nearest
 
 app = typer.Typer(help="The tag catalogue: look, judge a file, and see what a change would do.", no_args_is_help=True)
 console = Terminal()
 
-PackOption = Annotated[str, typer.Option("--pack", help="A shipped domain pack.")]
+PackOption = Annotated[
+    Optional[str], typer.Option("--pack", help="A shipped domain pack; default: the home's, with its own rules over it.")
+]
 CatalogueFile = Annotated[Path, typer.Argument(help="A tags.toml.", exists=True, dir_okay=False)]
 
 
 @app.command("list")
 def list_tags(
-    pack: PackOption = "ecommerce",
+    pack: PackOption = None,
     dimension: Annotated[Optional[str], typer.Option("--dimension", help=f"One of {', '.join(DIMENSIONS)}.")] = None,
     as_json: JsonOption = False,
 ) -> None:
     """All tags of the catalogue, drafts included."""
     if dimension not in (None, *DIMENSIONS):
         raise PortraitError(f"--dimension '{dimension}' is not one of {', '.join(DIMENSIONS)}")
-    found = [tag for tag in load_pack(pack).catalogue if dimension in (None, tag.dimension)]
+    found = [tag for tag in _pack(pack).catalogue if dimension in (None, tag.dimension)]
     if as_json:
         print_json([_as_object(tag) for tag in found])
         return
@@ -55,11 +59,11 @@ def show(
     version: Annotated[
         Optional[int], typer.Option("--version", help="A former version that was published in this home.")
     ] = None,
-    pack: PackOption = "ecommerce",
+    pack: PackOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """All that the catalogue says of one tag, or said under a former version."""
-    tag = _known(load_pack(pack), tag_id) if version is None else _former(tag_id, version)
+    tag = _known(_pack(pack), tag_id) if version is None else _former(tag_id, version)
     if as_json:
         print_json(_as_object(tag))
         return
@@ -123,17 +127,15 @@ def compare(
 
 @app.command()
 def lint(file: CatalogueFile) -> None:
-    """Judge a catalogue file; what is wrong is one line with the file's line, the tag and the field, and exit 2."""
-    tags = parse_catalogue(read_toml(file), file, file.read_text(encoding="utf-8"))
+    """Judge a catalogue file, or one of a home's own tags; what is wrong is one line with the file's line, the tag and the field, and exit 2."""
+    tags = _judged(file)
     console.print(f"{file}: {counted(len(tags), 'tag')}, all well formed.")
 
 
 @app.command()
-def page(
-    out: Annotated[Path, typer.Option("--out", help="The Markdown file to write.")], pack: PackOption = "ecommerce"
-) -> None:
+def page(out: Annotated[Path, typer.Option("--out", help="The Markdown file to write.")], pack: PackOption = None) -> None:
     """Write the catalogue as a page for people."""
-    out.write_text(catalogue_page(load_pack(pack)), encoding="utf-8")
+    out.write_text(catalogue_page(_pack(pack)), encoding="utf-8")
     console.print(styled("The catalogue is in [bold]{}[/bold].", out))
 
 
@@ -147,8 +149,7 @@ def diff(
     """Before a changed catalogue is published: who would enter each value, who would leave, and by which numbers."""
     folder = export or open_home().settings.published_dir / "current"
     opened = Export.open(folder)
-    before = load_pack(str(opened.manifest.get("pack", "ecommerce"))).tags
-    after = parse_catalogue(read_toml(file), file, file.read_text(encoding="utf-8"))
+    before, after = opened.pack.tags, _judged(file)
     _tell_changes(opened, tag_diff(opened, before, tuple(tag for tag in after if tag.status != "draft")), shown, as_json)
 
 
@@ -206,6 +207,19 @@ def _columns(*names: str) -> Table:
     for name in names:
         table.add_column(name.removeprefix(">"), justify="right" if name.startswith(">") else "left")
     return table
+
+
+def _pack(name: str | None) -> Pack:
+    return load_pack(name) if name else known_pack(Settings())
+
+
+def _judged(file: Path) -> tuple[Tag, ...]:
+    """The tags of a whole catalogue; of a home's own tags together with those that they are laid over."""
+    read = Read(read_toml(file), file, file.read_text(encoding="utf-8"))
+    if not is_own(file):
+        return parse_catalogue(read.content, read.path, read.text)
+    shipped = PACKS_DIR / load_pack().name / "tags.toml"
+    return parse_over(Read(read_toml(shipped), shipped, shipped.read_text(encoding="utf-8")), read)
 
 
 def _known(pack: Pack, tag_id: str) -> Tag:

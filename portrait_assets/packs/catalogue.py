@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator
+from functools import reduce
 from pathlib import Path
 from string import Formatter
 from typing import Annotated, Any, Literal
@@ -13,6 +14,7 @@ from portrait_assets.errors import PortraitError
 from portrait_assets.packs.domains import judge_domain
 from portrait_assets.packs.expressions import Expression, ExpressionError, SnapshotRow
 from portrait_assets.packs.files import Declared, at, validate
+from portrait_assets.packs.own import Read
 from portrait_assets.packs.places import lines_of_entries
 from portrait_assets.packs.references import expanded, referred
 
@@ -28,6 +30,18 @@ CUT_POINT_COLUMNS = frozenset(
     {column.name for column in PORTRAITS_SNAPSHOTS.columns if column.name.endswith("_score")}
     | {"value_tier", "segment", "main_act", "pace_days", "lifecycle"}
 )
+
+DECIDING = {
+    "kind",
+    "value",
+    "needs",
+    "origin",
+    "confidence",
+    "evidence",
+    "values",
+    "ttl_days",
+}  # who has which value, and how sure
+Placed = tuple[Any, Callable[[str], str]]
 
 Text = Annotated[str, AfterValidator(lambda text: " ".join(text.split())), Field(min_length=1)]
 Sql = Annotated[str, AfterValidator(str.strip), Field(min_length=1)]
@@ -96,11 +110,59 @@ def parse_catalogue(content: dict[str, Any], path: Path, text: str = "") -> tupl
 
     With the file's `text` the message names the line as well.
     """
+    return judged([_entries(content, path, text)])
+
+
+def parse_over(shipped: Read, own: Read) -> tuple[Tag, ...]:
+    """The tags of a pack with a home's over them: an entry of a known id says what differs, one of another id is added."""
+    return judged([_entries(file.content, file.path, file.text) for file in (shipped, own)])
+
+
+def merged_entries(shipped: Read, own: Read | None) -> list[Any]:
+    """What the entries say, those of a home over those of its pack, of files that `parse_over` judged."""
+    files = [_entries(file.content, file.path, file.text) for file in (shipped, own) if file]
+    return [entry for entry, _ in reduce(entries_over, files)]
+
+
+def _entries(content: dict[str, Any], path: Path, text: str) -> list[Placed]:
+    """The entries of one file, each with where its fields are."""
     entries = content.get("tags")
     if not isinstance(entries, list) or not entries or set(content) != {"tags"}:
         raise PortraitError(f"{path} has to hold [[tags]] entries and nothing else")
     lines = lines_of_entries(text)
-    places = [_place(path, number, entry, lines) for number, entry in enumerate(entries, start=1)]
+    return [(entry, _place(path, number, entry, lines)) for number, entry in enumerate(entries, start=1)]
+
+
+def entries_over(shipped: list[Placed], own: list[Placed]) -> list[Placed]:
+    """Entries with others laid over them."""
+    merged = {entry["id"]: (entry, where) for entry, where in shipped}
+    added: list[Placed] = []
+    for entry, where in own:
+        tag_id = entry.get("id") if isinstance(entry, dict) else None
+        if tag_id in merged and tag_id not in {other.get("id") for other, _ in added if isinstance(other, dict)}:
+            before, there = merged[tag_id]
+            if set(entry) & DECIDING and not _is_later(entry.get("version"), before["version"]):
+                raise PortraitError(
+                    f"{at(where, 'version')}: the entry changes what the pack's tag means; give it a version above {before['version']}"
+                )
+            merged[tag_id] = {**before, **entry}, _either(entry, where, there)
+        else:
+            added.append((entry, where))
+    return [*merged.values(), *added]
+
+
+def _is_later(version: Any, before: int) -> bool:
+    return isinstance(version, int) and version > before
+
+
+def _either(entry: dict[str, Any], where: Callable[[str], str], there: Callable[[str], str]) -> Callable[[str], str]:
+    return lambda field: where(field) if field.split(".")[0] in entry else there(field)
+
+
+def judged(files: list[list[Placed]]) -> tuple[Tag, ...]:
+    """The tags of entries, those of later files laid over those of earlier ones."""
+    placed = reduce(entries_over, files)
+    entries, places = [entry for entry, _ in placed], [where for _, where in placed]
     values = {
         entry["id"]: _needing(entry["value"].strip(), entry.get("needs"))
         for entry in entries

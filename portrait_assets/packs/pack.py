@@ -3,8 +3,8 @@
 import hashlib
 import json
 import re
-from dataclasses import dataclass
-from functools import cache
+from dataclasses import dataclass, field
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,8 +12,9 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from portrait_assets.columns import EVENT_TYPES
 from portrait_assets.errors import PortraitError
-from portrait_assets.packs.catalogue import Tag, parse_catalogue
+from portrait_assets.packs.catalogue import Tag, merged_entries, parse_catalogue, parse_over
 from portrait_assets.packs.files import Declared, read_toml, validate
+from portrait_assets.packs.own import FILES, Read, limits_over, read_folder, rules_over, taxonomy_over
 from portrait_assets.packs.recommending import Recommending, parse_recommending
 from portrait_assets.packs.taxonomy import Taxonomy, parse_taxonomy
 from portrait_assets.words_near import nearest
@@ -131,6 +132,12 @@ class Pack:
     catalogue: tuple[Tag, ...]
     recommending: Recommending
     taxonomy: Taxonomy
+    limits: str
+    """Twelve hex digits of what pack.toml says alone: most tables are made from no tag."""
+    own: Path | None = None
+    """The folder of a home's own rules, where they are laid over the pack's."""
+    content: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
+    """What the files say, as `pack_of` takes it."""
 
     @property
     def tags(self) -> tuple[Tag, ...]:
@@ -176,24 +183,55 @@ def _load_shipped(name: str) -> Pack:
     return read_pack(PACKS_DIR / name)
 
 
-def read_pack(folder: Path) -> Pack:
-    """The pack whose pack.toml, tags.toml, taxonomy.toml and recommendations.toml are in `folder`.
+def load_over(own: Path | None, name: str = "ecommerce") -> Pack:
+    """The shipped pack `name` with the files of the folder `own` over it."""
+    if own is None:
+        return load_pack(name)
+    stamps = tuple((path.name, path.read_bytes()) for path in sorted(own.glob("*.toml")))
+    return _load_over(own, name, stamps)
+
+
+@lru_cache(maxsize=4)
+def _load_over(own: Path, name: str, stamps: tuple[tuple[str, bytes], ...]) -> Pack:
+    return read_pack(PACKS_DIR / name, own)
+
+
+def read_pack(folder: Path, own: Path | None = None) -> Pack:
+    """The pack whose pack.toml, tags.toml, taxonomy.toml and recommendations.toml are in `folder`, with those of `own` over them.
 
     `version` is of pack.toml and tags.toml: no stored table is made from the taxonomy, and the rules of recommending make only the
     recommendations stale.
     """
-    file_of_tags, file_of_rules = folder / "tags.toml", folder / "recommendations.toml"
-    said, tags, rules = (read_toml(folder / f"{name}.toml") for name in ("pack", "tags", "recommendations"))
-    file = validate(PackFile, said, str(folder / "pack.toml"))
-    if file.name != folder.name:
+    files = {name: Read(read_toml(path := folder / f"{name}.toml"), path, path.read_text(encoding="utf-8")) for name in FILES}
+    if files["pack"].content.get("name", folder.name) != folder.name:
         raise PortraitError(
-            f"{folder / 'pack.toml'}, field name: is '{file.name}' in the folder {folder.name}; make them the same"
+            f"{folder / 'pack.toml'}, field name: is '{files['pack'].content['name']}' in the folder {folder.name}; make them the same"
         )
-    content = json.dumps([said, tags], sort_keys=True, ensure_ascii=False)
+    return _made(files, read_folder(own) if own else {}, own)
+
+
+def pack_of(content: dict[str, Any], file: Path) -> Pack:
+    """The pack that `file` of an export carries."""
+    return _made({name: Read(content[name], file) for name in FILES}, {}, None)
+
+
+def _made(files: dict[str, Read], over: dict[str, Read], own: Path | None) -> Pack:
+    said, where = limits_over(files["pack"], over.get("pack"))
+    file = validate(PackFile, said, where)
+    tags = files["tags"]
+    catalogue = parse_over(tags, over["tags"]) if "tags" in over else parse_catalogue(tags.content, tags.path, tags.text)
+    rules, taxonomy = (
+        laid(files[name], over.get(name)) for name, laid in (("recommendations", rules_over), ("taxonomy", taxonomy_over))
+    )
+    written = {"tags": merged_entries(tags, over.get("tags"))}
+    content = json.dumps([said, written], sort_keys=True, ensure_ascii=False)
     return Pack(
         name=file.name,
         title=file.title,
-        version=hashlib.sha256(content.encode()).hexdigest()[:12],
+        version=_digest(content),
+        limits=_digest(json.dumps(said, sort_keys=True, ensure_ascii=False)),
+        own=own,
+        content={"pack": said, "tags": written, "taxonomy": taxonomy.content, "recommendations": rules.content},
         event_types=(*EVENT_TYPES, *file.events.types),
         attention=tuple(sorted(file.attention.items())),
         visits=file.visits,
@@ -202,7 +240,11 @@ def read_pack(folder: Path) -> Pack:
         rhythm=file.rhythm,
         classes=file.classes,
         attributes=file.attributes,
-        catalogue=parse_catalogue(tags, file_of_tags, file_of_tags.read_text(encoding="utf-8")),
-        recommending=parse_recommending(rules, file_of_rules, file_of_rules.read_text(encoding="utf-8")),
-        taxonomy=parse_taxonomy(read_toml(folder / "taxonomy.toml"), folder / "taxonomy.toml"),
+        catalogue=catalogue,
+        recommending=parse_recommending(rules.content, rules.path, rules.text),
+        taxonomy=parse_taxonomy(taxonomy.content, taxonomy.path),
     )
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:12]

@@ -3,6 +3,7 @@
 import re
 
 FIELD = re.compile(r"^([A-Za-z_][A-Za-z0-9_]*)\s*=")
+HEAD = re.compile(r"^\s*\[\s*([A-Za-z_][A-Za-z0-9_]*)\s*\]")
 QUIET = re.compile(r"""(?P<comment>#[^\n]*)|"(?:\\.|[^"\\\n])*"|'[^'\n]*'""")
 TRIPLE = re.compile(r'"""|\'\'\'')
 
@@ -43,3 +44,15 @@ def line_of_field(text: str, field: str) -> int | None:
 def _blank(match: re.Match[str]) -> str:
     """A comment or a text blotted out, so that nothing in it is taken for a key or a bracket."""
     return " " * len(match.group())
+
+
+def line_of_key(text: str, table: str, key: str | None = None) -> int | None:
+    """The line (from 1) of `key` in [table], of the table's head where it does not say the key, or of a key outside all tables."""
+    now, found = "", None
+    for number, line in enumerate(QUIET.sub(_blank, text).splitlines(), start=1):
+        if head := HEAD.match(line):
+            now = head.group(1)
+            found = number if now == table and found is None else found
+        elif (field := FIELD.match(line)) and (now, field.group(1)) in ((table, key), ("", table)):
+            return number
+    return found

@@ -11,11 +11,11 @@ from portrait_assets.errors import PortraitError
 from portrait_assets.packs.files import Declared, validate
 from portrait_assets.packs.places import line_of_field
 
-LEVELS = ("item", "item_type", "category", "department", "brand", "maker")
+LEVELS = ("item", "item_type", "category", "department", "brand", "maker", "name")
 
 
 class Rule(Declared):
-    """What a rule speaks of: one level and a name of it."""
+    """What a rule speaks of: one level and a name of it; of `name` a pattern."""
 
     item: str | None = None
     item_type: str | None = None
@@ -23,6 +23,7 @@ class Rule(Declared):
     department: str | None = None
     brand: str | None = None
     maker: str | None = None
+    name: str | None = Field(None, description="of the item, whatever its case; * is anything")
 
     @model_validator(mode="after")
     def _one_level(self) -> "Rule":

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from portrait_assets.columns import ATTRIBUTES, EVER, WINDOWS
-from portrait_assets.packs import Pack, load_pack
+from portrait_assets.packs import Pack
 from portrait_assets.reading.export import Export
 from portrait_assets.reading.narrative import narrative
 from portrait_assets.reading.summary import summary
@@ -161,7 +161,7 @@ class Card:
 def card(export: Export, user_id: str, pack: Pack | None = None) -> Card:
     """The card of `user_id` in `export`; PortraitError naming ids like it if the export has no such user."""
     portrait = export.portrait(user_id)
-    pack = pack or load_pack(str(export.manifest.get("pack", "ecommerce")))
+    pack = pack or export.pack
     predictions = export.of_user("predictions", user_id)
     social = [_attribute(name, portrait, predictions) for name in ATTRIBUTES]
     measures = [name for name in EVER if name in export.manifest.get("measures", EVER) or portrait.get(name)]

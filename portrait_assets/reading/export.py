@@ -5,15 +5,19 @@ import hashlib
 import json
 from dataclasses import dataclass
 from datetime import date
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
 from portrait_assets.errors import PortraitError
+from portrait_assets.packs import Pack, load_pack
+from portrait_assets.packs.pack import pack_of
 from portrait_assets.partitions import parse_date
 from portrait_assets.reading.words import counted
 
+PACK_FILE = "pack.json"  # of a home with rules of its own
 FILES = ("portraits", "tags", "embeddings", "recommendations", "lists", "predictions", "changes")
 CLOSE_ENOUGH_TO_COMPARE = 50_000  # above this many ids, near ones are looked for by length alone
 
@@ -35,8 +39,8 @@ class Export:
         folder = Path(folder).resolve()
         manifest = _manifest(folder)
         if verify:
-            for name in FILES:
-                _verify(folder, f"{name}.parquet", manifest)
+            for name in (*(f"{name}.parquet" for name in FILES), *({PACK_FILE} & manifest["sha256"].keys())):
+                _verify(folder, name, manifest)
         return cls(folder, manifest, parse_date(str(manifest["as_of"]), f"{folder / 'manifest.json'}: as_of"))
 
     @classmethod
@@ -52,6 +56,13 @@ class Export:
         content = {key: value for key, value in self.manifest.items() if key != "run"}
         text = json.dumps(content, sort_keys=True, default=str)
         return str(self.manifest.get("generation") or hashlib.sha256(text.encode()).hexdigest()[:12])
+
+    @property
+    def pack(self) -> Pack:
+        """The pack it was made by: its own copy where the home had rules of its own, else the shipped one."""
+        if PACK_FILE not in self.manifest["sha256"]:
+            return load_pack(str(self.manifest.get("pack", "ecommerce")))
+        return _carried(self.folder / PACK_FILE)
 
     @property
     def model_versions(self) -> tuple[str, ...]:
@@ -91,6 +102,11 @@ class Export:
             f"{', '.join(near) or 'none'}; "
             f"all ids: select user_id from '{self.folder.name}/portraits.parquet'"
         )
+
+
+@cache  # an export never changes
+def _carried(file: Path) -> Pack:
+    return pack_of(json.loads(file.read_text(encoding="utf-8")), file)
 
 
 def _manifest(folder: Path) -> dict[str, Any]:

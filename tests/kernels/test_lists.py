@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from portrait_assets.kernels.ranking.candidates import Candidates
 from portrait_assets.kernels.ranking.lines import lines_from
 from portrait_assets.kernels.ranking.lists import Lists, Policy, codes_of, make_lists
+from portrait_assets.kernels.ranking.recommend import matches
 from portrait_assets.kernels.ranking.seen import seen_from
 
 DAY = date(2024, 3, 1)
@@ -60,6 +61,13 @@ def made(cells: list[tuple[str, float]], policy: Policy, as_of: date = DAY) -> t
     candidates = Candidates(here // COUNT, here % COUNT, {"again": kind[here] == "again"})
     allowed = kind[here] != "barred"
     return candidates, score[here], allowed, make_lists(LINES, candidates, score[here], allowed, policy, as_of)
+
+
+def test_a_rule_of_names_is_a_pattern_whatever_the_case():
+    described = pl.DataFrame({"item_id": ["a", "b", "c"], "name": ["Postage EU", None, "Post"]})
+    assert [matches(described, "name", said).tolist() for said in ("post*", "POST", "*eu")] == [
+        [True, False, True], [False, False, True], [True, False, False],
+    ]  # fmt: skip
 
 
 def test_what_was_looked_at_is_no_discovery_and_what_was_judged_is_offered_only_again():

@@ -194,6 +194,18 @@ def test_what_the_rules_keep_back_is_not_offered_by_habit_or_fashion_either(worl
     assert [item for _, item, _ in top(world, "cat")] == ["milk", "cheese"]
 
 
+def test_a_rule_of_names_keeps_back_what_is_called_so_whatever_its_case(world: World):
+    world.land(
+        *(
+            event(f"{user}{item}", user, "2024-03-14 10:00", item=item)
+            for user in ("bob", "cat")
+            for item in ("soap", "milk", "cheese")
+        )
+    )
+    ruled(world, 'most_of_a_type = 6\ndiscover_places = 3\nexclude = [{ name = "s*P" }, { name = "CHEESE" }]')
+    assert [item for _, item, _ in top(world, "bob")] == ["milk"]
+
+
 def test_other_stock_makes_recommendations_due_and_nothing_else(world: World):
     """The file's items count, not its bytes."""
     stock = world.home.settings.home_dir / "stock.txt"

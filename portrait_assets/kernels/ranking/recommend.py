@@ -17,6 +17,7 @@ from portrait_assets.kernels.ranking.reasons import Names, middle_of, tell
 from portrait_assets.kernels.ranking.seen import NOTHING, Seen
 from portrait_assets.kernels.sequences import day_number
 from portrait_assets.settings import CORES
+from portrait_assets.words_near import pattern_of
 
 DRAWN = "drawn to explore; "  # begins the reason of what the scores would not show
 MIDDLING_USERS = 200
@@ -165,6 +166,8 @@ def names_of(described: pl.DataFrame) -> Names:
 
 def matches(described: pl.DataFrame, level: str, name: str) -> np.ndarray:
     """(I,) bool: the items that a rule speaks of."""
+    if level == "name":
+        return described["name"].str.contains(f"^(?:{pattern_of(name)})$").fill_null(False).to_numpy()
     column = "item_id" if level == "item" else level
     return (described[column] == name).fill_null(False).to_numpy()
 
