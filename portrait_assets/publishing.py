@@ -21,9 +21,9 @@ from portrait_assets.columns import EVER
 from portrait_assets.errors import PortraitError
 from portrait_assets.home import Home
 from portrait_assets.lineage import knowledge, models_in_force
+from portrait_assets.packs.pack import PACK_FILE
 from portrait_assets.packs.tag_sql import tag_export
 from portrait_assets.partitions import Window, as_of_of
-from portrait_assets.reading.export import PACK_FILE
 from portrait_assets.resources.session import Session
 from portrait_assets.resources.sql import read_sql
 from portrait_assets.state import STATE_FOLDER, write_state

@@ -20,6 +20,7 @@ from portrait_assets.packs.taxonomy import Taxonomy, parse_taxonomy
 from portrait_assets.words_near import nearest
 
 PACKS_DIR = Path(__file__).parent
+PACK_FILE = "pack.json"  # in the exports of a home with rules of its own
 
 
 class Outliers(Declared):

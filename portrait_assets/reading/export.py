@@ -13,11 +13,10 @@ import polars as pl
 
 from portrait_assets.errors import PortraitError
 from portrait_assets.packs import Pack, load_pack
-from portrait_assets.packs.pack import pack_of
+from portrait_assets.packs.pack import PACK_FILE, pack_of
 from portrait_assets.partitions import parse_date
 from portrait_assets.reading.words import counted
 
-PACK_FILE = "pack.json"  # of a home with rules of its own
 FILES = ("portraits", "tags", "embeddings", "recommendations", "lists", "predictions", "changes")
 CLOSE_ENOUGH_TO_COMPARE = 50_000  # above this many ids, near ones are looked for by length alone
 
