@@ -22,7 +22,7 @@ from portrait_assets.kernels.ranking.everyone import everyone_at
 from portrait_assets.kernels.ranking.lines import before, lines_from, without
 from portrait_assets.kernels.ranking.lists import Policy, make_lists
 from portrait_assets.kernels.ranking.measures import measure, targets_of
-from portrait_assets.kernels.ranking.neighbours import by_column, neighbourhood_at, neighbours_of, sorted_csr
+from portrait_assets.kernels.ranking.neighbours import by_column, neighbourhood_at, neighbours_of, sorted_csr, tastes
 from portrait_assets.kernels.ranking.network import fit_network, list_loss, mean_scores
 from portrait_assets.kernels.ranking.ranker import (
     RANKERS,
@@ -434,3 +434,7 @@ def test_tifu_knn_by_hand():
     items = lines_from(bought(*rows), ITEMS).items
     assert scores[items.index("milk")] == pytest.approx(1 / (2 * 4))
     assert scores[items.index("bread")] == pytest.approx(0.9 * 0.7**3 / (2 * 4))
+
+
+def test_where_everybody_bought_everything_there_is_no_taste_to_find():
+    assert not tastes(sparse.csr_matrix((np.zeros(12), np.indices((3, 4)).reshape(2, -1)), shape=(3, 4))).any()

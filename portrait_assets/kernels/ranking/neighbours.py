@@ -131,10 +131,13 @@ def damped(count: np.ndarray) -> np.ndarray:
 
 
 def tastes(weighted: sparse.csr_matrix) -> np.ndarray:
-    """(D, TASTES) the strongest directions of the rows of (U, D), fewer and then zeros where it is tiny."""
+    """(D, TASTES) the strongest directions of the rows of (U, D), fewer and then zeros where it is tiny.
+
+    None where everybody bought everything: no item is rare then, and all weights are nought.
+    """
     items = np.zeros((weighted.shape[1], TASTES))
     rank = min(TASTES, min(weighted.shape) - 1)
-    if rank > 0 and weighted.nnz:
+    if rank > 0 and weighted.count_nonzero():
         start = np.random.default_rng(0).standard_normal(min(weighted.shape))
         items[:, :rank] = svds(weighted, k=rank, v0=start)[2].T
     return items
