@@ -228,7 +228,8 @@ def execute(
     from portrait_assets.automation import LANDED_TABLES
     from portrait_assets.definitions import build_definitions
 
-    logger.info("[bold]%s[/bold] %s", job, partitions or "", extra={"markup": True})
+    days = f" ({len(partitions):,} days)" if isinstance(partitions, Window) else ""
+    logger.info("[bold]%s[/bold] %s%s", job, partitions or "", days, extra={"markup": True})
     quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
     definition = build_definitions(home).resolve_job_def(job)
     with dagster_instance(home.settings) as instance:
@@ -277,7 +278,7 @@ def dagster_instance(settings: Settings) -> Iterator[Any]:
     os.environ["DAGSTER_HOME"] = str(settings.dagster_dir)
     with DagsterInstance.get() as instance:
         for run in end_killed(instance, settings):
-            logger.info("the run %s of [bold]%s[/bold] was killed: it is marked as failed", run.run_id, run.job_name)
+            logger.info("the run %s of %s was killed: it is marked as failed", run.run_id, run.job_name)
         yield instance
 
 

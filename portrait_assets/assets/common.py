@@ -99,6 +99,7 @@ def shown(
     Of a range of days the last one alone has the preview and the picture: Dagster would keep a copy with each.
     """
     key = dg.AssetKey(table.name.split("."))
+    session.result = f"{rows:,} rows" + (f" of {len(window):,} days" if window else "")
     preview = session.frame(f"select * from {table.name} {_preview_filter(table, window)} limit {PREVIEW_ROWS}")
     large: dict[str, Any] = {"preview": dg.MetadataValue.md(markdown_table(preview)), **metadata}
     if plot is not None:

@@ -24,6 +24,7 @@ class Session:
 
     def __init__(self, connection: duckdb.DuckDBPyConnection):
         self.connection = connection
+        self.result = ""  # what this window of writing came to, for the line that says how long it took
 
     def execute(self, sql: str, **parameters: Any) -> None:
         """Run a statement to its end, with those of `parameters` it names."""

@@ -37,7 +37,7 @@ class Warehouse(DuckDBResource):
         path = Path(self.database)
         path.parent.mkdir(parents=True, exist_ok=True)
         with exclusive(path.with_suffix(".lock"), purpose):
-            began = time.monotonic()
+            began, session = time.monotonic(), None
             connection = _connect(path)
             try:
                 connection.execute("set timezone = 'UTC'")
@@ -46,14 +46,16 @@ class Warehouse(DuckDBResource):
                 connection.execute("set memory_limit = $limit", {"limit": self.memory_limit})
                 _prepare(connection, path)
                 scope_to_all(connection)
-                yield Session(connection)
+                session = Session(connection)
+                yield session
             finally:
                 connection.close()
             logger.log(
                 logging.DEBUG if purpose.startswith("check ") else logging.INFO,
-                "%-28s %6.1f s",
+                "%-28s %6.1f s  %s",
                 purpose,
                 time.monotonic() - began,
+                session.result if session else "",
             )
 
 

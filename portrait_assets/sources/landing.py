@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
-from rich.markup import escape
 
 from portrait_assets.columns import (
     RAW_ATTRIBUTES,
@@ -81,7 +80,7 @@ def land(
                     rest += [(later, other) for later in works[number:] for other in later.paths]
                     found = reading_of(con, work, path, now, again, rest)
                     if isinstance(found, Reading):
-                        logger.info("landing %s, file %d of %d", escape(path.name), count, total)
+                        logger.info("landing %s, file %d of %d", path.name, count, total)
                         plan = stage_and_compile(con, work, path, lookups)
                         refuse_changed(states)
                         found = write(con, work, plan, found, now, is_historical=files is None)
