@@ -132,8 +132,12 @@ class World:
     @contextmanager
     def open(self) -> Iterator["World"]:
         with Warehouse(database=str(self.home.settings.warehouse_file), threads=1).open("test") as self.session:
-            sources.land(self.session.connection, self.home.source.model_copy(update={"events": ()}), NOW)
+            self.land_own()
             yield self
+
+    def land_own(self) -> None:
+        """Land the shop's own files of items and users, as far as they are new."""
+        sources.land(self.session.connection, self.home.source.model_copy(update={"events": ()}), NOW)
 
     def land(self, *events: dict) -> sources.Batch:
         """Land one file of events; the home then covers their days."""
@@ -143,11 +147,17 @@ class World:
         self.home = extend_to_landed(self.home, self.session)
         return batch
 
-    def describe(self, *items: dict) -> None:
+    def describe(self, *items: dict, now: datetime = NOW) -> None:
         """Land one file of items."""
         self.files += 1
         file = write_lines(self.shop / f"items-{self.files}.ndjson", [{**ITEM, **item} for item in items])
-        sources.land(self.session.connection, self.home.source, NOW, [file])
+        sources.land(self.session.connection, self.home.source, now, [file])
+
+    def declare(self, *users: dict, now: datetime = NOW) -> None:
+        """Land one file of users."""
+        self.files += 1
+        file = write_lines(self.shop / f"users-{self.files}.ndjson", [{**USER, **user} for user in users])
+        sources.land(self.session.connection, self.home.source, now, [file])
 
     def clean(self, start: date | None = None, end: date | None = None) -> "World":
         """The clean tables alone."""

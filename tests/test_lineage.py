@@ -11,6 +11,7 @@ from portrait_assets.assets.daily import UNDATED, refresh_days, refresh_undated,
 from portrait_assets.history import begin_history, history_start
 from portrait_assets.lineage import Ledger, knowledge, models_in_force, stale_days
 from portrait_assets.partitions import Window
+from portrait_assets.sources import load
 from tests.small_world import FIRST_DAY, LAST_DAY, World, event
 
 BUILT = {
@@ -60,6 +61,29 @@ def test_described_items_make_every_day_stale(world: World):
     world.build()
     world.describe({"item": "tea", "category": "drinks"})
     assert first_stale(world) == dict.fromkeys(BUILT, FIRST_DAY)
+
+
+def test_a_mapping_that_keeps_the_first_is_refreshed_as_recomputed(world: World):
+    world.land(event(1, "ann", "2024-01-10 12:00"), event(2, "bob", "2024-01-11 12:00", item="bread"))
+    world.describe({"item": "milk", "category": "drinks"}, {"item": "soap", "category": "luxury"})
+    world.declare({"user_id": "ann", "age": "65+"})
+    world.build()
+    mapping = world.home.source.path
+    text = mapping.read_text()
+    for old in ('item_id = "item"\ndepartment', 'user_id = "user_id"\nage'):
+        text = text.replace(old, f'keep = "first"\n{old}')
+    mapping.write_text(text)
+    world.home = replace(world.home, source=load(mapping))
+    world.land_own()
+    world.refresh()
+    tables = (c.CLEAN_ITEMS, c.CLEAN_USERS, c.CLEAN_EVENTS, c.FEATURES_INTERESTS, c.PORTRAITS_SNAPSHOTS)
+    refreshed = {table.name: world.table(table, without=("batch_seq",)) for table in tables}
+    world.build()
+    for table in tables:
+        assert world.table(table, without=("batch_seq",)).equals(refreshed[table.name]), table.name
+    assert world.row(c.CLEAN_ITEMS, item_id="milk")["category"] == "dairy"
+    assert world.row(c.CLEAN_USERS, user_id="ann")["age"] == "35-44"
+    assert world.rows("select distinct category from clean.events where item_id = 'milk'") == [{"category": "dairy"}]
 
 
 def test_a_file_that_tells_nothing_new_makes_nothing_stale(world: World):

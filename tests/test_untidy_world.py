@@ -80,6 +80,10 @@ class UntidyWorld(RuleBasedStateMachine):
     def describe(self, item: str, category: str) -> None:
         self.world.describe({"item": item, "category": category})
 
+    @rule(user=st.sampled_from(["ann", "dan"]), age=st.sampled_from(["18-24", "65+", None]))
+    def declare(self, user: str, age: str | None) -> None:
+        self.world.declare({"user_id": user, "age": age})
+
     @rule()
     def refresh(self) -> None:
         self.world.refresh()

@@ -112,7 +112,7 @@ def behaviour(context: dg.AssetExecutionContext, config: Training, warehouse: Wa
         if not knows_more:
             frames = frames_for(session, home, trained_through)
     if knows_more:
-        # What was learnt later would teach the model from its future: train on what was known then.
+        # Events that were learnt later would teach the model from its future: train on what was known then.
         with recomputed(home, Window(home.days.start, day), known_at=trained_through) as session:
             frames = frames_for(session, home, trained_through)
     outcome = fit_and_judge(home, frames, trained_through, tracking, champion, dagster_run=context.run_id)

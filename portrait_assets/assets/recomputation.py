@@ -22,17 +22,19 @@ GIVEN = (*RAW, c.MODELS_REGISTRY, c.MODELS_SEGMENTS, *SCORE_TABLES, c.META_HISTO
 
 
 @contextmanager
-def recomputed(home: Home, days: Window, portraits: Window | None = None, known_at: date | None = None) -> Iterator[Session]:
+def recomputed(
+    home: Home, days: Window, portraits: Window | None = None, known_at: date | None = None, learnt: tuple[Table, ...] = LEARNT
+) -> Iterator[Session]:
     """A session on a warehouse with the features of `days` and the portraits of `portraits`, made from the home's raw tables.
 
-    With `known_at`, what was learnt at that instant (00:00 UTC) or later is left out, and portraits are scored anew by the models
-    there are. What bears no time of learning was known from the start. The warehouse is gone afterwards.
+    With `known_at`, what the tables in `learnt` hold of that instant (00:00 UTC) or later is left out, and portraits are scored anew by
+    the models there are. What bears no time of learning was known from the start. The warehouse is gone afterwards.
     """
     given = [table for table in GIVEN if not (known_at and table in SCORE_TABLES)]
     with tempfile.TemporaryDirectory(prefix="portrait-beside-", dir=home.settings.home_dir) as folder:
         with warehouse_of(home.settings).open("read raw for a recomputation") as stored:
             for table in given:
-                known = "where ingested_at is null or ingested_at < $known_at" if known_at and table in LEARNT else ""
+                known = "where ingested_at is null or ingested_at < $known_at" if known_at and table in learnt else ""
                 stored.execute(f"copy (select * from {table.name} {known}) to '{_file(folder, table)}'", known_at=known_at)
         beside = Warehouse(
             database=str(Path(folder) / "recomputed.duckdb"),

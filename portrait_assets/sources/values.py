@@ -82,9 +82,12 @@ def identifier(column: str, sql: str, type_: str) -> Value:
     """
     if is_text(type_):
         text = as_text(sql, type_)
-        fine = f"{sql} is null or not regexp_full_match({text}, {literal(ROUNDED)})"
-        problem = unless(fine, column, sql, "exact: it is a number that was rounded; write ids as text")
-        return Value(f"case when {problem} is null then {text} end", problem)
+        sure = f"{sql} is null or not regexp_full_match({text}, {literal(ROUNDED)})"
+        problem = unless(sure, column, sql, "exact: it is a number that was rounded; write ids as text")
+        plain = unless(
+            f"{sql} is null or not contains({text}, chr(0))", column, f"replace({text}, chr(0), '␀')", "an id: it holds a NUL"
+        )
+        return Value(f"case when coalesce({problem}, {plain}) is null then {text} end", f"coalesce({problem}, {plain})")
     if not NUMERIC.fullmatch(type_) or WHOLE.fullmatch(type_):
         return Value(as_text(sql, type_))
     fraction = unless(f"not isfinite(cast({sql} as double)) or {sql} = trunc({sql})", column, sql, "an id: it has a fraction")

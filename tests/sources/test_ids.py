@@ -118,6 +118,13 @@ def test_whole_numbers_inside_of_json_and_its_lists_are_ids_too(home: Home) -> N
     assert home.rows("user_id, item_id") == [("7", "1"), ("7", "2.0"), ("7", "4"), ("7", '{"id":3.0}')]
 
 
+def test_an_id_with_a_nul_character_is_rejected(home: Home) -> None:
+    home.write("log.csv", "number,at,who\n1,2020-06-01,a\0b\n2,2020-06-01,ab\n")
+    home.land(LOG)
+    assert home.rows("user_id") == [("ab",)]
+    assert home.reasons() == ["user_id 'a␀b' is not an id: it holds a NUL"]
+
+
 def test_a_column_declared_as_numbers_gives_whole_ids(home: Home) -> None:
     home.write("log.csv", "number,at,who\n1,2020-06-01,17850.0\n2,2020-06-01,17850\n3,2020-06-01,\n4,2020-06-01,12.5\n")
     home.land(LOG.replace('files = "log*"', 'files = "log*"\nnumbers = ["who"]'))

@@ -1,7 +1,7 @@
 """As of D, as known at K: what came later than K, or corrected, is not there; what training must not learn from."""
 
 import shutil
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 
 import polars as pl
@@ -45,6 +45,27 @@ def test_a_snapshot_as_known_at_an_instant_holds_what_had_been_told_by_then(tmp_
         assert (
             world.row(c.PORTRAITS_SNAPSHOTS, user_id="ann", event_date=date(2024, 2, 10))["spend_cents"] == 700
         )  # the stored tables hold the latest knowledge
+
+
+def described(world: World, known_at: date) -> tuple:
+    with recomputed(world.home, Window(world.home.days.start, date(2024, 2, 10)), known_at=known_at) as beside:
+        [(category,)] = beside.rows("select category from clean.events where item_id = 'milk'")
+        ages = beside.rows("select age from clean.users where user_id in ('ann', 'zoe') order by user_id")
+        return category, *(age for (age,) in ages)
+
+
+def test_what_is_known_of_items_and_users_has_a_time_of_learning_too(tmp_path: Path):
+    """The source's own files are known from the start; what is landed later, from then on."""
+    world = World(tmp_path)
+    with world.open():
+        world.land(event(1, "ann", "2024-02-10 10:00", told="2024-02-10 10:00"))
+        world.describe({"item": "milk", "category": "drinks"}, now=datetime(2024, 2, 12))
+        world.declare({"user_id": "ann", "age": "65+"}, {"user_id": "zoe", "age": "18-24"}, now=datetime(2024, 2, 13))
+        world.describe({"item": "milk", "category": "dairy"}, now=datetime(2024, 2, 14))
+    assert described(world, date(2024, 2, 12)) == ("dairy", "35-44")
+    assert described(world, date(2024, 2, 13)) == ("drinks", "35-44")
+    assert described(world, date(2024, 2, 14)) == ("drinks", "65+", "18-24")
+    assert described(world, date(2024, 2, 15)) == ("dairy", "65+", "18-24")
 
 
 def test_training_knows_when_something_was_learnt_later(tmp_path: Path):
