@@ -101,6 +101,18 @@ def test_a_mapping_that_keeps_another_value_than_before_is_followed(home: Home) 
     assert described(home, "items", names) == [("A", "blue mug"), ("B", "damaged")]
 
 
+def test_the_first_that_was_said_is_kept_though_only_a_later_file_is_read_anew(home: Home) -> None:
+    home.write("cats.csv", "item,category,name\n")
+    given = home.write("labels-old.csv", "item,label\nA,blue mug\n")
+    home.land(CATALOGUES, [given])
+    given.unlink()
+    home.write("labels1.csv", "item,label\nA,damaged\n")
+    home.land(CATALOGUES)
+    home.land(first_kept(CATALOGUES, "labels"))
+    home.con.execute("update raw.items set ingested_at = null")  # as if all were own files
+    assert described(home, "items", "name") == [("blue mug",)]
+
+
 def test_what_is_kept_first_can_still_be_read_otherwise(home: Home) -> None:
     home.write("cats.csv", "item,category,name\n")
     home.write("labels.csv", "item,label\nA,blue mug\n")
@@ -156,6 +168,22 @@ def test_where_the_source_says_when_it_learnt_the_newest_holds_whatever_came_las
     home.write("people2.csv", "id,age,home,learnt\nann,33,,2020-01-02\nbob,,,2020-01-02\n")
     home.land(DATED)
     assert described(home, "users", "user_id, age, region") == [("ann", "31", "Essex"), ("bob", "1", None)]
+
+
+def test_what_a_source_learnt_is_news_where_it_differs_from_what_it_knew_then(home: Home) -> None:
+    """Told in any order: Kent since the 1st, Essex since the 5th."""
+    header = "id,age,home,learnt\n"
+    home.write("people1.csv", f"{header}ann,,Kent,2020-01-01\nann,,Essex,2020-01-05\n")
+    home.write("people2.csv", f"{header}ann,,Kent,2020-01-03\n")
+    home.write("people3.csv", f"{header}ann,,Essex,2020-01-04\n")
+    home.write("people4.csv", f"{header}ann,,Essex,2020-01-09\n")
+    assert [counts(batch)[1] for batch in home.land(DATED)] == [2, 0, 1, 0]
+    goods = CATALOGUES.replace('name = "label"', 'name = "label"\ningested_at = "learnt"')
+    home.write("cats.csv", "item,category,name\n")
+    for number, rows in enumerate((["Mug", "2020-01-01", "Cup", "2020-01-05"], ["Mug", "2020-01-03"], ["Cup", "2020-01-04"])):
+        lines = [f"A,{name},{day}" for name, day in zip(rows[::2], rows[1::2], strict=True)]
+        home.write(f"labels{number}.csv", "\n".join(["item,label,learnt", *lines]) + "\n")
+    assert [counts(batch)[1] for batch in home.land(goods) if batch.stream == "labels"] == [2, 0, 1]
 
 
 def test_a_row_that_was_learnt_tomorrow_is_rejected(home: Home) -> None:
