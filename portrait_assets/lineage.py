@@ -39,6 +39,8 @@ class Daily:
     uses_rules: bool = False
     on_demand: bool = False
     """Kept for the published days only, not for every day."""
+    is_retained: bool = False
+    """Kept for the newest days alone (settings.snapshots_kept): an earlier day is made again where it is read."""
     uses_audiences: bool = False
     uses_tags: bool = False
     """Made from the tag catalogue; other tables are made from pack.toml alone."""
@@ -56,9 +58,11 @@ STATE = (c.FEATURES_USER_STATE, c.FEATURES_INTERESTS)
 AS_OF = "features/as_of.sql"
 
 
-def _scored(table: Table, on_demand: bool) -> Daily:
+def _scored(table: Table, on_demand: bool = False, is_retained: bool = False) -> Daily:
     reads = (*STATE, c.FEATURES_VISIT)
-    return Daily(table, (AS_OF,), accumulates=reads, by_user=False, uses_model=True, on_demand=on_demand)
+    return Daily(
+        table, (AS_OF,), accumulates=reads, by_user=False, uses_model=True, on_demand=on_demand, is_retained=is_retained
+    )
 
 
 def _recommended(table: Table) -> Daily:
@@ -80,9 +84,15 @@ DAILY_TABLES: tuple[Daily, ...] = (
         accumulates=(c.FEATURES_USER_DAY, c.FEATURES_USER_STATE),
         by_user=False,
     ),
-    _scored(c.SCORES_PREDICTIONS, on_demand=False),
-    _scored(c.SCORES_SEGMENTS, on_demand=False),
-    Daily(c.PORTRAITS_SNAPSHOTS, ("portraits/snapshots.sql", AS_OF, "features/next_day.sql"), (c.SCORES_PREDICTIONS,), STATE),
+    _scored(c.SCORES_PREDICTIONS, is_retained=True),
+    _scored(c.SCORES_SEGMENTS),
+    Daily(
+        c.PORTRAITS_SNAPSHOTS,
+        ("portraits/snapshots.sql", AS_OF, "features/next_day.sql"),
+        (c.SCORES_PREDICTIONS,),
+        STATE,
+        is_retained=True,
+    ),
     Daily(c.PORTRAITS_CHANGES, (), (c.PORTRAITS_SNAPSHOTS, c.CLEAN_EVENTS), uses_tags=True),
     Daily(c.PORTRAITS_AUDIENCES, (), (c.PORTRAITS_SNAPSHOTS, c.SCORES_PREDICTIONS), uses_audiences=True, uses_tags=True),
     _scored(c.SCORES_VECTORS, on_demand=True),
@@ -92,7 +102,8 @@ DAILY_TABLES: tuple[Daily, ...] = (
 )
 BY_NAME = {daily.table.name: daily for daily in DAILY_TABLES}
 
-SCORE_TABLES = (c.SCORES_PREDICTIONS, c.SCORES_SEGMENTS)  # of every day, written together
+SCORE_TABLES = (c.SCORES_PREDICTIONS, c.SCORES_SEGMENTS)  # written together
+RETAINED = tuple(daily.table for daily in DAILY_TABLES if daily.is_retained)
 PORTRAIT_TABLES = {table.name for table in (*SCORE_TABLES, c.PORTRAITS_SNAPSHOTS, c.PORTRAITS_CHANGES, c.PORTRAITS_AUDIENCES)}
 ON_DEMAND_TABLES = {daily.table.name for daily in DAILY_TABLES if daily.on_demand}
 FEATURE_TABLES = {daily.table.name for daily in DAILY_TABLES} - PORTRAIT_TABLES - ON_DEMAND_TABLES
@@ -154,6 +165,7 @@ class Ledger:
         for table, *entry in session.rows(ENTRIES):
             self.entries[table].append(Entry(*entry))
         self.history_start = history_start(session, home)
+        self._made_where_read: dict[str, dict[date, int]] = {}
 
     @cached_property
     def models(self) -> dict[date, str | None]:
@@ -183,7 +195,7 @@ class Ledger:
         whole: list[date] = []
         touched: list[date] = []
         since = self.newest_seq
-        for day in window:
+        for day in self._days_to_hold(daily, window):
             held = self.held(table, day)
             if held == NEVER:
                 whole.append(day)
@@ -193,6 +205,30 @@ class Ledger:
                 (touched if daily.by_user and not is_scored else whole).append(day)
                 since = min(since, self._first_missed(daily, day, held) - 1)
         return Due(tuple(whole), tuple(touched), since)
+
+    def _days_to_hold(self, daily: Daily, window: Window) -> list[date]:
+        """The days of the window that the table is to hold: of predictions also those that what is due is made from."""
+        if not daily.is_retained:
+            return list(window)
+        kept = self.first_kept(window.end)
+        needed: set[date] = set()
+        if daily.table is c.SCORES_PREDICTIONS and window.start < kept:
+            changed = self.due(c.PORTRAITS_CHANGES, window)
+            members = self.due(c.PORTRAITS_AUDIENCES, window)
+            compared = {*changed.whole, *changed.touched}
+            readers = {*compared, *(day - DAY for day in compared), *members.whole, *members.touched}
+            needed = {day for day in readers if day >= self.history_start and self.models.get(day)}
+        return [day for day in window if day >= kept or day in needed]
+
+    def first_kept(self, through: date) -> date:
+        """The first day that tables which are kept for the newest days alone hold, when portraits have come to `through`."""
+        come_to = max((entry.last for entry in self.entries[c.PORTRAITS_CHANGES.name]), default=through)
+        return max(self.history_start, max(come_to, through) - DAY * (self.home.settings.snapshots_kept - 1))
+
+    def is_current(self, table: Table, day: date) -> bool:
+        """Whether the day of the table is stored and misses nothing that is landed."""
+        held = self.held(table, day)
+        return held != NEVER and self.newest_batch(BY_NAME[table.name], day) <= held
 
     def held(self, table: Table, day: date) -> int:
         """The newest batch that a day of the table holds; NEVER where it is missing or was written by another version."""
@@ -291,10 +327,18 @@ class Ledger:
         return min((self.newest_seq, held.get(c.CLEAN_IDENTITIES.name, NEVER), *behind))
 
     def reached(self, table: Table, day: date) -> int:
-        """The newest batch of which a day of the table misses nothing."""
-        held = self.held(table, day)
-        misses_nothing = held != NEVER and self.newest_batch(BY_NAME[table.name], day) <= held
-        return self.newest_seq if misses_nothing else held
+        """The newest batch of which a day of the table misses nothing; of one that is made where it is read, of which it will."""
+        if self.is_current(table, day):
+            return self.newest_seq
+        if not self._is_made_where_read(table, day):
+            return self.held(table, day)
+        if table.name not in self._made_where_read:
+            self._made_where_read[table.name] = self.through(table, self.home.days)
+        return self._made_where_read[table.name].get(day, NEVER)
+
+    def _is_made_where_read(self, table: Table, day: date) -> bool:
+        """Snapshots are derived where the stored ones are not there or behind; without a model there are no predictions to store."""
+        return table is c.PORTRAITS_SNAPSHOTS or (table is c.SCORES_PREDICTIONS and self.models.get(day) is None)
 
 
 @lru_cache(maxsize=2)  # the ledger is read anew for each piece that is written, and says the same of the versions each time

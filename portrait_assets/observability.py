@@ -114,15 +114,19 @@ def last_good_day(session: Session, home: Home) -> date | None:
 
 
 def measure_drift(session: Session, day: date) -> int:
-    """Write the drift of published `day` against 28 days before and against the day its model was trained through; returns the rows."""
-    trained = last_learnt_day(session, day)
-    earlier = {day - COMPARED_WITH} | ({trained} if trained and trained < day else set())
+    """Write the drift of published `day` against each of `days_compared`; returns the rows."""
     insert = f"insert into {c.OBSERVABILITY_DRIFT.name} by name {read_sql('observability/drift.sql')}"
     with session.transaction():
         session.execute(f"delete from {c.OBSERVABILITY_DRIFT.name} where event_date = $end", end=day)
-        for before in sorted(earlier):
+        for before in days_compared(session, day):
             session.execute(insert, end=day, before=before)
     return session.count(c.OBSERVABILITY_DRIFT, Window(day, day))
+
+
+def days_compared(session: Session, day: date) -> list[date]:
+    """What the drift of `day` is measured against: 28 days before, and the day its model was trained through."""
+    trained = last_learnt_day(session, day)
+    return sorted({day - COMPARED_WITH} | ({trained} if trained and trained < day else set()))
 
 
 def last_learnt_day(session: Session, day: date) -> date | None:

@@ -15,10 +15,12 @@ from pathlib import Path
 from typing import Any
 
 from portrait_assets import sources
+from portrait_assets.assets.kept import make_again
 from portrait_assets.assets.recommending import write_published
 from portrait_assets.assets.recomputation import recomputed
+from portrait_assets.columns import PORTRAITS_CHANGES
 from portrait_assets.errors import PortraitError
-from portrait_assets.history import affordable_start, begin_history, history_start
+from portrait_assets.history import begin_history, history_start
 from portrait_assets.home import Home, extend_to_landed, open_home
 from portrait_assets.killed import end_killed
 from portrait_assets.lineage import (
@@ -131,6 +133,7 @@ def snapshot(home: Home, as_of: date, out: Path) -> dict[str, Any]:
     _portraits(home, day)
     _published(home, day)
     with warehouse_of(home.settings).open("snapshot") as session:
+        make_again(session, home, [day])
         return write_export(session, home, day, out)
 
 
@@ -155,6 +158,7 @@ def export_of(home: Home, as_of: date) -> Path:
     _portraits(home, day)
     _published(home, day)
     with warehouse_of(home.settings).open("publish") as session:
+        make_again(session, home, [day])
         return publish(session, home, day)
 
 
@@ -169,10 +173,14 @@ def model_date(days: Window) -> date:
 
 
 def _features(home: Home, day: date, first: date | None = None) -> list[str]:
-    """Clean and derive features of every stale day through `day`; the kept history begins at `first`, or where that is affordable."""
+    """Clean and derive features of every stale day through `day`; the history begins at `first`, if it does not begin earlier."""
     days = Window(home.days.start, day)
     with warehouse_of(home.settings).open("look for stale days") as session:
-        begin_history(session, first or affordable_start(session, home, day))
+        is_begun = session.rows("from meta.materializations where table_name = $name limit 1", name=PORTRAITS_CHANGES.name)
+        if first and not is_begun:
+            begin_history(session, first)
+        elif (earliest := first or day) < history_start(session, home):
+            begin_history(session, earliest)
         window = covering(stale_days(session, home, days), FEATURE_TABLES)
     return [] if window is None else [execute(home, "ingest", window, lands=False)]
 

@@ -24,6 +24,9 @@ class Settings(BaseSettings):
     source: str | None = None
     threads: int = 2
     memory_limit: str = "8GB"
+    snapshots_kept: int = Field(400, ge=1)
+    """Daily snapshots and predictions that stay stored, the newest so many days. Tags, their changes and audiences are daily over the
+    whole history whatever is kept. PRICE"""
     model_size: Literal["tiny", "cpu", "gpu", "gpu-large"] = "cpu"
     """Sizes of the behaviour model (kernels/config.py); gpu… are trained on a GPU where there is one."""
     training_processes: int = Field(1, ge=1)

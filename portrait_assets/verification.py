@@ -12,10 +12,12 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table as RichTable
 
+from portrait_assets import columns as c
 from portrait_assets.assets.daily import FEATURES, PORTRAITS, UNDATED
 from portrait_assets.assets.recomputation import recomputed
 from portrait_assets.history import history_start
 from portrait_assets.home import Home, extend_to_landed
+from portrait_assets.lineage import Ledger
 from portrait_assets.partitions import Window
 from portrait_assets.resources.session import Session
 from portrait_assets.resources.warehouse import warehouse_of
@@ -23,6 +25,7 @@ from portrait_assets.tables import Table
 from portrait_assets.terminal import styled
 
 COMPARED = (*UNDATED, *FEATURES, *PORTRAITS)
+COMPARED_AT_ONCE = 500_000  # rows, on average
 
 
 @dataclass(frozen=True)
@@ -46,7 +49,9 @@ def verify(home: Home, first: date | None = None, through: date | None = None) -
                 beside.execute(f"copy (select * from {table.name}) to '{_file(folder, table)}' (format parquet)")
         window = Window(max(first or days.start, days.start), min(through or days.end, days.end))
         with warehouse_of(home.settings).open("compare") as stored:
-            return [_compare(stored, table, folder, window) for table in COMPARED]
+            kept = max(Ledger(stored, home).first_kept(days.end), window.start)
+            of_table = {table: window for table in COMPARED} | {c.PORTRAITS_SNAPSHOTS: Window(kept, max(kept, window.end))}
+            return [_compare(stored, table, folder, of_table[table]) for table in COMPARED]
 
 
 def _file(folder: str, table: Table) -> str:
@@ -59,18 +64,21 @@ def _stored_days(stored: Session, home: Home) -> Window:
 
 
 def _compare(stored: Session, table: Table, folder: str, window: Window) -> Difference:
-    """Rows compared as multisets, floats rounded to ten significant digits."""
+    """Rows compared as multisets, floats rounded to ten significant digits; of a table with days some days after the others."""
     listed = ", ".join(_comparable(column.name, column.type) for column in table.columns)
     within = f"where {table.partition} between $start and $end" if table.partition else ""
     here = f"(select {listed} from {table.name} {within})"
     there = f"(select {listed} from '{_file(folder, table)}' {within})"
-    bounds = {"start": window.start, "end": window.end}
-    return Difference(
-        table.name,
-        stored.scalar(f"select count(*) from {table.name} {within}", **bounds),
-        stored.scalar(f"select count(*) from ({there} except all {here})", **bounds),
-        stored.scalar(f"select count(*) from ({here} except all {there})", **bounds),
+    rows = stored.count(table, window if table.partition else None)
+    pieces = window.cut(max(1, COMPARED_AT_ONCE * len(window) // max(rows, 1))) if table.partition else [window]
+    missing, surplus = (
+        sum(
+            stored.scalar(f"select count(*) from ({one} except all {other})", start=piece.start, end=piece.end)
+            for piece in pieces
+        )
+        for one, other in ((there, here), (here, there))
     )
+    return Difference(table.name, rows, missing, surplus)
 
 
 def _comparable(name: str, kind: str) -> str:

@@ -118,10 +118,12 @@ class World:
 
     session: Session
 
-    def __init__(self, folder: Path, start: date = FIRST_DAY, end: date = LAST_DAY, declared: bool = True) -> None:
+    def __init__(
+        self, folder: Path, start: date = FIRST_DAY, end: date = LAST_DAY, declared: bool = True, **settings_of_home: Any
+    ) -> None:
         self.shop = folder / "shop"
         mapping = write_mapping(self.shop, *((start, end) if declared else (None, None)))
-        settings = Settings(home=folder / "home")
+        settings = Settings(home=folder / "home", **settings_of_home)
         settings.home_dir.mkdir(parents=True, exist_ok=True)
         (settings.home_dir / "audiences.toml").write_text(
             '[buyers]\nexpression = "purchases >= 2 and not lifecycle = lapsed"\n'

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -73,9 +74,9 @@ versions = st.lists(st.tuples(bodies(), st.integers(0, 4), st.integers(1, 3), st
 
 
 @contextmanager
-def made(*files: list[dict]) -> Iterator[World]:
+def made(*files: list[dict], **settings_of_home: Any) -> Iterator[World]:
     """A world of its own with these files landed."""
-    with tempfile.TemporaryDirectory() as folder, World(Path(folder), FIRST, LAST).open() as world:
+    with tempfile.TemporaryDirectory() as folder, World(Path(folder), FIRST, LAST, **settings_of_home).open() as world:
         for file in files:
             if file:
                 world.land(*file)
@@ -167,7 +168,7 @@ def test_refreshing_ends_where_a_recomputation_ends(
     items = [{"item": item, "department": "new", "category": "novelty"} for item in described]
     with made(events) as world:
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(daily, "STATE_DAYS_AT_ONCE", 5)
+            patch.setattr(daily, "DAYS_AT_ONCE", 5)
             world.refresh()
             for file in (late, later):
                 if file:
@@ -278,7 +279,7 @@ def test_a_window_written_in_pieces_is_the_window(events: list[dict], told_again
         whole = result(world.build())
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(daily, "EVENTS_AT_ONCE", most)
-            patch.setattr(daily, "STATE_DAYS_AT_ONCE", most)
+            patch.setattr(daily, "DAYS_AT_ONCE", most)
             patch.setattr(derivation, "INTEREST_LOOKS_AT_ONCE", most)
             same(result(world.build()), whole)
 

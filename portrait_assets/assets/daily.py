@@ -6,11 +6,11 @@ from itertools import groupby
 from operator import attrgetter
 
 from portrait_assets import columns as c
-from portrait_assets.assets.derivation import parameters, selection
+from portrait_assets.assets.derivation import days_at_once, parameters, selection
 from portrait_assets.assets.touched import stage_due_events, stage_touched
 from portrait_assets.history import history_start
 from portrait_assets.home import Home
-from portrait_assets.lineage import SCORE_TABLES, Ledger
+from portrait_assets.lineage import RETAINED, SCORE_TABLES, Ledger
 from portrait_assets.partitions import DAY, Window
 from portrait_assets.resources.scope import scope_to_all, scope_to_touched
 from portrait_assets.resources.session import Select, Session
@@ -33,8 +33,8 @@ FEW_DAYS = 10
 # Tables that grow with the events, of which a long window is written piece by piece: lists and sorts of a whole year of a large
 # source do not fit into memory. Each piece goes on from the days before it.
 GROWING = (c.CLEAN_EVENTS, c.FEATURES_VISIT, c.FEATURES_USER_DAY, c.FEATURES_USER_DAY_INTEREST, c.FEATURES_USER_STATE)
-EVENTS_AT_ONCE = 20_000_000
-STATE_DAYS_AT_ONCE = 31  # each day of a user is joined with those before it in the window
+EVENTS_AT_ONCE = 5_000_000
+DAYS_AT_ONCE = 31  # of a state, each day of a user is joined with those before it in the window; of cut points, everybody a month
 
 # One to one, as in clean/identities.sql: who is new since a batch.
 NEW_IDENTITIES = """
@@ -48,16 +48,30 @@ order by told.source, told.user_id
 
 
 def write_days(session: Session, home: Home, table: Table, window: Window, select: Select | None = None) -> int:
-    """Replace the window of `table` by what is derived now (or by `select`), and enter it in the ledger; returns its rows."""
-    pieces = pieces_of(session, window, EVENTS_AT_ONCE) if table in GROWING else [window]
-    return sum(_write_piece(session, home, table, part, select) for piece in pieces for part in _cut(table, piece))
+    """Replace the window of `table` by what is derived now (or by `select`), and enter it in the ledger; returns its rows.
+
+    Of snapshots the days that are kept, and no earlier ones.
+    """
+    if table is c.PORTRAITS_SNAPSHOTS:
+        first = Ledger(session, home).first_kept(window.end)
+        if window.end < first:
+            return 0
+        window = Window(max(window.start, first), window.end)
+    return sum(write_piece(session, home, table, piece, select) for piece in _pieces(session, table, window))
 
 
-def _cut(table: Table, window: Window) -> list[Window]:
-    return window.cut(STATE_DAYS_AT_ONCE) if table is c.FEATURES_USER_STATE else [window]
+def _pieces(session: Session, table: Table, window: Window) -> list[Window]:
+    """The window in order, in as many days at a time as fit into memory."""
+    if table in GROWING:
+        pieces = pieces_of(session, window, EVENTS_AT_ONCE)
+        return [part for piece in pieces for part in (piece.cut(DAYS_AT_ONCE) if table is c.FEATURES_USER_STATE else [piece])]
+    if table in PORTRAITS:
+        return window.cut(days_at_once(session, window.end))
+    return window.cut(DAYS_AT_ONCE) if table is c.FEATURES_CUT_POINTS else [window]
 
 
-def _write_piece(session: Session, home: Home, table: Table, window: Window, select: Select | None) -> int:
+def write_piece(session: Session, home: Home, table: Table, window: Window, select: Select | None = None) -> int:
+    """The same at once, whether the days are kept or not."""
     if table is c.CLEAN_EVENTS:
         stage_due_events(session, window)
     select = select or selection(session, home, table, window)
@@ -91,7 +105,7 @@ def refresh_days(session: Session, home: Home, table: Table, window: Window) -> 
     since days go on from those before them, which may be new: events earlier than all before.
     """
     due = Ledger(session, home).due(table, window)
-    touched = [part for run in runs_of(due.touched) for part in _cut(table, run)]
+    touched = runs_of(due.touched)
     # A few new days of snapshots go on from the day before them, one by one; many are cheaper derived at once.
     one_by_one = table is c.PORTRAITS_SNAPSHOTS and len(due.whole) <= FEW_DAYS
     whole = [Window(day, day) for day in due.whole] if one_by_one else runs_of(due.whole)
@@ -154,6 +168,7 @@ def write_portraits(session: Session, home: Home, window: Window) -> None:
     _write_unscored(session, home, window)
     for table in PORTRAITS:
         write_days(session, home, table, window)
+    drop_unkept(session, home)
 
 
 def refresh_path(session: Session, home: Home, window: Window) -> None:
@@ -165,6 +180,18 @@ def refresh_path(session: Session, home: Home, window: Window) -> None:
     _write_unscored(session, home, window)
     for table in PORTRAITS:
         refresh_days(session, home, table, window)
+    drop_unkept(session, home)
+
+
+def drop_unkept(session: Session, home: Home) -> None:
+    """Drop what tables that are kept for the newest days alone hold of earlier ones, once tags and audiences are made of it."""
+    first = Ledger(session, home).first_kept(home.days.start)
+    for table in RETAINED:
+        known = {"name": table.name, "first": first}
+        if session.rows("from meta.materializations where table_name = $name and event_date < $first limit 1", **known):
+            with session.transaction():
+                session.execute(f"delete from {table.name} where {table.partition} < $first", first=first)
+                session.execute("delete from meta.materializations where table_name = $name and event_date < $first", **known)
 
 
 def _write_unscored(session: Session, home: Home, window: Window) -> None:
@@ -177,16 +204,20 @@ def _write_unscored(session: Session, home: Home, window: Window) -> None:
 
 
 def _refresh_touched(session: Session, home: Home, table: Table, window: Window, since: int) -> int:
-    marks, known = _marks(session, home, table, window), parameters(home, window, history_start(session, home))
-    if table is c.CLEAN_EVENTS:
-        stage_due_events(session, window, since)
-        return session.revise_events(table, window, selection(session, home, table, window), marks, **known)
-    stage_touched(session, since, window.end)
-    scope_to_touched(session.connection, AS_OF_INPUTS if table in PORTRAITS else ())
+    history, rows = history_start(session, home), 0
+    if table is not c.CLEAN_EVENTS:
+        stage_touched(session, since, window.end)
+        scope_to_touched(session.connection, AS_OF_INPUTS if table in PORTRAITS else ())
     try:
-        return session.revise(table, window, selection(session, home, table, window), marks, **known)
+        for piece in _pieces(session, table, window):
+            if table is c.CLEAN_EVENTS:
+                stage_due_events(session, piece, since)
+            revise = session.revise_events if table is c.CLEAN_EVENTS else session.revise
+            select, marks = selection(session, home, table, piece), _marks(session, home, table, piece)
+            rows += revise(table, piece, select, marks, **parameters(home, piece, history))
     finally:
         scope_to_all(session.connection)
+    return rows
 
 
 def _marks(session: Session, home: Home, table: Table, window: Window) -> dict[date, tuple[str, int]]:

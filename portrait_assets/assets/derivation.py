@@ -33,6 +33,7 @@ from (
 )
 """
 INTEREST_LOOKS_AT_ONCE = 20_000_000
+USER_DAYS_AT_ONCE = 250_000  # rows of features, of about four kilobytes while they are made
 INTEREST_PARTS = """
 create or replace temp table interest_parts as
 select hash(user_id) % $parts as part, * from scoped_interest_days where event_date <= $end order by part
@@ -59,9 +60,21 @@ def selection(session: Session, home: Home, table: Table, window: Window) -> Sel
 
 def stage_features(session: Session, home: Home, days: list[date]) -> None:
     """Derive the features at the end of each of `days` into the temporary table `as_of_features`, from all that came before."""
-    session.stage_days("wanted_days", days)
     _stage_known_interests(session, home, days)
-    session.stage("as_of_features", "features/as_of.sql")
+    size = days_at_once(session, max(days, default=home.days.end))
+    for first in range(0, max(len(days), 1), size):
+        session.stage_days("wanted_days", days[first : first + size])
+        if first == 0:
+            session.stage("as_of_features", "features/as_of.sql")
+        else:
+            session.execute(f"insert into as_of_features by name {read_sql('features/as_of.sql')}")
+    session.stage_days("wanted_days", days)
+
+
+def days_at_once(session: Session, end: date, most: int | None = None) -> int:
+    """How many days hold at most so many (USER_DAYS_AT_ONCE) portraits of the users in scope."""
+    users = session.scalar("select count(distinct user_id) from scoped_user_state where event_date <= $end", end=end)
+    return max(1, (most or USER_DAYS_AT_ONCE) // max(users, 1))
 
 
 def _stage_known_interests(session: Session, home: Home, days: list[date]) -> None:
@@ -85,22 +98,27 @@ def stage_next_day(session: Session, day: date) -> None:
 
 
 def stage_tag_values(session: Session, home: Home, window: Window) -> None:
-    """Stage `tag_values` for the window and the day before it.
-
-    Where the snapshot of the day before is not stored up to date, it is derived, so that changes do not depend on which
-    snapshots exist. On the first day of the kept history there is no day before.
-    """
-    rows = "select * from scoped_snapshots where event_date between $first and $end"
-    first, before = window.start, window.start - DAY
-    if follows_a_current_snapshot(session, home, window.start):
-        first = before
-    elif window.start > history_start(session, home):
-        stage_features(session, home, [before])
-        known = parameters(home, window, history_start(session, home))
-        session.stage("snapshot_rows_before", "portraits/snapshots.sql", **known)
-        rows += " union all by name from snapshot_rows_before"
+    """Stage `tag_values` for the window and the day before it. On the first day of the history there is no day before."""
+    first = max(window.start - DAY, history_start(session, home))
+    rows = _snapshot_rows(session, home, Window(min(first, window.start), window.end))
+    known = parameters(home, window, history_start(session, home))
     staged = f"create or replace temp table tag_values as with snapshot_rows as ({rows}) {tag_values(home.pack.tags)}"
-    session.execute(staged, first=first, end=window.end)
+    session.execute(staged, **known)
+
+
+def _snapshot_rows(session: Session, home: Home, window: Window) -> str:
+    """A query for the snapshots of the window: the stored ones as far back as they are up to date, earlier ones derived, so that what is
+    made of them does not depend on which are stored."""
+    ledger, derived = Ledger(session, home), list(window)
+    while derived and ledger.is_current(c.PORTRAITS_SNAPSHOTS, derived[-1]):
+        derived.pop()
+    if not derived:
+        return f"select * from temp.scoped_snapshots where event_date between date '{window.start}' and date '{window.end}'"
+    stage_features(session, home, derived)
+    columns = ", ".join(f'"{column.name}"::{column.type} as "{column.name}"' for column in c.PORTRAITS_SNAPSHOTS.columns)
+    made = f"select {columns} from ({read_sql('portraits/snapshots.sql')}\n)"
+    stored = f"select * from temp.scoped_snapshots where event_date > date '{derived[-1]}' and event_date <= date '{window.end}'"
+    return f"{stored} union all by name {made}"
 
 
 def _interests(session: Session, home: Home, window: Window) -> Iterator[str]:
@@ -134,7 +152,7 @@ def _snapshots(session: Session, home: Home, window: Window) -> str:
 def follows_a_current_snapshot(session: Session, home: Home, day: date) -> bool:
     """Whether the snapshot of the day before is stored and misses nothing that is landed."""
     ledger = Ledger(session, home)
-    return day > ledger.history_start and ledger.reached(c.PORTRAITS_SNAPSHOTS, day - DAY) == ledger.newest_seq
+    return day > ledger.history_start and ledger.is_current(c.PORTRAITS_SNAPSHOTS, day - DAY)
 
 
 def _changes(session: Session, home: Home, window: Window) -> str:
@@ -143,7 +161,9 @@ def _changes(session: Session, home: Home, window: Window) -> str:
 
 
 def _audiences(session: Session, home: Home, window: Window) -> str:
-    return membership(home.audiences, home.pack)
+    members = membership(home.audiences, home.pack)
+    rows = _snapshot_rows(session, home, window) if home.audiences else "select * from temp.scoped_snapshots where false"
+    return f"with scoped_snapshots as ({rows}) {members}"
 
 
 PREPARED: dict[str, Callable[[Session, Home, Window], Select]] = {

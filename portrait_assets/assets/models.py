@@ -24,11 +24,10 @@ from portrait_assets.assets.modelling import Champion, fit_and_judge, record
 from portrait_assets.assets.recomputation import recomputed
 from portrait_assets.assets.scoring import (
     blocks_at,
-    portrait_rows,
     purchase_rows,
     scored_days,
-    segment_rows,
     vector_rows,
+    write_chances,
     write_scores,
 )
 from portrait_assets.assets.training import frames_for, learnt_later
@@ -164,9 +163,8 @@ def predictions(context: dg.AssetExecutionContext, warehouse: Warehouse, home: H
     whole, predicted, clustered = window_of(context), 0, 0
     with warehouse.open("scores/predictions") as session:
         for window in windows_to_score(context, session, home, SCORE_TABLES):
-            scored = scored_days(session, home, window)
-            predicted += write_scores(session, home, c.SCORES_PREDICTIONS, window, [portrait_rows(day) for day in scored])
-            clustered += write_scores(session, home, c.SCORES_SEGMENTS, window, [segment_rows(day) for day in scored])
+            written = write_chances(session, home, window)
+            predicted, clustered = predicted + written[0], clustered + written[1]
         yield shown(context, session, c.SCORES_PREDICTIONS, predicted, whole)
         sizes, flows = (session.frame(read_sql(f"published/segment_{what}.sql"), day=whole.end) for what in ("sizes", "flows"))
         labelled = sizes.with_columns(label=pl.format("{} {}", pl.col("segment_id"), pl.col("segment")))

@@ -7,8 +7,9 @@ import dagster as dg
 from portrait_assets import columns as c
 from portrait_assets import plots
 from portrait_assets.assets.common import DAILY, OWNERS, HomeParam, definition_metadata, shown, window_of
+from portrait_assets.assets.kept import make_again
 from portrait_assets.assets.tag_quality import write_tag_quality
-from portrait_assets.observability import COMPARED_WITH, LARGE_PSI, drift, measure_drift, tag_quality_of
+from portrait_assets.observability import COMPARED_WITH, LARGE_PSI, days_compared, drift, measure_drift, tag_quality_of
 from portrait_assets.partitions import Window
 from portrait_assets.resources.sql import sql_version
 from portrait_assets.resources.warehouse import Warehouse
@@ -30,6 +31,7 @@ def feature_drift(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg
     model in force learnt from: far from that, the sensor `drifted` asks for a training."""
     day = window_of(context).end
     with warehouse.open("observability/drift") as session:
+        make_again(session, home, [day, *days_compared(session, day)])
         rows = measure_drift(session, day)
         moved = drift(session, day)
         title = f"PSI of {day} against {day - COMPARED_WITH}; above {LARGE_PSI} is a large move"

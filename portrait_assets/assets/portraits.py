@@ -14,6 +14,7 @@ from portrait_assets.assets.common import (
     window_of,
     written,
 )
+from portrait_assets.assets.daily import drop_unkept
 from portrait_assets.assets.recommending import write_recommendations
 from portrait_assets.history import begin_history, history_start
 from portrait_assets.packs import load_pack
@@ -92,10 +93,12 @@ def changes(context: dg.AssetExecutionContext, warehouse: Warehouse, home: HomeP
     metadata=definition_metadata(c.PORTRAITS_AUDIENCES),
 )
 def audiences(context: dg.AssetExecutionContext, warehouse: Warehouse, home: HomeParam) -> dg.MaterializeResult:
-    """Who is in each saved audience (`portrait audience save`) at the end of each day, from the first kept day on."""
+    """Who is in each saved audience (`portrait audience save`) at the end of each day of the history; then snapshots and predictions
+    of days that are not kept are dropped."""
     window = window_of(context)
     with warehouse.open("portraits/audiences") as session:
         rows = written(context, session, home, c.PORTRAITS_AUDIENCES)
+        drop_unkept(session, home)
         sizes = session.frame(
             "select audience, count(*) as users from portraits.audiences where event_date = $end group by all order by all",
             end=window.end,

@@ -5,6 +5,7 @@ import json
 import dagster as dg
 
 from portrait_assets.assets.common import DAILY, OWNERS, HomeParam, window_of
+from portrait_assets.assets.kept import make_again
 from portrait_assets.publishing import publish
 from portrait_assets.resources.warehouse import Warehouse
 
@@ -33,6 +34,7 @@ def export(context: dg.AssetExecutionContext, warehouse: Warehouse, home: HomePa
     """One immutable folder of Parquet files with a manifest, swapped in whole: what notebooks, commands and services read."""
     day = window_of(context).end
     with warehouse.open("published/export") as session:
+        make_again(session, home, [day])
         folder = publish(session, home, day)
     manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
     return dg.MaterializeResult(

@@ -17,7 +17,6 @@ from portrait_assets.assets.common import (
     window_of,
 )
 from portrait_assets.errors import PortraitError
-from portrait_assets.history import decide_history
 from portrait_assets.home import extend_to_landed
 from portrait_assets.resources.warehouse import Warehouse
 from portrait_assets.tables import Table
@@ -86,7 +85,6 @@ def raw_events(context: dg.AssetExecutionContext, warehouse: Warehouse, home: Ho
     """Accepted events by UTC day of event time, appended by the landing: this opens a day for what reads it."""
     window = window_of(context)
     with warehouse.open("raw/events") as session:
-        decide_history(session, home, window.end)
         volume = session.frame(
             "select event_date, count(*) as events from raw.events where event_date between $start and $end "
             "group by event_date order by event_date",

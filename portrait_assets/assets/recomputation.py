@@ -7,10 +7,10 @@ from datetime import date
 from pathlib import Path
 
 from portrait_assets import columns as c
-from portrait_assets.assets.daily import write_features, write_portraits
-from portrait_assets.assets.scoring import portrait_rows, scored_days, segment_rows, write_scores
+from portrait_assets.assets.daily import runs_of, write_features, write_portraits
+from portrait_assets.assets.scoring import write_chances
 from portrait_assets.home import Home
-from portrait_assets.lineage import SCORE_TABLES
+from portrait_assets.lineage import SCORE_TABLES, Ledger, models_in_force
 from portrait_assets.partitions import Window
 from portrait_assets.resources.session import Session
 from portrait_assets.resources.warehouse import Warehouse, warehouse_of
@@ -45,13 +45,19 @@ def recomputed(
             for table in given:
                 session.execute(f"insert into {table.name} by name select * from '{_file(folder, table)}'")
             write_features(session, home, days)
-            if portraits and known_at:
-                scored = scored_days(session, home, portraits)
-                write_scores(session, home, c.SCORES_PREDICTIONS, portraits, [portrait_rows(day) for day in scored])
-                write_scores(session, home, c.SCORES_SEGMENTS, portraits, [segment_rows(day) for day in scored])
             if portraits:
+                for run in runs_of(_days_without_scores(session, home, portraits, known_at)):
+                    write_chances(session, home, run)
                 write_portraits(session, home, portraits)
             yield session
+
+
+def _days_without_scores(session: Session, home: Home, portraits: Window, known_at: date | None) -> list[date]:
+    """The days that have a model and no given scores: all as known then, else those whose predictions the home does not keep."""
+    first_kept = Ledger(session, home).first_kept(portraits.end)
+    given = {day for (day,) in session.rows("select distinct event_date from scores.predictions")}
+    modelled = [day for day, version in models_in_force(session, portraits).items() if version is not None]
+    return [day for day in modelled if day not in given and (known_at or day < first_kept)]
 
 
 def _file(folder: str, table: Table) -> str:

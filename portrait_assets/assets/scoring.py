@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from portrait_assets.assets.daily import write_days
+from portrait_assets import columns as c
+from portrait_assets.assets.daily import runs_of, write_days
+from portrait_assets.assets.derivation import days_at_once
 from portrait_assets.assets.training import frames_at
 from portrait_assets.home import Home
 from portrait_assets.lineage import models_in_force
@@ -16,6 +18,8 @@ from portrait_assets.tables import Table
 
 if TYPE_CHECKING:
     from portrait_assets.kernels.behaviour import Scores
+
+SCORED_AT_ONCE = 50_000  # users times days, each with features and some fifty rows
 
 
 @dataclass(frozen=True)
@@ -78,6 +82,18 @@ def blocks_at(session: Session, home: Home, day: date) -> pl.DataFrame:
     from portrait_assets.kernels import behaviour
 
     return _dated(behaviour.blocks_only(frames_at(session, home, as_of_of(day), [day]).features), day, None)
+
+
+def write_chances(session: Session, home: Home, window: Window) -> tuple[int, int]:
+    """Score the days of the window, as many at once as fit into memory; returns the rows of scores.predictions and scores.segments."""
+    modelled = [day for day, version in models_in_force(session, window).items() if version is not None]
+    pieces = [piece for run in runs_of(modelled) for piece in run.cut(days_at_once(session, run.end, SCORED_AT_ONCE))]
+    predicted = clustered = 0
+    for piece in (*runs_of(set(window) - set(modelled)), *pieces):
+        scored = scored_days(session, home, piece)
+        predicted += write_scores(session, home, c.SCORES_PREDICTIONS, piece, [portrait_rows(day) for day in scored])
+        clustered += write_scores(session, home, c.SCORES_SEGMENTS, piece, [segment_rows(day) for day in scored])
+    return predicted, clustered
 
 
 def write_scores(session: Session, home: Home, table: Table, window: Window, parts: list[pl.DataFrame]) -> int:

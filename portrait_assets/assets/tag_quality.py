@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 
 from portrait_assets import columns as c
+from portrait_assets.assets.kept import make_again
 from portrait_assets.assets.training import frames_at
 from portrait_assets.history import history_start
 from portrait_assets.home import Home
@@ -40,6 +41,7 @@ order by snapshots.user_id
 
 def write_tag_quality(session: Session, home: Home, day: date) -> int:
     """Replace the rows of published `day`; returns how many tags there are."""
+    make_again(session, home, [day, *(day - timedelta(days=horizon) for horizon in HORIZONS.values())])
     session.stage_frame("tag_quality_rows", tag_quality(session, home, day))
     table = c.OBSERVABILITY_TAG_QUALITY
     with session.transaction():

@@ -28,6 +28,7 @@ def explain(
     as_json: JsonOption = False,
 ) -> None:
     """Why a user has a tag: each reason and each "would be" is tried on the user's own history, by the same SQL and model."""
+    from portrait_assets.assets.kept import make_again
     from portrait_assets.explaining.explanation import explain as explained
     from portrait_assets.explaining.explanation import told
 
@@ -39,6 +40,7 @@ def explain(
     if tag is None:
         raise PortraitError(f"tag '{tag_id}' is not in the catalogue{nearest(tag_id, [tag.id for tag in home.pack.tags])}")
     with warehouse_of(home.settings).open("explain a tag") as session:
+        make_again(session, home, [day])
         found = explained(session, home, day, user, tag)
     if as_json:
         print_json(found.as_dict())

@@ -159,11 +159,13 @@ def faithfulness(
     source: SourceOption = None,
 ) -> None:
     """Whether the events that explanations name are what the scores came from: some seconds a user."""
+    from portrait_assets.assets.kept import make_again
     from portrait_assets.explaining.deletion_test import deletion_test, page
 
     home = open_home(source=source)
     day = partition_of(parse_date(as_of, "--as-of"))
     with warehouse_of(home.settings).open("test explanations") as session:
+        make_again(session, home, [day])
         tested = deletion_test(session, home, day, target, cases)
     command = f"portrait models faithfulness --as-of {as_of} --cases {cases}" + (
         f" --target {target}" if target != "churn_14d" else ""
@@ -184,11 +186,14 @@ def drivers(
 ) -> None:
     """What drives each head: how far its word moves without each group of what users did."""
     from portrait_assets import plots
+    from portrait_assets.assets.kept import make_again
     from portrait_assets.explaining import drivers as driving
 
     home = open_home(source=source)
+    day = partition_of(parse_date(as_of, "--as-of"))
     with warehouse_of(home.settings).open("look for drivers") as session:
-        found = driving.drivers(session, home, partition_of(parse_date(as_of, "--as-of")), users)
+        make_again(session, home, [day])
+        found = driving.drivers(session, home, day, users)
     folder = out or home.settings.home_dir / "evaluation"
     folder.mkdir(parents=True, exist_ok=True)
     text = driving.page(found, f"portrait models drivers --as-of {as_of} --users {users}")

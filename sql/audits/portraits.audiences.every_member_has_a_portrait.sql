@@ -1,4 +1,4 @@
--- Every member of an audience has a portrait of that day, and is in it once.
+-- Every member of an audience has a portrait of that day, where it is kept, and is in it once.
 -- Offenders: members without one, and members told twice.
 with
 
@@ -10,6 +10,12 @@ members as (
         count(*) as told
     from portraits.audiences
     group by event_date, audience, user_id
+),
+
+kept as (
+    select event_date
+    from meta.materializations
+    where table_name = 'portraits.snapshots'
 )
 
 select
@@ -18,6 +24,7 @@ select
     members.user_id,
     members.told
 from members
+left join kept on members.event_date = kept.event_date
 left join portraits.snapshots as snapshots
     on members.event_date = snapshots.event_date and members.user_id = snapshots.user_id
-where snapshots.user_id is null or members.told > 1
+where (snapshots.user_id is null and kept.event_date is not null) or members.told > 1
