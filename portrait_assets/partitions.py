@@ -36,6 +36,7 @@ class Window:
 
     def cut(self, days: int) -> list["Window"]:
         """The window in order, in windows of `days` days; the last may be shorter."""
+        days = min(days, len(self))  # no day of a longer one need exist
         starts = [self.start + DAY * first for first in range(0, len(self), days)]
         return [Window(start, min(start + DAY * (days - 1), self.end)) for start in starts]
 

@@ -50,7 +50,7 @@ def verify(home: Home, first: date | None = None, through: date | None = None) -
         window = Window(max(first or days.start, days.start), min(through or days.end, days.end))
         with warehouse_of(home.settings).open("compare") as stored:
             kept = max(Ledger(stored, home).first_kept(days.end), window.start)
-            of_table = {table: window for table in COMPARED} | {c.PORTRAITS_SNAPSHOTS: Window(kept, max(kept, window.end))}
+            of_table = dict.fromkeys(COMPARED, window) | {c.PORTRAITS_SNAPSHOTS: Window(kept, max(kept, window.end))}
             return [_compare(stored, table, folder, of_table[table]) for table in COMPARED]
 
 

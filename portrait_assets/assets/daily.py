@@ -34,7 +34,9 @@ FEW_DAYS = 10
 # source do not fit into memory. Each piece goes on from the days before it.
 GROWING = (c.CLEAN_EVENTS, c.FEATURES_VISIT, c.FEATURES_USER_DAY, c.FEATURES_USER_DAY_INTEREST, c.FEATURES_USER_STATE)
 EVENTS_AT_ONCE = 5_000_000
-DAYS_AT_ONCE = 31  # of a state, each day of a user is joined with those before it in the window; of cut points, everybody a month
+DAYS_AT_ONCE = (
+    31  # of a state, each day of a user is joined with those before it in the window; of cut points, everybody a month
+)
 
 # One to one, as in clean/identities.sql: who is new since a batch.
 NEW_IDENTITIES = """

@@ -117,7 +117,9 @@ def _snapshot_rows(session: Session, home: Home, window: Window) -> str:
     stage_features(session, home, derived)
     columns = ", ".join(f'"{column.name}"::{column.type} as "{column.name}"' for column in c.PORTRAITS_SNAPSHOTS.columns)
     made = f"select {columns} from ({read_sql('portraits/snapshots.sql')}\n)"
-    stored = f"select * from temp.scoped_snapshots where event_date > date '{derived[-1]}' and event_date <= date '{window.end}'"
+    stored = (
+        f"select * from temp.scoped_snapshots where event_date > date '{derived[-1]}' and event_date <= date '{window.end}'"
+    )
     return f"{stored} union all by name {made}"
 
 

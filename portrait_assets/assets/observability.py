@@ -26,7 +26,7 @@ from portrait_assets.resources.warehouse import Warehouse
     code_version=sql_version("observability/drift.sql"),
     metadata=definition_metadata(c.OBSERVABILITY_DRIFT),
 )
-def feature_drift(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.MaterializeResult:
+def feature_drift(context: dg.AssetExecutionContext, warehouse: Warehouse, home: HomeParam) -> dg.MaterializeResult:
     """Population stability index of key features of a published day against the portraits of 28 days before, and of the last day the
     model in force learnt from: far from that, the sensor `drifted` asks for a training."""
     day = window_of(context).end

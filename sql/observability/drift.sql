@@ -97,6 +97,7 @@ parts as (
         users_before,
         share,
         share_before,
+        bin as place,
         (share - share_before) * ln(share / share_before) as part,
         case
             when bin = -1 then 'unknown'
@@ -111,12 +112,13 @@ select
     $end::date as event_date,
     $before::date as compared_with,
     feature,
-    sum(part) as psi,
+    sum(part order by place) as psi,
     sum(users)::bigint as users,
     sum(users_before)::bigint as users_before,
-    arg_max(bin, part) as moved_bin,
-    arg_max(share_before, part) as moved_from,
-    arg_max(share, part) as moved_to
+    -- of bins that moved as much, the last
+    arg_max(bin, {'part': part, 'place': place}) as moved_bin,
+    arg_max(share_before, {'part': part, 'place': place}) as moved_from,
+    arg_max(share, {'part': part, 'place': place}) as moved_to
 from parts
 group by feature
 having sum(users) > 0

@@ -1,7 +1,6 @@
 """How many daily snapshots are kept changes what is stored and nothing that is read: changes, audiences, any day's portraits."""
 
 from datetime import date, timedelta
-from pathlib import Path
 
 import polars as pl
 import pytest
@@ -11,10 +10,9 @@ from hypothesis import strategies as st
 from portrait_assets import columns as c
 from portrait_assets.assets import derivation
 from portrait_assets.assets.daily import FEATURES
-from portrait_assets.lineage import Ledger, stale_days
-from portrait_assets.partitions import Window
-from tests.small_world import World, event
-from tests.test_world_properties import EXAMPLES, FIRST, KNOWN, LAST, equal, made, versions, worlds
+from portrait_assets.lineage import stale_days
+from tests.small_world import World
+from tests.test_world_properties import EXAMPLES, KNOWN, LAST, equal, made, versions, worlds
 
 DAY = timedelta(days=1)
 DAILY_WHATEVER_IS_KEPT = (*FEATURES, c.PORTRAITS_CHANGES, c.PORTRAITS_AUDIENCES)
