@@ -74,7 +74,13 @@ def _date(text: str | None, what: str) -> date | None:
 @app.command()
 def run(
     source: SourceOption = None,
-    first: Annotated[Optional[str], typer.Option("--from", help="First day to make portraits of (YYYY-MM-DD).")] = None,
+    first: Annotated[
+        Optional[str],
+        typer.Option(
+            "--from",
+            help="First day of the history of tags and portraits (YYYY-MM-DD); a later run may begin earlier, not later. Default: the first day of the data.",
+        ),
+    ] = None,
     through: Annotated[Optional[str], typer.Option("--through", help="Last day, included (YYYY-MM-DD).")] = None,
     as_json: JsonOption = False,
 ) -> None:

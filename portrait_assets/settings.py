@@ -25,8 +25,9 @@ class Settings(BaseSettings):
     threads: int = 2
     memory_limit: str = "8GB"
     snapshots_kept: int = Field(400, ge=1)
-    """Daily snapshots and predictions that stay stored, the newest so many days. Tags, their changes and audiences are daily over the
-    whole history whatever is kept. PRICE"""
+    """Daily snapshots and predictions that stay stored, the newest so many days; a portrait of an earlier day is made again when it is
+    asked for. Tags, their changes and audiences are daily over the whole history whatever is kept. A kept day of 1,000 users takes 0.23
+    MB on disk, with a model in force 0.8 MB. Below 91 days each publication makes up to four days again, to judge tags and drift by."""
     model_size: Literal["tiny", "cpu", "gpu", "gpu-large"] = "cpu"
     """Sizes of the behaviour model (kernels/config.py); gpu… are trained on a GPU where there is one."""
     training_processes: int = Field(1, ge=1)
