@@ -207,6 +207,7 @@ CLEAN_EVENTS = Table(
     (
         Column("event_date", "date", "UTC day of event_time: the partition"),
         Column("event_time", "timestamp", "when it happened, UTC"),
+        Column("local_date", "date", "the day on the source's wall clock: what a person calls the day of the event"),
         Column("local_hour", "utinyint", "hour of day on the source's wall clock, 0-23; null for a date without an hour"),
         Column("local_weekday", "utinyint", "weekday on the source's wall clock, 1 is Monday, 7 is Sunday"),
         Column("user_id", "varchar", "the person"),
@@ -217,7 +218,7 @@ CLEAN_EVENTS = Table(
         Column("category", "varchar", "of the item; null is unknown"),
         Column("brand", "varchar", "of the item; null is unknown"),
         Column("price_band", "utinyint", "step of the unit price before reductions on the 1-2-5 ladder; null without a price"),
-        Column("visit_id", "varchar", "session_id, or the event's UTC day where the source has no sessions"),
+        Column("visit_id", "varchar", "session_id, or the event's local date where the source has no sessions"),
         Column("quantity_milli", "bigint", "thousandths of a unit; null is unknown"),
         Column("amount_cents", "bigint", "paid, or paid back for a return; cents"),
         Column("discount_cents", "bigint", "price reductions the shop gave, cents"),
@@ -259,7 +260,7 @@ FEATURES_VISIT = Table(
 
 # The additive integer measures of a user's day. `user_day` holds them per day, `user_state` their running totals.
 DAY_MEASURES = (
-    Column("active_days", "bigint", "1: the user did something this day (exposures alone do not count)"),
+    Column("active_days", "bigint", "local dates on which the user did something (exposures alone do not count)"),
     Column(
         "visits", "bigint", "distinct visits: baskets, orders or sessions with a shopping act (a review or a return makes none)"
     ),
@@ -267,15 +268,16 @@ DAY_MEASURES = (
     Column("searches", "bigint", "search events"),
     Column("carts", "bigint", "cart events"),
     Column("purchases", "bigint", "purchase lines"),
-    Column("purchase_days", "bigint", "1 if there was a purchase this day"),
+    Column("purchase_days", "bigint", "local dates with a purchase"),
     Column("returns", "bigint", "return events"),
     Column("reviews", "bigint", "review events"),
     Column("coupons", "bigint", "coupon redemptions"),
     Column("exposures", "bigint", "campaign exposures"),
-    Column("item_days", "bigint", "distinct items purchased this day"),
+    Column("item_days", "bigint", "distinct items purchased, each local date anew"),
     Column("quantity_milli", "bigint", "purchased thousandths of units"),
     Column("spend_cents", "bigint", "paid for purchases, cents"),
     Column("refund_cents", "bigint", "paid back for returns, cents"),
+    Column("net_spend_cents", "bigint", "spend less what was paid back, cents; negative where returns outweigh purchases"),
     Column("discount_cents", "bigint", "reductions on purchases, cents"),
     Column("coupon_cents", "bigint", "coupon reductions on purchases, cents"),
     Column("discounted_purchases", "bigint", "purchase lines with a reduction"),
@@ -290,13 +292,23 @@ DAY_MEASURES = (
     Column("outliers", "bigint", "events flagged as outliers"),
 )
 
+# What is counted distinct: a local date meets two UTC days, and a visit may go on over midnight.
+DISTINCT_MEASURES = ("active_days", "visits", "purchase_days", "item_days")
+
 FEATURES_USER_DAY = Table(
     "features.user_day",
-    "user x UTC day: additive partials; any range is the sum of its days",
+    "user x UTC day x local date: additive partials; any range is the sum of its days, less what two of them both counted",
     (
         Column("event_date", "date", "UTC day: the partition"),
         Column("user_id", "varchar", "the person"),
+        Column("local_date", "date", "the day on the source's wall clock"),
         *DAY_MEASURES,
+        Column(
+            "begun_visits",
+            "struct(visit_id varchar, day_part utinyint, is_weekend boolean)[]",
+            "the visits counted; day_part 0 is night, 1 morning, 2 afternoon, 3 evening, null where no hour is known",
+        ),
+        Column("item_ids", "varchar[]", "the items counted"),
     ),
     partition="event_date",
 )
@@ -324,13 +336,21 @@ FEATURES_USER_STATE = Table(
     (
         Column("event_date", "date", "the day the totals run through: the partition"),
         Column("user_id", "varchar", "the person"),
-        Column("first_date", "date", "first day with an event"),
-        Column("last_active_date", "date", "last day the user did something; null before"),
-        Column("first_purchase_date", "date", "first day with a purchase; null before"),
-        Column("last_purchase_date", "date", "last day with a purchase; null before"),
+        Column("first_date", "date", "first local date with an event"),
+        Column("last_active_date", "date", "last local date on which the user did something; null before"),
+        Column("first_purchase_date", "date", "first local date with a purchase; null before"),
+        Column("last_purchase_date", "date", "last local date with a purchase; null before"),
         Column("gap_days", "bigint", "days between the last two purchase days; null before the second"),
         Column("gap_square_days", "bigint", "running sum of squared gaps between purchase days, days squared"),
         *(Column(measure.name, "bigint", f"running total of: {measure.meaning}") for measure in DAY_MEASURES),
+        *(
+            Column(
+                f"carried_{name}",
+                "bigint",
+                f"how many {name.replace('_', ' ')} of this UTC day the day before had counted already",
+            )
+            for name in DISTINCT_MEASURES
+        ),
     ),
     partition="event_date",
 )
@@ -479,7 +499,7 @@ SCORES_SEGMENTS = Table(
 
 WINDOWS = (7, 14, 30, 60, 90, 365)
 WINDOWED = (
-    "active_days", "visits", "views", "carts", "purchases", "purchase_days", "item_days", "spend_cents",
+    "active_days", "visits", "views", "carts", "purchases", "purchase_days", "item_days", "spend_cents", "net_spend_cents",
     "discounted_purchases", "coupon_purchases", "coupons",
 )  # fmt: skip
 _MEANING = {measure.name: measure.meaning for measure in DAY_MEASURES}
@@ -494,11 +514,11 @@ PORTRAITS_SNAPSHOTS = Table(
         Column("event_date", "date", "UTC day: the partition"),
         Column("user_id", "varchar", "the person"),
         Column("as_of", "date", "everything before this instant (00:00 UTC) is in, nothing else"),
-        Column("first_date", "date", "behaviour: first day with an event"),
-        Column("tenure_days", "bigint", "behaviour: days since the first event"),
-        Column("last_active_date", "date", "behaviour: last day the user did something"),
-        Column("recency_days", "bigint", "behaviour: days since then"),
-        Column("last_purchase_date", "date", "behaviour: last day with a purchase"),
+        Column("first_date", "date", "behaviour: first local date with an event"),
+        Column("tenure_days", "bigint", "behaviour: days from then to the local date of the as-of's last microsecond"),
+        Column("last_active_date", "date", "behaviour: last local date on which the user did something"),
+        Column("recency_days", "bigint", "behaviour: days since then, as for tenure_days"),
+        Column("last_purchase_date", "date", "behaviour: last local date with a purchase"),
         Column("purchase_recency_days", "bigint", "behaviour: days since then"),
         Column("mean_gap_days", "double", "behaviour: mean days between purchase days; null before the second"),
         Column("std_gap_days", "double", "behaviour: their standard deviation; null before the third"),
@@ -508,7 +528,7 @@ PORTRAITS_SNAPSHOTS = Table(
             "double",
             "behaviour: mean days between purchase days (between active days of who bought nothing), from the pack's least gaps on",
         ),
-        Column("active_days", "bigint", "behaviour: days the user did something"),
+        Column("active_days", "bigint", "behaviour: local dates on which the user did something"),
         *(
             Column(measure.name, "bigint", f"behaviour, ever: {measure.meaning}")
             for measure in DAY_MEASURES
@@ -519,7 +539,7 @@ PORTRAITS_SNAPSHOTS = Table(
             for name in WINDOWED
             for days in WINDOWS
         ),
-        Column("spend_per_visit_cents", "double", "behaviour: cents a visit"),
+        Column("spend_per_visit_cents", "double", "behaviour: net cents a visit"),
         Column("purchases_per_visit", "double", "behaviour: purchase lines a visit"),
         Column("night_share", "double", "behaviour: of the visits whose hour is known, the share beginning at 0-5 o'clock"),
         Column("morning_share", "double", "behaviour: of the visits whose hour is known, the share beginning at 6-11 o'clock"),
@@ -558,10 +578,14 @@ PORTRAITS_SNAPSHOTS = Table(
             "value: fifth of recency, 5 is most recent; null before the first cut points, as all scores",
         ),
         Column("frequency_score", "bigint", "value: fifth of active days in 365 days, 5 is most"),
-        Column("monetary_score", "bigint", "value: fifth of spend in 365 days, 5 is most"),
+        Column(
+            "monetary_score",
+            "bigint",
+            "value: fifth of net spend in 365 days, 5 is most; null where nothing that was paid stayed",
+        ),
         Column("value_tier", "varchar", "value: high, medium or low by monetary_score"),
-        Column("spend_score", "bigint", "value: fifth of all that was ever paid, of those who paid"),
-        Column("ticket_score", "bigint", "value: fifth of spend per purchase day"),
+        Column("spend_score", "bigint", "value: fifth of all that was ever paid and stayed, of those with something left"),
+        Column("ticket_score", "bigint", "value: fifth of net spend per purchase day"),
         Column("basket_score", "bigint", "behaviour: fifth of lines per purchase day"),
         Column("units_score", "bigint", "behaviour: fifth of units per line, from ten lines on"),
         Column("review_score", "bigint", "behaviour: fifth of reviews written, of those who wrote one"),

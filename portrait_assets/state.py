@@ -19,12 +19,12 @@ from portrait_assets.sources.planning import LIVE_FILE
 from portrait_assets.tables import Table
 
 STATE_FOLDER = "state"
-STATE_FORMAT = 2  # of what the manifest says and the files hold: the service serves no other
+STATE_FORMAT = 3  # of what the manifest says and the files hold: the service serves no other
 SINGLE_DAYS = 31  # files of a day each, for the days that new events are mostly of; older ones lie in files of a month
 SEGMENT_NAME = "live-{number:012d}.ndjson"
 DESCRIBED = ("department", "category", "brand")  # of an event's item: the table of items says them once
 EVENT_COLUMNS = (
-    "event_date", "event_time", "local_hour", "local_weekday", "user_id", "event_type", "item_id", *DESCRIBED, "price_band", "visit_id", "quantity_milli", "amount_cents", "discount_cents", "coupon_cents", "is_outlier",
+    "event_date", "event_time", "local_date", "local_hour", "local_weekday", "user_id", "event_type", "item_id", *DESCRIBED, "price_band", "visit_id", "quantity_milli", "amount_cents", "discount_cents", "coupon_cents", "is_outlier",
     "rating_milli", "place_id", "source", "event_key",
 )  # fmt: skip
 DAILY = {

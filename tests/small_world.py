@@ -24,12 +24,13 @@ from portrait_assets.resources.warehouse import Warehouse
 from portrait_assets.settings import Settings
 from portrait_assets.tables import Table
 
+NEW_YORK = "America/New_York"
 FIRST_DAY, LAST_DAY = date(2024, 1, 1), date(2024, 3, 31)
 NOW = datetime(2026, 1, 1)
 
 MAPPING = """\
 name = "corner_shop"
-time_zone = "America/New_York"
+time_zone = "{zone}"
 times = "utc"
 
 [tables.events]
@@ -97,12 +98,12 @@ def event(number: int | str, user: str, time: str, kind: str = "purchase", item:
     return {**EVENT, "id": str(number), "user_id": user, "time": time, "type": kind, "item": item, **priced, **fields}
 
 
-def write_mapping(folder: Path, start: date | None = FIRST_DAY, end: date | None = LAST_DAY) -> Path:
+def write_mapping(folder: Path, start: date | None = FIRST_DAY, end: date | None = LAST_DAY, zone: str = NEW_YORK) -> Path:
     """The mapping in `folder`, with one file each of items, users and (no) events, as an empty shop would have."""
     folder.mkdir(parents=True, exist_ok=True)
     mapping = folder / "corner_shop.toml"
     declared = "".join(f"{name} = {day}\n" for name, day in (("start", start), ("end", end)) if day)
-    mapping.write_text(declared + MAPPING)
+    mapping.write_text(declared + MAPPING.replace("{zone}", zone))
     write_lines(folder / "items.ndjson", [{**ITEM, **item} for item in ITEMS])
     write_lines(folder / "users.ndjson", [{**USER, **user} for user in USERS])
     return mapping
@@ -119,10 +120,10 @@ class World:
     session: Session
 
     def __init__(
-        self, folder: Path, start: date = FIRST_DAY, end: date = LAST_DAY, declared: bool = True, **settings_of_home: Any
+        self, folder: Path, start: date = FIRST_DAY, end: date = LAST_DAY, declared: bool = True, zone: str = NEW_YORK, **settings_of_home: Any
     ) -> None:
         self.shop = folder / "shop"
-        mapping = write_mapping(self.shop, *((start, end) if declared else (None, None)))
+        mapping = write_mapping(self.shop, *((start, end) if declared else (None, None)), zone=zone)
         settings = Settings(home=folder / "home", **settings_of_home)
         settings.home_dir.mkdir(parents=True, exist_ok=True)
         (settings.home_dir / "audiences.toml").write_text(

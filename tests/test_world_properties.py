@@ -1,11 +1,13 @@
 """What must hold for every world: no future, any order, twice is once, a range is its days, names mean nothing."""
 
+import itertools
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import polars as pl
 import pytest
@@ -18,7 +20,7 @@ from portrait_assets.assets import daily, derivation
 from portrait_assets.history import begin_history, history_start
 from portrait_assets.lineage import stale_days
 from portrait_assets.partitions import Window
-from tests.small_world import World, event
+from tests.small_world import NEW_YORK, World, event
 
 FIRST, LAST = date(2024, 1, 20), date(2024, 2, 12)
 AS_OF = date(2024, 2, 4)
@@ -68,15 +70,16 @@ def numbered(listed: list[dict], prefix: str = "") -> list[dict]:
 
 
 worlds = st.lists(bodies(), min_size=4, max_size=25).map(numbered)
+zones = st.sampled_from(["UTC", NEW_YORK, "Asia/Shanghai", "Pacific/Auckland"])
 versions = st.lists(st.tuples(bodies(), st.integers(0, 4), st.integers(1, 3), st.booleans()), max_size=6).map(
     lambda told: [event(key, **body, version=version, deleted=gone) for body, key, version, gone in told]
 )
 
 
 @contextmanager
-def made(*files: list[dict], **settings_of_home: Any) -> Iterator[World]:
+def made(*files: list[dict], zone: str = NEW_YORK, **settings_of_home: Any) -> Iterator[World]:
     """A world of its own with these files landed."""
-    with tempfile.TemporaryDirectory() as folder, World(Path(folder), FIRST, LAST, **settings_of_home).open() as world:
+    with tempfile.TemporaryDirectory() as folder, World(Path(folder), FIRST, LAST, zone=zone, **settings_of_home).open() as world:
         for file in files:
             if file:
                 world.land(*file)
@@ -144,29 +147,29 @@ def test_twice_is_once(events: list[dict], corrections: list[dict]):
         same(result(world.build()), once)
 
 
-@given(worlds)
-@settings(EXAMPLES, max_examples=2)
-def test_a_range_is_its_days_and_its_halves(events: list[dict]):
-    with made(events) as world:
+@given(worlds, zones)
+@settings(EXAMPLES, max_examples=3)
+def test_a_range_is_its_days_and_its_halves(events: list[dict], zone: str):
+    with made(events, zone=zone) as world:
         whole = result(world.build())
-    with made(events) as world:
+    with made(events, zone=zone) as world:
         world.build(FIRST, MIDDLE).build(MIDDLE + timedelta(days=1), LAST)
         same(result(world), whole)
-    with made(events) as world:
+    with made(events, zone=zone) as world:
         for offset in range((LAST - FIRST).days + 1):
             day = FIRST + timedelta(days=offset)
             world.build(day, day)
         same(result(world), whole)
 
 
-@given(worlds, versions, versions, st.lists(st.sampled_from(["milk", "ufo"]), max_size=1))
+@given(worlds, versions, versions, st.lists(st.sampled_from(["milk", "ufo"]), max_size=1), zones)
 @EXAMPLES
 def test_refreshing_ends_where_a_recomputation_ends(
-    events: list[dict], late: list[dict], later: list[dict], described: list[str]
+    events: list[dict], late: list[dict], later: list[dict], described: list[str], zone: str
 ):
     """Late events, corrections, retractions and new descriptions, each refreshed for the users they touch alone, in parts."""
     items = [{"item": item, "department": "new", "category": "novelty"} for item in described]
-    with made(events) as world:
+    with made(events, zone=zone) as world:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(daily, "DAYS_AT_ONCE", 5)
             world.refresh()
@@ -209,11 +212,13 @@ def test_where_the_history_begins_changes_nothing_that_is_read(events: list[dict
         assert not any(stale_days(world.session, world.home, world.home.days)[table.name] for table in KNOWN)
 
 
-@given(worlds)
+@given(worlds, zones)
 @EXAMPLES
-def test_state_is_the_sum_of_the_days(events: list[dict]):
-    sums = ", ".join(f"sum(days.{m.name})::bigint as {m.name}" for m in c.DAY_MEASURES)
-    with made(events) as world:
+def test_state_is_the_sum_of_the_days(events: list[dict], zone: str):
+    """Of all that is a sum; what is counted distinct has a test of its own."""
+    counted = {*c.DISTINCT_MEASURES, *(f"{part}_visits" for part in ("night", "morning", "afternoon", "evening", "weekend"))}
+    sums = ", ".join(f"sum(days.{m.name})::bigint as {m.name}" for m in c.DAY_MEASURES if m.name not in counted)
+    with made(events, zone=zone) as world:
         world.build()
         expected = world.session.frame(
             f"select state.event_date, state.user_id, {sums} from features.user_state as state join features.user_day as days "
@@ -223,23 +228,62 @@ def test_state_is_the_sum_of_the_days(events: list[dict]):
     equal(stored.select(expected.columns), expected, "features.user_state")
 
 
-@given(worlds)
+@given(worlds, zones)
 @EXAMPLES
-def test_windows_are_sums_of_days(events: list[dict]):
-    sums = ", ".join(
-        f"coalesce(sum(days.{name}) filter (where days.event_date >= $as_of - {w}), 0)::bigint as {name}_{w}d"
-        for name in c.WINDOWED
-        for w in (7, 14)
-    )
-    with made(events) as world:
-        world.build()
-        known = world.features(AS_OF)
-        expected = world.rows(
-            f"select user_id, {sums} from features.user_day as days where event_date < $as_of group by user_id", as_of=AS_OF
-        )
-    assert {row["user_id"] for row in expected} == set(known)
-    for row in expected:
-        assert row.items() <= known[row["user_id"]].items()
+def test_windows_are_counts_of_events_and_dates_are_local(events: list[dict], zone: str):
+    """At each day, by the way that carries on from the day before and by the way that looks at the past: what one counts by hand."""
+    with made(events, zone=zone) as world:
+        world.refresh()
+        clean = world.rows("from clean.events")
+        shown = world.rows("from portraits.snapshots order by event_date, user_id")
+        derived = {day: world.features(day + timedelta(days=1)) for day in {row["event_date"] for row in shown}}
+    assert shown
+    for row in shown:
+        expected, looked = by_hand(row, clean, zone), derived[row["event_date"]][row["user_id"]]
+        assert {name: row[name] for name in expected} == expected
+        assert {name: looked[name] for name in expected} == expected
+
+
+def by_hand(row: dict, clean: list[dict], zone: str) -> dict:
+    """What a portrait of that day and user has to count."""
+    through = [line for line in clean if line["user_id"] == row["user_id"] and line["event_date"] <= row["event_date"]]
+    instant = datetime.combine(row["event_date"] + timedelta(days=1), time(), UTC) - timedelta(microseconds=1)
+    today, dates = instant.astimezone(ZoneInfo(zone)).date(), [line["local_date"] for line in through]
+    active = [line["local_date"] for line in through if line["event_type"] != "exposure"]
+    bought = sorted({line["local_date"] for line in through if line["event_type"] == "purchase"})
+    gaps = [(later - sooner).days for sooner, later in itertools.pairwise(bought)]
+    told = {
+        "first_date": min(dates), "tenure_days": (today - min(dates)).days,
+        "last_active_date": max(active, default=None), "recency_days": (today - max(active)).days if active else None,
+        "purchase_days": len(bought), "active_days": len(set(active)), "visits": visits_of(through),
+        "item_days": len(items_of(through)), "last_gap_days": gaps[-1] if gaps else None,
+        "mean_gap_days": sum(gaps) / len(gaps) if gaps else None,
+    }  # fmt: skip
+    for days in (7, 14):
+        inside = [line for line in through if line["event_date"] > row["event_date"] - timedelta(days=days)]
+        told |= {
+            f"active_days_{days}d": len({line["local_date"] for line in inside if line["event_type"] != "exposure"}),
+            f"purchase_days_{days}d": len({line["local_date"] for line in inside if line["event_type"] == "purchase"}),
+            f"item_days_{days}d": len(items_of(inside)),
+            f"visits_{days}d": visits_of(inside),
+            f"net_spend_cents_{days}d": sum(
+                (line["amount_cents"] or 0) * {"purchase": 1, "return": -1}.get(line["event_type"], 0) for line in inside
+            ),
+        }
+    return told
+
+
+def items_of(lines: list[dict]) -> set[tuple]:
+    """The items bought, each local date anew."""
+    return {(line["item_id"], line["local_date"]) for line in lines if line["event_type"] == "purchase" and line["item_id"]}
+
+
+def visits_of(lines: list[dict]) -> int:
+    """Visits with a shopping act, one over midnight once: of the days of each, those that do not follow on another of it."""
+    days = {
+        (line["visit_id"], line["event_date"]) for line in lines if line["event_type"] in ("view", "search", "cart", "purchase")
+    }
+    return sum((visit, day - timedelta(days=1)) not in days for visit, day in days)
 
 
 @given(worlds, st.permutations(["zed", "yan", "xia", "wim"]))

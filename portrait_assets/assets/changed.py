@@ -46,6 +46,7 @@ select
     events.* exclude (event_number) replace (
         put_in.variant as user_id,
         put_in.event_date as event_date,
+        events.local_date + (put_in.event_date - events.event_date)::integer as local_date,
         events.event_time + to_days((put_in.event_date - events.event_date)::integer) as event_time,
         (((events.local_weekday - 1 + put_in.event_date - events.event_date) % 7 + 7) % 7 + 1)::utinyint as local_weekday,
         events.visit_id || ' again' as visit_id,
@@ -131,7 +132,7 @@ def changed_frames(session: Session, home: Home, day: date, variants: list[Varia
                 session.execute(UNTOUCHED.format(made=made, table=table.name), day=day)
             session.execute(f"create or replace temp view {view} as from {made}")
         session.stage_days("wanted_days", [day])
-        session.stage("as_of_features", "features/as_of.sql")
+        session.stage("as_of_features", "features/as_of.sql", **known)
     nobody = pl.DataFrame()
     return Frames(session.frame(VISITS), session.frame(FEATURES), nobody, nobody)
 

@@ -44,6 +44,7 @@ def parameters(home: Home, window: Window, history: date) -> dict[str, Any]:
     """The named values a `.sql` file may ask for: the pack's, where the kept history begins, what the calendar says of the window."""
     return {
         **home.pack.sql_parameters,
+        "time_zone": home.source.time_zone,
         "decay_epoch": DECAY_EPOCH,
         "decay_era_days": round(HALF_LIVES_AN_ERA * home.pack.sql_parameters["half_life_days"]),
         "history_start": history,
@@ -61,13 +62,13 @@ def selection(session: Session, home: Home, table: Table, window: Window) -> Sel
 def stage_features(session: Session, home: Home, days: list[date]) -> None:
     """Derive the features at the end of each of `days` into the temporary table `as_of_features`, from all that came before."""
     _stage_known_interests(session, home, days)
-    size = days_at_once(session, max(days, default=home.days.end))
+    size, zone = days_at_once(session, max(days, default=home.days.end)), home.source.time_zone
     for first in range(0, max(len(days), 1), size):
         session.stage_days("wanted_days", days[first : first + size])
         if first == 0:
-            session.stage("as_of_features", "features/as_of.sql")
+            session.stage("as_of_features", "features/as_of.sql", time_zone=zone)
         else:
-            session.execute(f"insert into as_of_features by name {read_sql('features/as_of.sql')}")
+            session.execute(f"insert into as_of_features by name {read_sql('features/as_of.sql')}", time_zone=zone)
     session.stage_days("wanted_days", days)
 
 
@@ -91,10 +92,10 @@ def _stage_known_interests(session: Session, home: Home, days: list[date]) -> No
     )
 
 
-def stage_next_day(session: Session, day: date) -> None:
+def stage_next_day(session: Session, home: Home, day: date) -> None:
     """The same for one day, from the stored snapshot of the day before, which must be up to date."""
     session.stage_days("wanted_days", [day])
-    session.stage("as_of_features", "features/next_day.sql", event_date=day)
+    session.stage("as_of_features", "features/next_day.sql", event_date=day, time_zone=home.source.time_zone)
 
 
 def stage_tag_values(session: Session, home: Home, window: Window) -> None:
@@ -145,7 +146,7 @@ def _interests_of(session: Session, window: Window, known: dict[str, Any]) -> It
 
 def _snapshots(session: Session, home: Home, window: Window) -> str:
     if len(window) == 1 and follows_a_current_snapshot(session, home, window.start):
-        stage_next_day(session, window.start)
+        stage_next_day(session, home, window.start)
     else:
         stage_features(session, home, list(window))
     return read_sql("portraits/snapshots.sql")

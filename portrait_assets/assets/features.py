@@ -39,7 +39,7 @@ visit = _daily(
 user_day = _daily(
     c.FEATURES_USER_DAY,
     [["clean", "events"]],
-    "One row per user and UTC day: whole-number partials. Any range of days is the sum of its days.",
+    "One row per user, UTC day and local date: whole-number partials. Any range of days is the sum of its days.",
 )
 user_day_interest = _daily(
     c.FEATURES_USER_DAY_INTEREST,

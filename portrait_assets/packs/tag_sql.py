@@ -173,7 +173,7 @@ def _present(tag: Tag) -> str:
 
 def stale(tag: Tag) -> str:
     """Whether the tag of a snapshot row is older than it is to be believed."""
-    return f"coalesce(event_date - last_active_date > {tag.ttl_days}, false)" if tag.ttl_days else "false"
+    return f"coalesce(recency_days > {tag.ttl_days}, false)" if tag.ttl_days else "false"
 
 
 def _short(sql: str) -> str:

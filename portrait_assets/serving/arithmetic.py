@@ -178,7 +178,7 @@ class Portraying(Arithmetic):
     def portray(self, last_day: date, first_day: date, inputs: dict[str, pa.Table]) -> list[dict[str, Any]]:
         """Portraits at the end of `last_day`: a snapshot's columns, and `tags`, a list of rows as in tags.parquet.
 
-        `inputs` are the users' rows of events since `first_day`, of user_state, interest_days and interests before it (later ones
+        `inputs` are the users' rows of events since the day before `first_day`, of user_state, interest_days and interests before it (later ones
         are left out), of users, cut_points, predictions and tags.
         """
         return self._run_rows(f"portraying(last_day := date '{last_day}', first_day := date '{first_day}')", inputs)
@@ -219,7 +219,7 @@ def _portraying(pack: Pack, constants: dict[str, str]) -> str:
         "turn": "select $last_day::date as last_day, $first_day::date as first_day",
         "wanted_days": "select last_day as event_date from turn",
         "scoped_events": _rows_of("events"),
-        "scoped_user_day": _stored(c.FEATURES_USER_DAY, **since_first_day),
+        "scoped_user_day": _stored(c.FEATURES_USER_DAY, **every_day),
         "scoped_interest_days": _known_and_new("interest_days", c.FEATURES_USER_DAY_INTEREST, **since_first_day),
         "scoped_user_state": _known_and_new("user_state", c.FEATURES_USER_STATE, **since_first_day),
         "scoped_interests": _known_and_new("interests", c.FEATURES_INTERESTS, **since_first_day),

@@ -199,7 +199,7 @@ class Engine:
     def _portray(self, portraying: Portraying, day: date, live: dict[str, LiveUser]) -> None:
         generation, users = self.generation, list(live)
         first_day = min(user.first_day for user in live.values())
-        known = generation.events.of_all(users if first_day <= generation.last_day else [])
+        known = generation.events.of_all(users, since=first_day - DAY)
         cut_points, cuts_of = generation.cut_points_of(day)
         predictions = generation.predictions.of_all(users)
         rows = portraying.portray(
@@ -207,7 +207,7 @@ class Engine:
             first_day,
             {
                 "events": pa.concat_tables([known, *(table for user in live.values() for table in user.events)]),
-                "user_state": generation.state_of(users, [user.first_day for user in live.values()], day),
+                "user_state": generation.state_of(users, first_day, day),
                 "interest_days": generation.interest_days.of_all(users),
                 "interests": generation.interests_of(users, first_day - DAY),
                 "users": generation.attributes.of_all(users),

@@ -4,10 +4,12 @@ from bisect import bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import duckdb
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -52,9 +54,24 @@ class ByUser:
         """Where a user's rows begin, and how many there are."""
         return self._spans.get(user_id, (0, 0))
 
-    def of_all(self, users: Iterable[str]) -> pa.Table:
-        """The rows of several users."""
-        return pa.concat_tables([self.table.slice(0, 0), *(self.of(user_id) for user_id in users)])
+    def of_all(self, users: Iterable[str], since: date | None = None) -> pa.Table:
+        """The rows of several users; with `since`, of that day and later ones alone, where the rows of each lie in the order of days."""
+        spans = [self.span(user_id) for user_id in users]
+        if since is not None:
+            first = np.datetime64(since).astype(np.int64)
+            spans = [(start + k, count - k) for start, count in spans for k in [self._before(start, count, first)]]
+        return pa.concat_tables([self.table.slice(0, 0), *(self.table.slice(start, count) for start, count in spans)])
+
+    def _before(self, start: int, count: int, day: int) -> int:
+        """How many of some rows are of days before `day`."""
+        return int(np.searchsorted(self._days[start : start + count], day))
+
+    @cached_property
+    def _days(self) -> np.ndarray:
+        """Each row's day since 1970-01-01: the column's own memory."""
+        if not len(self.table):
+            return np.zeros(0, np.int32)
+        return self.table["event_date"].combine_chunks().view(pa.int32()).to_numpy(zero_copy_only=True)
 
 
 @dataclass(frozen=True)
@@ -161,13 +178,14 @@ class Generation:
         known = known.filter(pc.is_valid(known["departments"]))
         return known.add_column(0, "event_date", pa.array([day] * len(known), pa.date32()))
 
-    def state_of(self, users: Iterable[str], first_days: Iterable[date], day: date) -> pa.Table:
-        """Of each user's running totals before their first new day, those that features at the end of `day` look at: the first,
-        and the last before each window begins."""
+    def state_of(self, users: Iterable[str], first_day: date, day: date) -> pa.Table:
+        """Of each user's running totals before the first new day, those that features at the end of `day` look at: the first, the last,
+        and of each window the last before it begins and that of its first day."""
         places: list[int] = []
-        for user_id, first_day in zip(users, first_days, strict=True):
+        looks = [day, *(day - DAY * (window - opening) for window in WINDOWS for opening in (0, 1))]
+        ends = {min(look, first_day - DAY) for look in looks}
+        for user_id in users:
             start, count = self.user_state.span(user_id)
-            ends = {min(day - DAY * window, first_day - DAY) for window in (0, *WINDOWS)}
             wanted = {bisect_right(self.state_days, end, start, start + count) - 1 for end in ends} | {start}
             places += sorted(place for place in wanted if start <= place < start + count)
         return self.user_state.table.take(pa.array(places, pa.int64()))

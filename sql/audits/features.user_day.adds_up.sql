@@ -18,7 +18,7 @@ events as (
         event_date,
         count(*) filter (where event_type = 'purchase') as purchases,
         coalesce(sum(amount_cents) filter (where event_type = 'purchase'), 0) as spend_cents,
-        count(distinct user_id) filter (where event_type != 'exposure') as active_users
+        count(distinct (user_id, local_date)) filter (where event_type != 'exposure') as active_days
     from clean.events
     group by event_date
 ),
@@ -28,7 +28,7 @@ days as (
         event_date,
         sum(purchases) as purchases,
         sum(spend_cents) as spend_cents,
-        sum(active_days) as active_users
+        sum(active_days) as active_days
     from features.user_day
     group by event_date
 )
@@ -45,4 +45,4 @@ semi join current_days on coalesce(events.event_date, days.event_date) = current
 where
     events.purchases is distinct from days.purchases
     or events.spend_cents is distinct from days.spend_cents
-    or events.active_users is distinct from days.active_users
+    or events.active_days is distinct from days.active_days

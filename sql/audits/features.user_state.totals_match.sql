@@ -1,4 +1,4 @@
--- Running totals end where the sum of the days ends.
+-- Running totals end where the sum of the days ends; visits, less those that went on from the day before.
 -- Offenders: users whose last state differs from the sum of their days.
 -- Where a later batch makes days of it due, totals are not compared: another process may have landed it just now.
 with
@@ -26,6 +26,14 @@ last_state as (
     qualify row_number() over (partition by user_id order by event_date desc) = 1
 ),
 
+carried as (
+    select
+        user_id,
+        sum(carried_visits) as visits
+    from features.user_state
+    group by user_id
+),
+
 sums as (
     select
         user_id,
@@ -45,9 +53,10 @@ select
     last_state.spend_cents as state_spend_cents
 from sums
 left join last_state on sums.user_id = last_state.user_id
+left join carried on sums.user_id = carried.user_id
 inner join due on due.day_count = 0
 where
     sums.event_date is distinct from last_state.event_date
     or sums.purchases is distinct from last_state.purchases
     or sums.spend_cents is distinct from last_state.spend_cents
-    or sums.visits is distinct from last_state.visits
+    or sums.visits - carried.visits is distinct from last_state.visits

@@ -1,4 +1,4 @@
--- A snapshot knows nothing at or after its as-of.
+-- A snapshot knows nothing at or after its as-of. Its dates are local: in a zone that is ahead of UTC the as-of's own date has begun.
 -- Offenders: portraits that do.
 select
     event_date,
@@ -10,8 +10,9 @@ select
 from portraits.snapshots
 where
     as_of != event_date + 1
-    or first_date >= as_of
-    or last_active_date >= as_of
-    or last_purchase_date >= as_of
     or tenure_days < 0
     or recency_days < 0
+    or purchase_recency_days < 0
+    or first_date > as_of
+    or last_active_date - first_date != tenure_days - recency_days
+    or last_purchase_date - first_date != tenure_days - purchase_recency_days

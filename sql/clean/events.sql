@@ -85,6 +85,7 @@ identities as (
 select
     kept.event_date,
     kept.event_time,
+    kept.local_time::date as local_date,
     case when kept.has_time then hour(kept.local_time) end::utinyint as local_hour,
     isodow(kept.local_time)::utinyint as local_weekday,
     identities.user_id,
@@ -111,7 +112,7 @@ select
         when kept.unit_price_cents < 500000 then 11
         else 12
     end::utinyint as price_band,
-    coalesce(kept.session_id, strftime(kept.event_date, '%Y-%m-%d')) as visit_id,
+    coalesce(kept.session_id, strftime(kept.local_time, '%Y-%m-%d')) as visit_id,
     kept.quantity_milli,
     kept.amount_cents,
     kept.discount_cents,

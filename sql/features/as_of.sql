@@ -1,13 +1,22 @@
 -- features at the as-of (not stored: what moves with the clock is derived when asked for)
 -- Grain:    user x day of `wanted_days(event_date)`; the state at the end of that day.
--- Inputs:   scoped_user_state, known_interests, wanted_days.
--- Promise:  reads rows of the day or before, never after; a window of w days is the running total less the one w days ago.
+-- Inputs:   scoped_user_state, known_interests, wanted_days; $time_zone is the source's.
+-- Promise:  reads rows of the day or before, never after; a window of w days is the running total less the one w days ago, and what
+--           the first of these days found counted already. Windows are of UTC days; ages are of local dates, that of the last
+--           microsecond before the as-of less that of the event.
 with
+
+clock as (
+    select
+        event_date,
+        timezone($time_zone, timezone('UTC', (event_date + 1)::timestamp - interval 1 microsecond))::date as local_date
+    from wanted_days
+),
 
 first_seen as (
     select
         user_id,
-        min(event_date) as first_date
+        min(event_date) as first_day
     from scoped_user_state
     group by user_id
 ),
@@ -15,15 +24,17 @@ first_seen as (
 grid as (
     select
         first_seen.user_id,
-        wanted_days.event_date
-    from wanted_days
-    inner join first_seen on first_seen.first_date <= wanted_days.event_date
+        clock.event_date,
+        clock.local_date
+    from clock
+    inner join first_seen on first_seen.first_day <= clock.event_date
 ),
 
 now as (
     select
         grid.user_id,
         grid.event_date,
+        grid.local_date,
         state.* exclude (user_id, event_date)
     from grid
     asof inner join scoped_user_state as state
@@ -47,14 +58,15 @@ stood as (
         looks.event_date,
         looks.days,
         {
-            'active_days': state.active_days,
-            'visits': state.visits,
+            'active_days': state.active_days - coalesce(opening.carried_active_days, 0),
+            'visits': state.visits - coalesce(opening.carried_visits, 0),
             'views': state.views,
             'carts': state.carts,
             'purchases': state.purchases,
-            'purchase_days': state.purchase_days,
-            'item_days': state.item_days,
+            'purchase_days': state.purchase_days - coalesce(opening.carried_purchase_days, 0),
+            'item_days': state.item_days - coalesce(opening.carried_item_days, 0),
             'spend_cents': state.spend_cents,
+            'net_spend_cents': state.net_spend_cents,
             'discounted_purchases': state.discounted_purchases,
             'coupon_purchases': state.coupon_purchases,
             'coupons': state.coupons
@@ -62,6 +74,8 @@ stood as (
     from looks
     asof inner join scoped_user_state as state
         on looks.user_id = state.user_id and looks.look_date >= state.event_date
+    left join scoped_user_state as opening
+        on looks.user_id = opening.user_id and looks.look_date + 1 = opening.event_date
 ),
 
 before as (
@@ -93,11 +107,11 @@ select
     now.event_date,
     now.event_date + 1 as as_of,
     now.first_date,
-    now.event_date - now.first_date as tenure_days,
+    now.local_date - now.first_date as tenure_days,
     now.last_active_date,
-    now.event_date - now.last_active_date as recency_days,
+    now.local_date - now.last_active_date as recency_days,
     now.last_purchase_date,
-    now.event_date - now.last_purchase_date as purchase_recency_days,
+    now.local_date - now.last_purchase_date as purchase_recency_days,
     -- Interpurchase times: gaps telescope, so the mean needs only the two ends; the spread needs the running sum of squares.
     case
         when now.purchase_days >= 2
@@ -125,6 +139,7 @@ select
     now.quantity_milli,
     now.spend_cents,
     now.refund_cents,
+    now.net_spend_cents,
     now.discount_cents,
     now.coupon_cents,
     now.discounted_purchases,
@@ -184,6 +199,12 @@ select
     now.spend_cents - coalesce(before.totals_60.spend_cents, 0) as spend_cents_60d,
     now.spend_cents - coalesce(before.totals_90.spend_cents, 0) as spend_cents_90d,
     now.spend_cents - coalesce(before.totals_365.spend_cents, 0) as spend_cents_365d,
+    now.net_spend_cents - coalesce(before.totals_7.net_spend_cents, 0) as net_spend_cents_7d,
+    now.net_spend_cents - coalesce(before.totals_14.net_spend_cents, 0) as net_spend_cents_14d,
+    now.net_spend_cents - coalesce(before.totals_30.net_spend_cents, 0) as net_spend_cents_30d,
+    now.net_spend_cents - coalesce(before.totals_60.net_spend_cents, 0) as net_spend_cents_60d,
+    now.net_spend_cents - coalesce(before.totals_90.net_spend_cents, 0) as net_spend_cents_90d,
+    now.net_spend_cents - coalesce(before.totals_365.net_spend_cents, 0) as net_spend_cents_365d,
     now.discounted_purchases - coalesce(before.totals_7.discounted_purchases, 0) as discounted_purchases_7d,
     now.discounted_purchases - coalesce(before.totals_14.discounted_purchases, 0) as discounted_purchases_14d,
     now.discounted_purchases - coalesce(before.totals_30.discounted_purchases, 0) as discounted_purchases_30d,

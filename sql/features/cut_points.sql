@@ -1,30 +1,45 @@
 -- features.cut_points
 -- Grain:    calendar month x measure.
--- Inputs:   features.user_day, features.user_state; $least_users that classes are cut from; $least_returning, the share of customers
---           who came back from which a source has a rhythm.
+-- Inputs:   features.user_day, features.user_state; $time_zone, the source's; $least_users that classes are cut from; $least_returning,
+--           the share of customers who came back from which a source has a rhythm.
 -- Promise:  quintiles frozen by the calendar: a month's cuts come from the state $cut_lead_days before its first day, so that
 --           neither a new day nor an event that is a fortnight late moves everybody's class. Users active in the 365 days
---           before count; whole numbers only. A measure that the source does not have is no row.
+--           before count; whole numbers only. A measure that the source does not have is no row. Money is net: who was paid back
+--           more than was paid is in no fifth of it.
 with
 
 months as (
     select
         unnest($month_starts::date[]) as month_start,
-        month_start - $cut_lead_days as lead_date
+        month_start - $cut_lead_days as lead_date,
+        timezone($time_zone, timezone('UTC', (lead_date + 1)::timestamp - interval 1 microsecond))::date as local_date
+),
+
+-- Days that the UTC day before counted already: of the window's first day they count.
+carried as (
+    select
+        months.month_start,
+        state.user_id,
+        sum(state.carried_active_days) as active_days
+    from months
+    inner join features.user_state as state
+        on state.event_date <= months.lead_date and state.event_date > months.lead_date - 364
+    where state.carried_active_days > 0
+    group by months.month_start, state.user_id
 ),
 
 years as (
     select
         months.month_start,
-        months.lead_date,
+        months.local_date,
         days.user_id,
-        months.lead_date - max(days.event_date) filter (where days.active_days = 1) as recency_days,
-        sum(days.active_days)::bigint as active_days_365d,
-        sum(days.spend_cents)::bigint as spend_cents_365d
+        months.local_date - max(days.local_date) filter (where days.active_days = 1) as recency_days,
+        sum(days.active_days) as active_days,
+        sum(days.net_spend_cents)::bigint as net_spend_cents_365d
     from months
     inner join features.user_day as days
         on days.event_date <= months.lead_date and days.event_date > months.lead_date - 365
-    group by months.month_start, months.lead_date, days.user_id
+    group by months.month_start, months.local_date, days.user_id
     having sum(days.active_days) > 0
 ),
 
@@ -42,11 +57,13 @@ totals as (
 
 states as (
     select
-        years.*,
+        years.* exclude (active_days),
+        (years.active_days - coalesce(carried.active_days, 0))::bigint as active_days_365d,
         totals.ever,
         bool_or(totals.ever.purchases > 0) over (partition by years.month_start) as is_shop
     from years
     inner join totals on years.month_start = totals.month_start and years.user_id = totals.user_id
+    left join carried on years.month_start = carried.month_start and years.user_id = carried.user_id
 ),
 
 -- Days of purchases where the source has some, else of activity: how many there were, and since when.
@@ -67,7 +84,11 @@ measures as (
         unnest([
             {'measure': 'recency_days', 'least': 1, 'amount': recency_days},
             {'measure': 'active_days_365d', 'least': 1, 'amount': active_days_365d},
-            {'measure': 'spend_cents_365d', 'least': 1, 'amount': spend_cents_365d},
+            {
+                'measure': 'net_spend_cents_365d',
+                'least': 1,
+                'amount': case when net_spend_cents_365d >= 0 then net_spend_cents_365d end
+            },
             -- What the source has: purchases, reviews, carts, views, searches.
             {'measure': 'purchases', 'least': 1, 'amount': nullif(ever.purchases, 0)},
             {'measure': 'reviews', 'least': 1, 'amount': nullif(ever.reviews, 0)},
@@ -78,17 +99,18 @@ measures as (
             {
                 'measure': 'gap_days',
                 'least': $least_users,
-                'amount': case when has_rhythm and days > 1 then (lead_date - since_date + 1) // (days - 1) end
+                'amount': case when has_rhythm and days > 1 then (local_date - since_date + 1) // (days - 1) end
             },
             {
-                'measure': 'spend_cents',
+                'measure': 'net_spend_cents',
                 'least': $least_users,
-                'amount': case when ever.spend_cents > 0 then ever.spend_cents end
+                'amount': case when ever.net_spend_cents > 0 then ever.net_spend_cents end
             },
             {
                 'measure': 'ticket_cents',
                 'least': $least_users,
-                'amount': case when ever.spend_cents > 0 and ever.purchase_days > 0 then ever.spend_cents // ever.purchase_days end
+                'amount': case when ever.net_spend_cents > 0 and ever.purchase_days > 0
+                    then ever.net_spend_cents // ever.purchase_days end
             },
             {
                 'measure': 'basket_milli',

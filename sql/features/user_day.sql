@@ -1,13 +1,16 @@
 -- features.user_day
--- Grain:    user x UTC day.
+-- Grain:    user x UTC day x local date (a UTC day holds parts of two local dates, in the source's zone).
 -- Inputs:   scoped_events; $visit_types are the event types that make a visit.
--- Promise:  whole-number partials: any range of days is the sum of its days. Exposures alone make no activity; what is no shopping
---           (a review, a return) makes no visit, and a date without an hour begins in no part of the day.
+-- Promise:  whole-number partials of the day alone: sums add up over any range of days. What is counted distinct (days, visits, items)
+--           is so within the UTC day, and carries what it counted: user_state takes off what the day before counted already.
+--           Exposures alone make no activity; what is no shopping (a review, a return) makes no visit, and a date without an
+--           hour begins in no part of the day.
 with
 
 events as not materialized (
     select
         event_date,
+        local_date,
         user_id,
         visit_id,
         event_time,
@@ -31,6 +34,7 @@ beginnings as (
         event_date,
         user_id,
         visit_id,
+        min(local_date) as local_date,
         min(epoch_us(event_time) * 7 + local_weekday - 1) % 7 as weekday,
         min(epoch_us(event_time) * 24 + local_hour) % 24 as local_hour
     from events
@@ -42,30 +46,35 @@ visits as (
     select
         event_date,
         user_id,
+        local_date,
         count(*) as visits,
         count(*) filter (where local_hour < 6) as night_visits,
         count(*) filter (where local_hour between 6 and 11) as morning_visits,
         count(*) filter (where local_hour between 12 and 17) as afternoon_visits,
         count(*) filter (where local_hour >= 18) as evening_visits,
-        count(*) filter (where weekday >= 5) as weekend_visits
+        count(*) filter (where weekday >= 5) as weekend_visits,
+        list({'visit_id': visit_id, 'day_part': local_hour // 6, 'is_weekend': weekday >= 5} order by visit_id) as begun
     from beginnings
-    group by event_date, user_id
+    group by event_date, user_id, local_date
 ),
 
 items as (
     select
         event_date,
         user_id,
-        count(distinct item_id) as item_days
+        local_date,
+        count(distinct item_id) as item_days,
+        list(distinct item_id order by item_id) filter (where item_id is not null) as item_ids
     from events
     where event_type = 'purchase'
-    group by event_date, user_id
+    group by event_date, user_id, local_date
 ),
 
 days as (
     select
         event_date,
         user_id,
+        local_date,
         max((event_type != 'exposure')::int) as active_days,
         count(*) filter (where event_type = 'view') as views,
         count(*) filter (where event_type = 'search') as searches,
@@ -87,12 +96,13 @@ days as (
         sum(rating_milli) as rating_milli,
         count(*) filter (where is_outlier) as outliers
     from events
-    group by event_date, user_id
+    group by event_date, user_id, local_date
 )
 
 select
     days.event_date,
     days.user_id,
+    days.local_date,
     days.active_days,
     coalesce(visits.visits, 0) as visits,
     days.views,
@@ -108,6 +118,7 @@ select
     coalesce(days.quantity_milli, 0) as quantity_milli,
     coalesce(days.spend_cents, 0) as spend_cents,
     coalesce(days.refund_cents, 0) as refund_cents,
+    coalesce(days.spend_cents, 0) - coalesce(days.refund_cents, 0) as net_spend_cents,
     coalesce(days.discount_cents, 0) as discount_cents,
     coalesce(days.coupon_cents, 0) as coupon_cents,
     days.discounted_purchases,
@@ -119,7 +130,11 @@ select
     coalesce(visits.weekend_visits, 0) as weekend_visits,
     days.ratings,
     coalesce(days.rating_milli, 0) as rating_milli,
-    days.outliers
+    days.outliers,
+    coalesce(visits.begun, []) as begun_visits,
+    coalesce(items.item_ids, []) as item_ids
 from days
-left join visits on days.event_date = visits.event_date and days.user_id = visits.user_id
-left join items on days.event_date = items.event_date and days.user_id = items.user_id
+left join visits
+    on days.event_date = visits.event_date and days.user_id = visits.user_id and days.local_date = visits.local_date
+left join items
+    on days.event_date = items.event_date and days.user_id = items.user_id and days.local_date = items.local_date

@@ -11,9 +11,9 @@ cuts as (
         event_date as month_start,
         max(cuts) filter (where measure = 'recency_days') as recency_cuts,
         max(cuts) filter (where measure = 'active_days_365d') as frequency_cuts,
-        max(cuts) filter (where measure = 'spend_cents_365d') as monetary_cuts,
+        max(cuts) filter (where measure = 'net_spend_cents_365d') as monetary_cuts,
         max(cuts) filter (where measure = 'gap_days') as gap_cuts,
-        max(cuts) filter (where measure = 'spend_cents') as spend_cuts,
+        max(cuts) filter (where measure = 'net_spend_cents') as spend_cuts,
         max(cuts) filter (where measure = 'ticket_cents') as ticket_cuts,
         max(cuts) filter (where measure = 'basket_milli') as basket_cuts,
         max(cuts) filter (where measure = 'units_milli') as units_cuts,
@@ -102,13 +102,15 @@ scored as (
         predictions.kids as guessed_kids,
         6 - (1 + list_sum(list_transform(cuts.recency_cuts, lambda cut: (features.recency_days > cut)::int)))::bigint as recency_score,
         (1 + list_sum(list_transform(cuts.frequency_cuts, lambda cut: (features.active_days_365d > cut)::int)))::bigint as frequency_score,
-        case when features.spend_cents > 0
-            then (1 + list_sum(list_transform(cuts.monetary_cuts, lambda cut: (features.spend_cents_365d > cut)::int)))::bigint
+        -- Who has nothing left of all that was paid is in no fifth; nor is who was paid back more than was paid within the year.
+        case when features.net_spend_cents > 0 and features.net_spend_cents_365d >= 0
+            then (1 + list_sum(list_transform(cuts.monetary_cuts, lambda cut: (features.net_spend_cents_365d > cut)::int)))::bigint
         end as monetary_score,
         -- What is classed, as cut_points.sql takes it, and null where nobody differs.
-        case when features.spend_cents > 0 and cuts.spend_cuts[1] < cuts.spend_cuts[4] then features.spend_cents end as spend_classed,
-        case when features.spend_cents > 0 and features.purchase_days > 0 and cuts.ticket_cuts[1] < cuts.ticket_cuts[4]
-            then features.spend_cents // features.purchase_days end as ticket_classed,
+        case when features.net_spend_cents > 0 and cuts.spend_cuts[1] < cuts.spend_cuts[4]
+            then features.net_spend_cents end as spend_classed,
+        case when features.net_spend_cents > 0 and features.purchase_days > 0 and cuts.ticket_cuts[1] < cuts.ticket_cuts[4]
+            then features.net_spend_cents // features.purchase_days end as ticket_classed,
         case when features.purchase_days > 0 and cuts.basket_cuts[1] < cuts.basket_cuts[4]
             then features.purchases * 1000 // features.purchase_days end as basket_classed,
         case when features.quantity_milli > 0 and features.purchases >= 10 and cuts.units_cuts[1] < cuts.units_cuts[4]
@@ -196,6 +198,7 @@ select
     quantity_milli,
     spend_cents,
     refund_cents,
+    net_spend_cents,
     discount_cents,
     coupon_cents,
     discounted_purchases,
@@ -255,6 +258,12 @@ select
     spend_cents_60d,
     spend_cents_90d,
     spend_cents_365d,
+    net_spend_cents_7d,
+    net_spend_cents_14d,
+    net_spend_cents_30d,
+    net_spend_cents_60d,
+    net_spend_cents_90d,
+    net_spend_cents_365d,
     discounted_purchases_7d,
     discounted_purchases_14d,
     discounted_purchases_30d,
@@ -273,7 +282,7 @@ select
     coupons_60d,
     coupons_90d,
     coupons_365d,
-    case when visits > 0 then spend_cents / visits end as spend_per_visit_cents,
+    case when visits > 0 then net_spend_cents / visits end as spend_per_visit_cents,
     case when visits > 0 then purchases / visits end as purchases_per_visit,
     case when timed_visits > 0 then night_visits / timed_visits end as night_share,
     case when timed_visits > 0 then morning_visits / timed_visits end as morning_share,

@@ -50,12 +50,12 @@ def test_each_windowed_measure_counts_its_own_events(world: World):
     week = {name: ann[f"{name}_7d"] for name in c.WINDOWED}
     assert week == {
         "active_days": 1, "visits": 3, "views": 1, "carts": 2, "purchases": 3, "purchase_days": 1, "item_days": 2,
-        "spend_cents": 2400, "discounted_purchases": 1, "coupon_purchases": 1, "coupons": 1,
+        "spend_cents": 2400, "net_spend_cents": 2400, "discounted_purchases": 1, "coupon_purchases": 1, "coupons": 1,
     }  # fmt: skip
     season = {name: ann[f"{name}_60d"] for name in c.WINDOWED}
     assert season == {
         "active_days": 2, "visits": 4, "views": 2, "carts": 2, "purchases": 4, "purchase_days": 2, "item_days": 3,
-        "spend_cents": 2900, "discounted_purchases": 2, "coupon_purchases": 2, "coupons": 1,
+        "spend_cents": 2900, "net_spend_cents": 2900, "discounted_purchases": 2, "coupon_purchases": 2, "coupons": 1,
     }  # fmt: skip
 
 
@@ -153,9 +153,9 @@ def test_cut_points_come_from_the_state_a_fortnight_before_the_month_and_hold_al
     world.build()
     cuts = {(row["event_date"], row["measure"]): row for row in world.rows("from features.cut_points")}
     assert {day for day, _ in cuts} == {date(2024, 2, 1), date(2024, 3, 1)}  # nothing was known before January
-    february = cuts[date(2024, 2, 1), "spend_cents_365d"]
+    february = cuts[date(2024, 2, 1), "net_spend_cents_365d"]
     assert (february["cuts"], february["user_count"]) == ([1000, 2000, 3000, 4000], 5)
-    assert cuts[date(2024, 3, 1), "spend_cents_365d"]["user_count"] == 6
+    assert cuts[date(2024, 3, 1), "net_spend_cents_365d"]["user_count"] == 6
     assert cuts[date(2024, 2, 1), "recency_days"]["cuts"] == [0, 0, 0, 0]
     assert cuts[date(2024, 3, 1), "recency_days"]["cuts"] == [29, 29, 29, 29]  # 28 for u9
 
@@ -165,5 +165,5 @@ def test_users_silent_for_a_year_do_not_move_the_cuts(tmp_path: Path):
         world.land(event(1, "old", "2023-01-05 12:00", amount=1), event(2, "ann", "2024-01-10 12:00", amount=10))
         world.build(date(2023, 1, 1), date(2023, 1, 31))
         world.build(date(2024, 1, 1), date(2024, 2, 1))
-        row = world.row(c.FEATURES_CUT_POINTS, event_date=date(2024, 2, 1), measure="spend_cents_365d")
+        row = world.row(c.FEATURES_CUT_POINTS, event_date=date(2024, 2, 1), measure="net_spend_cents_365d")
         assert (row["cuts"], row["user_count"]) == ([1000] * 4, 1)

@@ -43,7 +43,7 @@ def test_a_day_from_the_day_before_is_the_day_from_the_whole_past(year: World, a
     write_days(session, year.home, c.PORTRAITS_SNAPSHOTS, Window(day - DAY, day - DAY))
     stage_features(session, year.home, [day])
     derived = session.frame("from as_of_features order by user_id")
-    stage_next_day(session, day)
+    stage_next_day(session, year.home, day)
     gone_on = session.frame("from as_of_features order by user_id")
     assert len(derived) == 2 + (after >= 30)
     types = {name: derived.schema[name] for name in derived.columns}

@@ -260,7 +260,7 @@ def test_shares_are_of_what_they_say(world: World):
     world.build()
     ann = portrait(world, "ann", LAST_DAY)
     assert (ann["visits"], ann["purchases"], ann["spend_cents"]) == (2, 2, 800)  # a return and reviews are no visit
-    assert ann["spend_per_visit_cents"] == 400
+    assert ann["spend_per_visit_cents"] == 300  # 8.00 less 2.00 that came back
     assert ann["purchases_per_visit"] == 1
     assert (ann["weekend_share"], ann["morning_share"], ann["evening_share"]) == (0.5, 0.5, 0.5)
     assert (ann["discounted_share"], ann["coupon_share"]) == (0.5, 0.5)

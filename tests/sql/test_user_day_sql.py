@@ -31,11 +31,15 @@ def a_day(world: World) -> dict:
 def test_each_measure_of_a_day(world: World):
     measured = a_day(world)
     assert measured == {
-        "event_date": DAY, "user_id": "ann", "active_days": 1, "visits": 3, "views": 1, "searches": 1, "carts": 1,
+        "event_date": DAY, "user_id": "ann", "local_date": DAY, "active_days": 1, "visits": 3, "views": 1, "searches": 1, "carts": 1,
         "purchases": 4, "purchase_days": 1, "returns": 1, "reviews": 2, "coupons": 1, "exposures": 1, "item_days": 3,
-        "quantity_milli": 5500, "spend_cents": 60_900, "refund_cents": 50_000, "discount_cents": 125, "coupon_cents": 50,
+        "quantity_milli": 5500, "spend_cents": 60_900, "refund_cents": 50_000, "net_spend_cents": 10_900, "discount_cents": 125, "coupon_cents": 50,
         "discounted_purchases": 2, "coupon_purchases": 1, "night_visits": 1, "morning_visits": 1, "afternoon_visits": 1,
         "evening_visits": 0, "weekend_visits": 3, "ratings": 2, "rating_milli": 6500, "outliers": 1,
+        "begun_visits": [
+            {"visit_id": visit, "day_part": part, "is_weekend": True} for visit, part in (("b1", 1), ("b2", 0), ("web", 2))
+        ],
+        "item_ids": ["bread", "milk", "soap"],
     }  # fmt: skip
 
 
