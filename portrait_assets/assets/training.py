@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from portrait_assets.assets.derivation import parameters, stage_features
-from portrait_assets.columns import ATTRIBUTES
+from portrait_assets.columns import ATTRIBUTES, WINDOWS
 from portrait_assets.history import history_start
 from portrait_assets.home import Home
 from portrait_assets.partitions import DAY, Window, partition_of
@@ -29,9 +29,15 @@ TRAINING_AS_OFS = 16
 TRAINING_USERS = 12_000
 
 VISITS = "select * exclude (visit_id) from features.visit where event_date < $as_of order by user_id, visit_time, visit_id"
-FEATURES = (
-    "select * exclude (event_date, departments, categories, brands, price_bands) from as_of_features order by as_of, user_id"
-)
+# What the model knows of spend is what stayed of it: net, under the names of spend.
+AMOUNTS = ("spend_cents", *(f"spend_cents_{days}d" for days in WINDOWS))
+FEATURES = f"""
+select
+    * exclude (event_date, departments, categories, brands, price_bands, {", ".join(f"net_{name}" for name in AMOUNTS)})
+    replace ({", ".join(f"net_{name} as {name}" for name in AMOUNTS)})
+from as_of_features
+order by as_of, user_id
+"""
 ITEMS = "select item_id, department, category, item_type, brand, maker, name, size from clean.items order by item_id"
 # One row for each item of a visit: what the ranker reads. A purchase of two is one row of two units.
 LINES = """

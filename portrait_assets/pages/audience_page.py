@@ -34,9 +34,9 @@ def audience_page(group: Audience) -> str:
 
 
 def _numbers(group: Audience) -> str:
-    portraits = group.export.scan("portraits").select("user_id", "spend_cents_90d", "churn", "recency_days").collect()
+    portraits = group.export.scan("portraits").select("user_id", "net_spend_cents_90d", "churn", "recency_days").collect()
     members = portraits.join(group.members.select("user_id"), on="user_id", how="semi")
-    spent, of_all = (sum(frame["spend_cents_90d"].drop_nulls().to_list()) for frame in (members, portraits))
+    spent, of_all = (sum(frame["net_spend_cents_90d"].drop_nulls().to_list()) for frame in (members, portraits))
     churn, recency = (members[name].drop_nulls().to_list() for name in ("churn", "recency_days"))
     return tiles(
         [

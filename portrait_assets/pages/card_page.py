@@ -34,7 +34,7 @@ def _key_numbers(card: Card) -> str:
     row = card.portrait
     churn, horizon, last, gap = (row.get(name) for name in ("churn", "churn_horizon_days", "recency_days", "usual_gap_days"))
     if "spend_cents" in card.measures:
-        amounts = [(f"spent in {days} days", money(row.get(f"spend_cents_{days}d") or 0)) for days in (365, 90)]
+        amounts = [(f"spent in {days} days", money(row.get(f"net_spend_cents_{days}d") or 0)) for days in (365, 90)]
     else:
         amounts = [(f"active days of {days}", number(row.get(f"active_days_{days}d") or 0)) for days in (365, 90)]
     is_shop = "purchases" in card.measures

@@ -23,8 +23,8 @@ def overview_page(export: Export) -> str:
         [
             ("users", f"{count:,}"),
             ("active in the last 30 days", f"{active:,} ({percent(active / max(1, count))})"),
-            ("spent in 30 days", f"{(portraits['spend_cents_30d'].sum() or 0) / 100:,.0f}"),
-            ("spent in 365 days", f"{(portraits['spend_cents_365d'].sum() or 0) / 100:,.0f}"),
+            ("spent in 30 days", f"{(portraits['net_spend_cents_30d'].sum() or 0) / 100:,.0f}"),
+            ("spent in 365 days", f"{(portraits['net_spend_cents_365d'].sum() or 0) / 100:,.0f}"),
             ("mean chance of churn", percent(fmean(churn)) if churn else UNKNOWN),
             (
                 "lapsing, of high value",

@@ -12,11 +12,11 @@ MOST_ROWS = 10_000
 QUESTIONS = {
     "Who is lapsing, worth a lot, and why?": """\
 select p.user_id, t.evidence ->> 'recency_days' as days_away, round(p.usual_gap_days, 1) as usual_gap_days,
-       round(p.spend_cents_365d / 100, 2) as spend_365d, t.confidence, t.valid_from as lapsing_since, t.evidence
+       round(p.net_spend_cents_365d / 100, 2) as spend_365d, t.confidence, t.valid_from as lapsing_since, t.evidence
 from portraits as p
 join tags as t using (user_id)
 where t.tag_id = 'lifecycle' and t."value" = 'lapsing' and p.value_tier = 'high'
-order by p.spend_cents_365d desc, p.user_id""",
+order by p.net_spend_cents_365d desc, p.user_id""",
     "Which champions are likely to stop, and what would they buy?": """\
 select p.user_id, round(p.churn, 2) as churn, p.top_department, r.item_name, r.reason
 from portraits as p

@@ -9,13 +9,14 @@ from portrait_assets.packs import Pack
 from portrait_assets.reading.export import Export
 from portrait_assets.reading.narrative import narrative
 from portrait_assets.reading.summary import summary
-from portrait_assets.reading.words import counted, fill, percent, price_step
+from portrait_assets.reading.words import counted, fill, money, percent, price_step
 
 LATEST_CHANGES = 8
 LIKELY_NEXT = 3
 UNLISTED = "not in the catalogue"
 MEASURES = {
     "spend_cents": "Spend",
+    "net_spend_cents": "Net of returns",
     "active_days": "Active days",
     "purchase_days": "Shopping days",
     "purchases": "Lines bought",
@@ -200,7 +201,9 @@ def card(export: Export, user_id: str, pack: Pack | None = None) -> Card:
 
 
 def _is_measured(name: str, portrait: dict[str, Any]) -> bool:
-    """Whether there is anything of it to show; active days that are all shopping days are not shown twice."""
+    """Whether there is anything of it to show; active days that are all shopping days, and spend without returns, are not shown twice."""
+    if name == "net_spend_cents":
+        return bool(portrait.get("refund_cents"))
     return bool(portrait.get(name)) and not (name == "active_days" and portrait[name] == portrait.get("purchase_days"))
 
 
@@ -277,6 +280,13 @@ def no_spend_note(portrait: dict[str, Any], measures: list[str]) -> str:
     """Why nothing is said of what the user spent."""
     if "spend_cents" not in measures:
         return "this source has no amounts"
+    paid, refund = (portrait.get(name) or 0 for name in ("spend_cents", "refund_cents"))
+    if refund and not portrait.get("purchases"):
+        return f"only returns are on record, {money(refund)} paid back"
+    if paid and refund >= paid:
+        return "all that was paid was paid back"
+    if (portrait.get("net_spend_cents_365d") or 0) < 0:
+        return "more was paid back than paid in 365 days"
     return "no amount on record" if portrait.get("purchases") else "nothing bought"
 
 

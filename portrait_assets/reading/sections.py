@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Union
+from typing import Any, Union
 
 from portrait_assets.columns import WINDOWS
 from portrait_assets.packs.catalogue import DIMENSIONS
@@ -160,7 +160,7 @@ def _behaviour(card: Card) -> list[Block]:
     )
     rows = []
     for measure in card.behaviour:
-        say = money if measure.measure == "spend_cents" else number
+        say = money if measure.measure.endswith("_cents") else number
         totals = (Cell(say(total)) for total in measure.windows.values())
         rows.append((Cell(measure.label), *totals, Cell(weekly=tuple(measure.weekly))))
     note = "* per week, oldest days on the left: 365-91 days ago, 90-61, 60-31, 30-15, 14-8, the last 7"
@@ -263,8 +263,8 @@ def _value(card: Card) -> Facts:
     rows = [("Tier", row.get("value_tier") or UNKNOWN)]
     gives_reductions = "discount_cents" in card.measures or "coupon_cents" in card.measures
     if row.get("spend_cents"):
-        rows += [("Spend, 365 days", money(row.get("spend_cents_365d") or 0)), ("Spend, ever", money(row["spend_cents"]))]
-        if row.get("spend_per_visit_cents") is not None:
+        rows += [("Spend, 365 days", _net(row, "_365d")), ("Spend, ever", _net(row, ""))]
+        if (row.get("spend_per_visit_cents") or 0) > 0:
             rows.append(("Spend a visit", money(row["spend_per_visit_cents"])))
         if gives_reductions and row.get("saved_share") is not None:
             rows.append(("Saved by offers", percent(row["saved_share"])))
@@ -282,6 +282,12 @@ def _value(card: Card) -> Facts:
             why = "no cut points yet"
         rows.append((label, f"{dots(score)}  fifth {score} of 5" if score else f"{UNKNOWN}: {why}"))
     return Facts(tuple((label, Cell(said)) for label, said in rows))
+
+
+def _net(row: dict[str, Any], window: str) -> str:
+    """What was spent and stayed, and beside it what was paid and paid back."""
+    paid, stayed = (row.get(f"{name}_cents{window}") or 0 for name in ("spend", "net_spend"))
+    return money(stayed) + (f" ({money(paid)} paid, {money(paid - stayed)} paid back)" if paid != stayed else "")
 
 
 def _tags(card: Card) -> Block:

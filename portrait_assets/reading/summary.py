@@ -31,7 +31,7 @@ def _who(portrait: dict[str, Any]) -> str:
 
 def _value(portrait: dict[str, Any]) -> str | None:
     tier = portrait.get("value_tier")
-    return f"{tier}-value" if tier and portrait.get("spend_cents") else None
+    return f"{tier}-value" if tier and (portrait.get("net_spend_cents") or 0) > 0 else None
 
 
 def _rhythm(portrait: dict[str, Any]) -> str | None:
@@ -43,6 +43,8 @@ def _rhythm(portrait: dict[str, Any]) -> str | None:
         return f"{verb} about every {counted(gap, 'day')}" if gap >= 1.5 else f"{verb} almost every day"
     if days:
         return f"bought on {counted(days, 'day')} so far"
+    if portrait.get("returns"):
+        return f"made {counted(portrait['returns'], 'return')} of purchases that are not on record"
     acts = [counted(portrait[name], noun) for name, noun in (("reviews", "review"), ("views", "view")) if portrait.get(name)]
     if acts:
         return f"has made {' and '.join(acts)}{' and bought nothing' if portrait.get('main_act') == 'purchase' else ''}"
@@ -69,10 +71,24 @@ def _daypart(portrait: dict[str, Any]) -> str | None:
 def _money(portrait: dict[str, Any]) -> str:
     last = portrait.get("last_active_date")
     seen = f"Last active on {day(last)}" if last else ""
-    if not portrait.get("spend_cents"):
+    spent = _spent(portrait)
+    if not spent:
         return f"{seen}." if seen else ""
-    spent = f"spent {money(portrait.get('spend_cents_90d') or 0)} in the last 90 days"
     return f"{seen}; {spent}." if seen else f"{spent.capitalize()}."
+
+
+def _spent(portrait: dict[str, Any]) -> str:
+    """What stayed of what was spent lately; of who has nothing left, what was paid back."""
+    paid, refund = (portrait.get(name) or 0 for name in ("spend_cents", "refund_cents"))
+    if refund and portrait.get("net_spend_cents", 0) <= 0:
+        return f"spent {money(paid)} and was paid back {money(refund)}" if paid else f"was paid back {money(refund)}"
+    if not paid:
+        return ""
+    lately, stayed = (portrait.get(f"{name}_cents_90d") or 0 for name in ("spend", "net_spend"))
+    if stayed < 0:
+        return f"spent {money(lately)} and was paid back {money(lately - stayed)} in the last 90 days"
+    returned = f", of which {money(lately - stayed)} was paid back" if lately > stayed else ""
+    return f"spent {money(lately)} in the last 90 days{returned}"
 
 
 def _outlook(portrait: dict[str, Any]) -> str:

@@ -162,7 +162,8 @@ staged as (
             when recency_days > $dormant_gaps * pace_days then 'dormant'
             when recency_days > $lapsed_gaps * pace_days then 'lapsed'
             when recency_days > $lapsing_gaps * pace_days then 'lapsing'
-            when tenure_days < coalesce($new_gaps * gap_cuts[3], $new_days) then 'new'
+            -- Who returned something and has no purchase on record bought before the first day of the data.
+            when tenure_days < coalesce($new_gaps * gap_cuts[3], $new_days) and not (purchases = 0 and returns > 0) then 'new'
             when pace_days is not null then 'active'
         end as lifecycle
     from paced
@@ -463,9 +464,12 @@ select
     lifetime_value_cents_365d,
     -- segment: recency, frequency, monetary (Hughes 1994), named for what one would do about them. Recency is the lifecycle
     -- stage, measured by the user's own rhythm, not a fifth of days: fifths a day wide would move everybody every day.
+    -- Who has nothing left of what was bought is in none.
     case
         when frequency_score is null or lifecycle is null or lifecycle = 'prospect' then null
-        when lifecycle in ('new', 'active') and frequency_score >= 4 and coalesce(monetary_score, 5) >= 4 then 'champions'
+        when returns > 0 and (purchases = 0 or (spend_cents > 0 and net_spend_cents <= 0)) then null
+        when lifecycle in ('new', 'active') and frequency_score >= 4
+            and (monetary_score >= 4 or (spend_cents = 0 and refund_cents = 0)) then 'champions'
         when lifecycle in ('new', 'active') and frequency_score >= 4 then 'loyal'
         when lifecycle in ('new', 'active') and monetary_score >= 4 then 'big spenders'
         when lifecycle in ('new', 'active') and frequency_score = 3 then 'potential loyalists'

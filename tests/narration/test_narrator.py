@@ -36,7 +36,7 @@ def test_what_stands_the_check_is_filled_and_said(shown: Card, endpoint: Endpoin
     assert told.narrative["en"] == (
         "This is an active customer. They are of high value and in the segment of champions. They were first seen on 3 Jul 2017 and "
         "last active 2 days ago. They have shopped on 12 days, about every 7.8 days. They have spent 1,234.50 in all, "
-        "1,234.50 of it in the last 90 days. Most attention goes to the department DAIRY and the category CHEESE. The model gives them "
+        "1,234.50 of it in the last 90 days. They have been paid back 2.50 for 1 return. Most attention goes to the department DAIRY and the category CHEESE. The model gives them "
         "a chance of 12 % of no purchase within 21 days."
     )
     assert told.narrative["zh"].startswith("该用户是活跃客户。该用户价值高、属于“冠军客户”分群。该用户首次出现于2017年7月3日")

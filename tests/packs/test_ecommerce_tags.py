@@ -17,7 +17,7 @@ def shares(*pairs: tuple[str, int]) -> list[dict[str, Any]]:
 
 
 def paid(cents: int, **fields: Any) -> dict[str, Any]:
-    return {"spend_cents": cents, **fields}
+    return {"spend_cents": cents, "net_spend_cents": cents, **fields}
 
 
 def visits(count: int, **parts: int) -> dict[str, Any]:
@@ -33,8 +33,8 @@ def year(tenure: int, spend_365d: int, **windows: int) -> dict[str, Any]:
         "tenure_days": tenure,
         "purchase_days": 20,
         "purchase_days_365d": 8,
-        "spend_cents_365d": spend_365d,
-        **{f"spend_cents_{name}": cents for name, cents in windows.items()},
+        "net_spend_cents_365d": spend_365d,
+        **{f"net_spend_cents_{name}": cents for name, cents in windows.items()},
     }
 
 
@@ -42,8 +42,8 @@ def baskets(recent_cents: int) -> dict[str, Any]:
     return {
         "purchase_days": 10,
         "purchase_days_90d": 5,
-        "spend_cents": 15_000 + recent_cents,
-        "spend_cents_90d": recent_cents,
+        "net_spend_cents": 15_000 + recent_cents,
+        "net_spend_cents_90d": recent_cents,
     }
 
 

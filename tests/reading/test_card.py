@@ -46,8 +46,8 @@ def flat(text: str) -> str:
 def test_header_sums_the_user_up_in_numbers_of_the_portrait(export: Export):
     assert card(export, "101").summary == (
         "An active, high-value customer who buys about every 7.8 days, gives most attention to DAIRY (department) and "
-        "CHEESE (category), and comes mostly in the afternoon. Last active on 28 Sep 2017; spent 1,234.50 in the last 90 days. "
-        "The chance of no purchase within 21 days is 12 %."
+        "CHEESE (category), and comes mostly in the afternoon. Last active on 28 Sep 2017; spent 1,234.50 in the last 90 days, "
+        "of which 2.50 was paid back. The chance of no purchase within 21 days is 12 %."
     )
 
 
@@ -186,7 +186,12 @@ def test_two_shopping_days_are_no_rhythm_and_who_is_silent_buys_no_more():
     [
         ({"frequency_score": None, "monetary_score": None}, "Monetary", "unknown: no cut points yet"),
         ({"monetary_score": None}, "Monetary", "unknown: no amount on record"),
-        ({"monetary_score": None, "purchases": 0}, "Monetary", "unknown: nothing bought"),
+        ({"monetary_score": None, "purchases": 0, "refund_cents": 0}, "Monetary", "unknown: nothing bought"),
+        ({"purchases": 0, "spend_cents": 0}, "Spend", "unknown: only returns are on record, 2.50 paid back"),
+        ({"monetary_score": None, "refund_cents": 123_450}, "Monetary", "unknown: all that was paid was paid back"),
+        ({"monetary_score": None, "net_spend_cents_365d": -1}, "Monetary", "unknown: more was paid back than paid in 365 days"),
+        ({}, "Spend, ever", "1,232.00 (1,234.50 paid, 2.50 paid back)"),
+        ({"net_spend_cents_365d": -100}, "Spend, 365 days", "-1.00 (1,234.50 paid, 1,235.50 paid back)"),
         ({"recency_score": None}, "Recency", "unknown: never active"),
     ],
 )

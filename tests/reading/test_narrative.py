@@ -85,7 +85,7 @@ def test_narrative_in_both_languages(export_folder: Path):
     assert shown["en"] == (
         "This is an active customer of high value, in the segment of champions. First seen on 3 Jul 2017 and last active 2 days "
         "ago. They bought on 12 days, about every 7.8 days, and spent 1,234.50 in all, 1,234.50 of it in the last "
-        "90 days. Among departments most attention goes to DAIRY, among categories to CHEESE. 75 % of visits begin in the "
+        "90 days. They were paid back 2.50 for 1 return. Among departments most attention goes to DAIRY, among categories to CHEESE. 75 % of visits begin in the "
         "afternoon. The model's chance of no purchase within 21 days is 12 %. Age 35-44 (declared). Income 50-74K (inferred "
         "by a model)."
     )

@@ -184,4 +184,4 @@ def test_cut_points_count_local_dates(world: World):
     world.land(event(1, "ann", "2024-01-10 23:30"), event(2, "ann", "2024-01-11 01:00"))
     world.build(end=date(2024, 2, 1))
     cuts = {row["measure"]: row["cuts"][0] for row in world.rows("from features.cut_points")}
-    assert cuts == {"recency_days": 6, "active_days_365d": 1, "net_spend_cents_365d": 400}
+    assert cuts == {"recency_days": 6, "active_days_365d": 1, "net_spend_cents_365d": 400, "purchases": 2}

@@ -1,11 +1,13 @@
 """portraits.snapshots and changes: lifecycle, value, segment, what is declared and what is guessed, what changed and why."""
 
 from datetime import date, timedelta
+from pathlib import Path
 
 import polars as pl
 import pytest
 
 from portrait_assets import columns as c
+from portrait_assets.assets.daily import write_path
 from portrait_assets.assets.scoring import write_scores
 from portrait_assets.partitions import Window
 from tests.small_world import LAST_DAY, World, event
@@ -267,6 +269,59 @@ def test_shares_are_of_what_they_say(world: World):
     assert ann["saved_share"] == pytest.approx(400 / 1200)
     assert (ann["return_share"], ann["mean_rating"]) == (0.5, 3.5)
     assert (ann["top_department"], ann["top_category"], ann["top_brand"]) == ("food", "dairy", "own")
+
+
+def test_value_is_what_stayed_and_a_return_counts_from_its_own_time_on(world: World):
+    """u5 is of the highest fifth until 10 February, when all of its 50.00 goes back; u4 returns 25.00 of its 40.00."""
+    five_users(world)
+    world.land(
+        event("r5", "u5", "2024-02-10 10:00", "return", amount=50),
+        event("r4", "u4", "2024-02-10 10:00", "return", amount=25),
+    )
+    before = portrait(world, "u5", date(2024, 2, 9))
+    world.build()
+    assert portrait(world, "u5", date(2024, 2, 9)) == before
+    assert (before["value_tier"], before["monetary_score"], before["net_spend_cents"]) == ("high", 5, 5000)
+    u5, u4 = (portrait(world, user, date(2024, 2, 10)) for user in ("u5", "u4"))
+    assert (u5["value_tier"], u5["monetary_score"], u5["spend_score"], u5["ticket_score"]) == (None,) * 4
+    assert (u5["spend_cents"], u5["refund_cents"], u5["net_spend_cents"], u5["segment"]) == (5000, 5000, 0, None)
+    assert (u5["net_spend_cents_30d"], u5["net_spend_cents_7d"], u5["spend_cents_7d"]) == (
+        -2000,
+        -5000,
+        0,
+    )  # of 12 to 14 January
+    assert (u4["monetary_score"], u4["value_tier"], u4["net_spend_cents"]) == (2, "low", 1500)  # cuts are 10, 20, 30 and 40
+    assert u4["spend_per_visit_cents"] == 1500 / 4
+
+
+def test_whom_a_year_paid_back_more_than_it_took_is_in_no_fifth_of_money_and_no_champion(tmp_path: Path):
+    """u5 paid 50.00 in 2023; 400 days later 10.00 of it came back, and nothing else happened in that year."""
+    with World(tmp_path, date(2023, 1, 1), date(2024, 3, 31)).open() as world:
+        world.land(
+            *(event(f"{n}-{k}", f"u{n}", f"2023-01-{10 + k:02} 10:00", amount=10) for n in range(1, 6) for k in range(n)),
+            *(event(f"view{k}", "u5", f"2024-02-{k:02} 10:00", "view") for k in range(10, 25)),
+            event("back", "u5", "2024-02-20 10:00", "return", amount=10),
+        )
+        write_path(world.session, world.home, Window(date(2023, 1, 1), date(2023, 1, 31)))
+        world.build(date(2024, 2, 10), date(2024, 3, 1))
+        u5 = portrait(world, "u5", date(2024, 3, 1))
+    assert (u5["net_spend_cents"], u5["net_spend_cents_365d"]) == (4000, -1000)
+    assert (u5["monetary_score"], u5["value_tier"]) == (None, None)
+    assert u5["segment"] != "champions"
+
+
+def test_who_only_returned_something_is_neither_new_nor_in_a_segment(world: World):
+    world.land(event("only", "ret", "2024-02-10 10:00", "return", amount=90))
+    five_users(world)
+    ret = portrait(world, "ret", date(2024, 2, 12))
+    # No gap of the source is known yet, so nobody is active; a buyer of that day would be new.
+    assert (ret["lifecycle"], ret["segment"], ret["value_tier"], ret["visits"]) == (None, None, None, 0)
+    assert (ret["spend_cents"], ret["refund_cents"], ret["net_spend_cents"], ret["last_purchase_date"]) == (
+        0,
+        9000,
+        -9000,
+        None,
+    )
 
 
 def test_a_review_days_after_the_order_is_no_second_visit_of_its_basket(world: World):

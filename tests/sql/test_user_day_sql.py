@@ -51,7 +51,7 @@ def test_a_type_of_the_packs_own_is_activity_a_visit_and_attention_and_has_no_co
     )
     world.derive()
     row = world.row(c.FEATURES_USER_DAY, user_id="ann", event_date=DAY)
-    others = {name for name, value in row.items() if value and name not in ("event_date", "user_id")}
+    others = {measure.name for measure in c.DAY_MEASURES if row[measure.name]}
     assert others == {"active_days", "visits", "morning_visits", "weekend_visits"} and (row["active_days"], row["visits"]) == (
         1,
         1,
