@@ -23,6 +23,7 @@ from portrait_assets.spreadsheet import csv_text
 
 if TYPE_CHECKING:
     from portrait_assets.kernels.behaviour import Report
+    from portrait_assets.kernels.evaluation import Verdict
     from portrait_assets.kernels.ranking.ranker import Ranker
     from portrait_assets.kernels.trained import TrainedModel
 
@@ -126,13 +127,10 @@ def fit_and_judge(
         if old is not None:
             losses = behaviour.validation_losses(old, frames.visits, frames.features, frames.items, report.validation_as_of)
         verdict = evaluation.gate(report.losses, losses)
-        refusals = tuple(filter(None, (refused, storage.not_finite(model))))
-        promoted = verdict.promoted and not refusals
         version = storage.version_of(model)
         folder = home.settings.models_dir / version
         storage.save(model, folder)
-        status = "champion" if promoted else "rejected"
-        reason = "; ".join(refusals or verdict.reasons)
+        status, reason = judged(verdict, refused, storage.not_finite(model))
         plot = metric_bars(report.metrics)
         told = model_card.card(
             version, model_card.DataRange.of(home.source.name, frames.visits), report, status, reason, config.as_dict()
@@ -158,6 +156,12 @@ def fit_and_judge(
         mlflow_run_id=run_id,
         mlflow_version=number,
     )
+
+
+def judged(verdict: "Verdict", *refusals: str | None) -> tuple[str, str]:
+    """Status and reason: what the gate says, unless something about the model speaks against using it at all."""
+    against = [why for why in refusals if why is not None]
+    return ("champion" if verdict.promoted and not against else "rejected"), "; ".join(against or verdict.reasons)
 
 
 def named_segments(

@@ -9,10 +9,11 @@ import pytest
 
 from portrait_assets import columns as c
 from portrait_assets import registry
-from portrait_assets.assets.modelling import Champion, Trained, record
+from portrait_assets.assets.modelling import Champion, Trained, judged, record
 from portrait_assets.assets.scoring import write_scores
 from portrait_assets.errors import PortraitError
 from portrait_assets.home import Home
+from portrait_assets.kernels.evaluation import Verdict
 from portrait_assets.lineage import SCORE_TABLES, stale_days
 from portrait_assets.partitions import DAY, Window, as_of_of
 from portrait_assets.resources.tracking import REGISTERED_NAME, Tracking
@@ -132,6 +133,17 @@ def test_a_training_is_judged_against_the_champion_of_an_earlier_instant_never_a
     with warehouse_of(world.home.settings).open("look") as session:
         to_beat = {day: Champion.before(session, day).version for day in (OLD, NEW, NEW + DAY)}
     assert to_beat == {OLD: None, NEW: "aa1", NEW + DAY: "bb2"}
+
+
+def test_a_model_that_is_refused_is_rejected_whatever_the_gate_says():
+    won, lost = (Verdict(promoted, ("the gate's reason",), pl.DataFrame()) for promoted in (True, False))
+    assert judged(won, None, None) == ("champion", "the gate's reason")
+    assert judged(lost, None, None) == ("rejected", "the gate's reason")
+    assert judged(won, None, "fusion.state.mean holds what is not a number") == (
+        "rejected",
+        "fusion.state.mean holds what is not a number",
+    )
+    assert judged(lost, "ranker: no numbers", "and no more") == ("rejected", "ranker: no numbers; and no more")
 
 
 def test_a_champion_whose_folder_is_damaged_stops_a_training_before_it_begins(world: World):
