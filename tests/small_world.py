@@ -120,7 +120,13 @@ class World:
     session: Session
 
     def __init__(
-        self, folder: Path, start: date = FIRST_DAY, end: date = LAST_DAY, declared: bool = True, zone: str = NEW_YORK, **settings_of_home: Any
+        self,
+        folder: Path,
+        start: date = FIRST_DAY,
+        end: date = LAST_DAY,
+        declared: bool = True,
+        zone: str = NEW_YORK,
+        **settings_of_home: Any,
     ) -> None:
         self.shop = folder / "shop"
         mapping = write_mapping(self.shop, *((start, end) if declared else (None, None)), zone=zone)

@@ -79,7 +79,10 @@ versions = st.lists(st.tuples(bodies(), st.integers(0, 4), st.integers(1, 3), st
 @contextmanager
 def made(*files: list[dict], zone: str = NEW_YORK, **settings_of_home: Any) -> Iterator[World]:
     """A world of its own with these files landed."""
-    with tempfile.TemporaryDirectory() as folder, World(Path(folder), FIRST, LAST, zone=zone, **settings_of_home).open() as world:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        World(Path(folder), FIRST, LAST, zone=zone, **settings_of_home).open() as world,
+    ):
         for file in files:
             if file:
                 world.land(*file)
