@@ -58,7 +58,7 @@ class ByUser:
         """The rows of several users; with `since`, of that day and later ones alone, where the rows of each lie in the order of days."""
         spans = [self.span(user_id) for user_id in users]
         if since is not None:
-            first = np.datetime64(since).astype(np.int64)
+            first = int(np.datetime64(since).astype(np.int64))
             spans = [(start + k, count - k) for start, count in spans for k in [self._before(start, count, first)]]
         return pa.concat_tables([self.table.slice(0, 0), *(self.table.slice(start, count) for start, count in spans)])
 
