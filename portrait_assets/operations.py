@@ -54,6 +54,8 @@ class Outcome:
 
 def run(home: Home, first: date | None = None, through: date | None = None) -> Outcome:
     """Bring the whole path up to date through a day: landing, features, a model, portraits of `first` on, the export."""
+    if first and through:
+        Window(first, through)  # refuses a range that ends before it starts, before anything is done
     home, runs = _land_source(home, through)
     day = through or home.days.end
     start = first and max(Window(first, day).start, home.days.start)

@@ -93,5 +93,7 @@ def test_an_audience_in_a_file_holds_each_id_and_a_spreadsheet_runs_none(tmp_pat
 def test_an_id_that_nobody_has_is_one_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], user: str):
     monkeypatch.setattr("sys.argv", ["portrait", "show", "--", f"{user}, but nobody's"])
     assert cli._exit_code() == 2
-    told = capsys.readouterr().err
-    assert told.startswith(f"portrait: user '{printable(user)}, but nobody's' has no event before") and told.count("\n") == 1
+    error = capsys.readouterr().err
+    shown = user.encode("unicode_escape").decode() if "\x1b" in user or "\n" in user else user  # control characters are escaped
+    assert error.startswith("portrait: user ") and f"{shown}, but nobody's" in error.replace("\\'", "'")
+    assert "has no event before" in error and error.count("\n") == 1

@@ -32,7 +32,7 @@ def three_users(small_warehouse):
     for day, stage in zip(DAYS, ("active", "active", "lapsing", "lapsing"), strict=True):
         warehouse.snapshot("a", day, lifecycle=stage)
     for day, tier in zip(DAYS[1:], ("low", "medium", "high"), strict=True):
-        warehouse.snapshot("b", day, lifecycle="new", spend_cents=500, value_tier=tier)
+        warehouse.snapshot("b", day, lifecycle="new", net_spend_cents=500, value_tier=tier)
     for day, churn in zip(DAYS, (None, 0.2, 0.7, None), strict=True):
         warehouse.snapshot("c", day, churn=churn, churn_horizon_days=28)
     for user_id, day in (("a", DAYS[0]), ("b", DAYS[1]), ("b", DAYS[3])):
@@ -188,7 +188,7 @@ FIELDS = st.fixed_dictionaries(
         "purchase_days": st.integers(0, 8),
         "visits": COUNT,
         "weekend_visits": COUNT,
-        "spend_cents": st.integers(0, 20_000),
+        "net_spend_cents": st.integers(-20_000, 20_000),
         "tenure_days": st.integers(0, 400),
         "mean_gap_days": st.sampled_from([None, 0.0, 3.5, 12.25]),
         "reviews": st.sampled_from([None, 0, 3]),
@@ -227,7 +227,10 @@ def test_changes_folded_are_the_values_and_a_range_is_its_days(small_warehouse, 
 def test_a_tag_that_nothing_renewed_is_stale_after_its_time_to_live(small_warehouse):
     [weekly] = [tag.model_copy(update={"ttl_days": 30}) for tag in TAGS if tag.id == "shopping_frequency"]
     for user_id, last in (("fresh", START - 30 * DAY), ("old", START - 31 * DAY), ("never", None)):
-        small_warehouse.snapshot(user_id, START, last_active_date=last, purchase_days=9, mean_gap_days=7.0, recency_days=3)
+        recency = None if last is None else (START - last).days
+        small_warehouse.snapshot(
+            user_id, START, last_active_date=last, purchase_days=9, mean_gap_days=7.0, recency_days=recency
+        )
     rows = small_warehouse.export([weekly, *(tag for tag in TAGS if tag.id == "lifecycle")])
     stale = {row["user_id"]: row["is_stale"] for row in rows if row["tag_id"] == "shopping_frequency"}
     assert stale == {"fresh": False, "old": True, "never": False}
