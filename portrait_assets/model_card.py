@@ -85,9 +85,12 @@ def found_limits(report: "Report") -> list[str]:
             limits.append(f"{name}: calibration error {ece:.3f}, above {LEAST_ATTRIBUTE_ERROR}.")
         elif auc < counts:
             limits.append(f"{name}: AUC {auc:.3f}, below {counts:.3f} of windowed counts alone.")
-    churn = report.metrics.filter((pl.col("head") == "churn") & (pl.col("model") == "served"))["ece"].item()
-    if churn is not None and churn > LEAST_CHURN_ERROR:
-        limits.append(f"churn: calibration error {churn:.3f}, above {LEAST_CHURN_ERROR}.")
+    churn = report.metrics.filter((pl.col("head") == "churn") & (pl.col("model") == "served"))["ece"]
+    limits += [
+        f"churn: calibration error {error:.3f}, above {LEAST_CHURN_ERROR}."
+        for error in churn.drop_nulls()
+        if error > LEAST_CHURN_ERROR
+    ]
     return limits
 
 

@@ -105,7 +105,8 @@ def metric_bars(metrics: pl.DataFrame) -> bytes:
         )
     axes.set_xticks([index + 0.4 - width / 2 for index in range(len(heads))], heads)
     axes.set_ylim(0.5, 1)
-    axes.legend(fontsize=8, frameon=False, ncols=4)
+    if models:
+        axes.legend(fontsize=8, frameon=False, ncols=4)
     return png(figure)
 
 

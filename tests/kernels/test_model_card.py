@@ -1,5 +1,7 @@
 """The card of a model of the small shop."""
 
+from dataclasses import replace
+
 from portrait_assets import model_card
 from tests.kernels.conftest import CONFIG
 
@@ -18,3 +20,12 @@ def test_a_card_tells_data_figures_and_limits(trained, shop):
     limits = text[text.index("## Limits") :]
     assert "- churn_90d: abstains: too little history" in limits and "- same: abstains: too few" in limits
     assert ("- churn: calibration error" in limits) == (churn["ece"] > model_card.LEAST_CHURN_ERROR)
+
+
+def test_a_card_of_a_model_that_predicts_no_churn_is_made_too(trained, shop):
+    """Where everybody buys all the time nobody shows what churn is, so there is no figure of it."""
+    report = replace(trained[1], metrics=trained[1].metrics.clear())
+    text = model_card.card(
+        "abc", model_card.DataRange.of("shop", shop["visits"]), report, "champion", "first", CONFIG.as_dict()
+    )
+    assert "- churn: calibration error" not in text[text.index("## Limits") :]
