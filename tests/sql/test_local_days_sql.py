@@ -185,3 +185,32 @@ def test_cut_points_count_local_dates(world: World):
     world.build(end=date(2024, 2, 1))
     cuts = {row["measure"]: row["cuts"][0] for row in world.rows("from features.cut_points")}
     assert cuts == {"recency_days": 6, "active_days_365d": 1, "net_spend_cents_365d": 400, "purchases": 2}
+
+
+@pytest.mark.parametrize(
+    ("zone", "part"),
+    [("Asia/Shanghai", "morning"), ("Pacific/Auckland", "afternoon"), ("America/New_York", "evening"), ("UTC", "evening")],
+)
+def test_a_visit_that_goes_on_is_of_no_second_part_of_the_day_and_no_second_weekend(tmp_path: Path, zone: str, part: str):
+    """Saturday, ten minutes before and after midnight UTC: there it is Saturday or Sunday, and in UTC both."""
+    with World(tmp_path, zone=zone).open() as world:
+        world.land(
+            event(1, "ann", "2024-01-13 23:50", "view", session="s"),
+            event(2, "ann", "2024-01-14 00:10", "view", session="s"),
+        )
+        world.derive()
+        parts = [f"{name}_visits" for name in ("night", "morning", "afternoon", "evening", "weekend")]
+        assert of_ann(world, date(2024, 1, 14), "visits", *parts) == [
+            1,
+            *(int(name in (f"{part}_visits", "weekend_visits")) for name in parts),
+        ]
+
+
+def test_cut_points_count_a_local_date_that_their_year_begins_in(tmp_path: Path):
+    """The year before 17 January 2024 begins on 17 January 2023: the evening that met it and the day before is in it."""
+    with World(tmp_path, date(2023, 1, 10), date(2024, 2, 1)).open() as world:
+        world.land(event(1, "ann", "2023-01-16 23:30"), event(2, "ann", "2023-01-17 01:00"))
+        world.derive(end=date(2023, 1, 20))
+        write_days(world.session, world.home, c.FEATURES_CUT_POINTS, Window(date(2024, 2, 1), date(2024, 2, 1)))
+        cuts = {row["measure"]: row["cuts"][0] for row in world.rows("from features.cut_points")}
+    assert (cuts["active_days_365d"], cuts["recency_days"], cuts["net_spend_cents_365d"]) == (1, 365, 200)
