@@ -248,6 +248,7 @@ FEATURES_VISIT = Table(
         Column("local_weekday", "utinyint", "wall-clock weekday of the first event, 1 is Monday"),
         Column("line_count", "bigint", "events in the visit"),
         Column("spend_cents", "bigint", "paid for purchases, cents"),
+        Column("refund_cents", "bigint", "paid back for returns, cents"),
         Column("discount_cents", "bigint", "reductions on purchases, cents"),
         Column("coupon_cents", "bigint", "coupon reductions on purchases, cents"),
         Column("event_types", "varchar[]", "one per event, in event order"),

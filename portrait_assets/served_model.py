@@ -38,7 +38,7 @@ def _example(as_of: date) -> pd.DataFrame:
     moment = f"{as_of - timedelta(days=1)}T12:00:00"
     visit = {
         "visit_time": moment, "local_hour": 12, "local_weekday": 1, "event_types": ["purchase"], "item_ids": ["1"],
-        "departments": [None], "categories": [None], "spend_cents": 100, "discount_cents": 0, "coupon_cents": 0,
+        "departments": [None], "categories": [None], "spend_cents": 100, "refund_cents": 0, "discount_cents": 0, "coupon_cents": 0,
     }  # fmt: skip
     row = {"user_id": "1", "as_of": str(as_of), "visits": json.dumps([visit]), "features": json.dumps({"recency_days": 1})}
     return pd.DataFrame([row])

@@ -22,6 +22,7 @@ VISIT: dict[str, Any] = {
     "departments": pl.List(pl.String),
     "categories": pl.List(pl.String),
     "spend_cents": pl.Int64,
+    "refund_cents": pl.Int64,
     "discount_cents": pl.Int64,
     "coupon_cents": pl.Int64,
 }

@@ -22,7 +22,8 @@ def user_outcomes(history: History, users: np.ndarray, start: int, days: int) ->
     inside = (history.visit_day >= start) & (history.visit_day < start + days)
     of, size = history.visit_user, len(history.users)
     visits = np.bincount(of[inside & history.visit_outcome], minlength=size)
-    spend = np.bincount(of[inside], weights=history.spend_cents[inside], minlength=size) / 100
+    net_cents = history.spend_cents[inside] - history.refund_cents[inside]
+    spend = np.bincount(of[inside], weights=net_cents, minlength=size) / 100
     coupon = np.bincount(of[inside & history.has_coupon], minlength=size) > 0
     columns = [
         visits == 0,

@@ -98,10 +98,11 @@ def purchase_days(history: History, users: np.ndarray, as_of: date, days: int) -
 
 
 def spend(history: History, users: np.ndarray, as_of: date, begin: int, end: int) -> np.ndarray:
-    """(N,) cents spent in [as_of + begin, as_of + end), never negative."""
+    """(N,) cents spent less those paid back in [as_of + begin, as_of + end), never negative."""
     start = day_number(as_of)
     inside = (history.visit_day >= start + begin) & (history.visit_day < start + end)
-    cents = np.bincount(history.visit_user[inside], weights=history.spend_cents[inside], minlength=len(history.users))
+    net_cents = history.spend_cents[inside] - history.refund_cents[inside]
+    cents = np.bincount(history.visit_user[inside], weights=net_cents, minlength=len(history.users))
     return np.maximum(cents, 0)[users]
 
 

@@ -73,10 +73,22 @@ def boosted_inputs(
 
 
 def purchase_summary(history: History, as_of: date) -> Summary:
-    """Of every user of the history, from purchases before as_of; days and cents."""
-    bought = history.visit_outcome
-    day = np.floor(history.visit_day[bought]).astype(np.int64)
-    return summarise(history.visit_user[bought], day, history.spend_cents[bought], len(history.users), day_number(as_of))
+    """Of every user of the history, from purchases before as_of; days and cents.
+
+    What was paid back by then is taken off each purchase of its user in proportion; who has nothing left bought nothing.
+    """
+    stayed = stayed_share(history, as_of)[history.visit_user]
+    bought = history.visit_outcome & (stayed > 0)
+    day, cents = np.floor(history.visit_day[bought]).astype(np.int64), (history.spend_cents * stayed)[bought]
+    return summarise(history.visit_user[bought], day, cents, len(history.users), day_number(as_of))
+
+
+def stayed_share(history: History, as_of: date) -> np.ndarray:
+    """(U,) of what each user had paid before as_of, the share that was not paid back by then; 1 where no amount is known."""
+    past = history.visit_day < day_number(as_of)
+    user, size = history.visit_user[past], len(history.users)
+    paid, back = (np.bincount(user, weights=x[past], minlength=size) for x in (history.spend_cents, history.refund_cents))
+    return np.where(paid > 0, np.clip(1 - back / np.maximum(paid, 1), 0, 1), 1.0)
 
 
 def fit_parts(

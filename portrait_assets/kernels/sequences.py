@@ -29,7 +29,8 @@ class History:
     visit_day: np.ndarray  # (V,) float64 days since epoch
     visit_outcome: np.ndarray  # (V,) bool: has an outcome event
     visit_numbers: np.ndarray  # (V, VISIT_NUMBERS) float32
-    spend_cents: np.ndarray  # (V,) float64
+    spend_cents: np.ndarray  # (V,) float64 paid for what was bought
+    refund_cents: np.ndarray  # (V,) float64 paid back for what was returned
     has_coupon: np.ndarray  # (V,) bool
     line_visit: np.ndarray  # (E,) int64
     line_outcome: np.ndarray  # (E,) bool
@@ -82,6 +83,7 @@ def history_from(visits: pl.DataFrame, items: pl.DataFrame, before: date, outcom
         visit_outcome=np.bincount(line_visit[outcome], minlength=visits.height) > 0,
         visit_numbers=visit_numbers(visits),
         spend_cents=finite(visits["spend_cents"]).fill_null(0).to_numpy(),
+        refund_cents=finite(visits["refund_cents"]).fill_null(0).to_numpy(),
         has_coupon=(finite(visits["coupon_cents"]).fill_null(0) > 0).to_numpy()
         | visits["event_types"].list.contains("coupon").fill_null(False).to_numpy(),
         line_visit=line_visit,

@@ -31,6 +31,7 @@ visits as (
         user_id,
         visit_id,
         coalesce(sum(amount_cents) filter (where event_type = 'purchase'), 0)::bigint as spend_cents,
+        coalesce(sum(amount_cents) filter (where event_type = 'return'), 0)::bigint as refund_cents,
         coalesce(sum(discount_cents) filter (where event_type = 'purchase'), 0)::bigint as discount_cents,
         coalesce(sum(coupon_cents) filter (where event_type = 'purchase'), 0)::bigint as coupon_cents,
         list({
@@ -65,6 +66,7 @@ select
     lines[1].local_weekday as local_weekday,
     len(lines) as line_count,
     spend_cents,
+    refund_cents,
     discount_cents,
     coupon_cents,
     list_transform(lines, lambda line: line.event_type) as event_types,

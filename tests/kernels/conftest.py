@@ -22,7 +22,7 @@ def visit_row(user: str, when: datetime, items: list[str], categories: list[str 
         "local_weekday": when.weekday(),
         "event_types": ["purchase"] * len(items), "item_ids": items, "categories": categories,
         "departments": ["food"] * len(items),
-        "spend_cents": spend, "discount_cents": None if spend is None else 0, "coupon_cents": None if spend is None else 0,
+        "spend_cents": spend, "refund_cents": None if spend is None else 0, "discount_cents": None if spend is None else 0, "coupon_cents": None if spend is None else 0,
         "line_count": len(items),
     }  # fmt: skip
 
@@ -31,7 +31,7 @@ SCHEMA = {
     "user_id": pl.String, "event_date": pl.Date, "visit_time": pl.Datetime("us", "UTC"), "local_hour": pl.Int64,
     "local_weekday": pl.Int64,
     "event_types": pl.List(pl.String), "item_ids": pl.List(pl.String), "categories": pl.List(pl.String),
-    "departments": pl.List(pl.String), "spend_cents": pl.Int64,
+    "departments": pl.List(pl.String), "spend_cents": pl.Int64, "refund_cents": pl.Int64,
     "discount_cents": pl.Int64, "coupon_cents": pl.Int64, "line_count": pl.Int64,
 }  # fmt: skip
 
