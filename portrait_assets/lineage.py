@@ -67,7 +67,7 @@ def _scored(table: Table, on_demand: bool = False, is_retained: bool = False) ->
 
 def _recommended(table: Table) -> Daily:
     reads = (c.CLEAN_EVENTS, c.FEATURES_USER_STATE)
-    files = ("recommendations/top.sql", "recommendations/popular.sql")
+    files = ("recommendations/top.sql", "recommendations/popular.sql", "recommendations/gone.sql")
     return Daily(table, files, accumulates=reads, by_user=False, uses_model=True, uses_rules=True, on_demand=True)
 
 

@@ -115,7 +115,7 @@ def _recommended(table: Table, description: str) -> dg.AssetSpec:
         group_name="recommendations",
         owners=OWNERS,
         kinds={"duckdb", "python"},
-        code_version=sql_version("recommendations/top.sql", "recommendations/popular.sql"),
+        code_version=sql_version("recommendations/top.sql", "recommendations/popular.sql", "recommendations/gone.sql"),
         metadata=definition_metadata(table),
         partitions_def=DAILY,
     )

@@ -45,6 +45,7 @@ def write_recommendations(session: Session, home: Home, day: date) -> dict[str, 
     window = Window(day, day)
     stage_withheld(session, home.recommending)
     stage_popular(session, home, day)
+    session.stage("gone", "recommendations/gone.sql", end=day)
     known = parameters(home, window, history_start(session, home)) | {"discover_places": home.recommending.discover_places}
     session.stage("habit_top", "recommendations/top.sql", end=day, **known)
     ranked = ranked_at(session, home, day)
@@ -55,7 +56,7 @@ def write_recommendations(session: Session, home: Home, day: date) -> dict[str, 
 
 
 def ranked_at(session: Session, home: Home, day: date) -> "Recommended":
-    """What the ranker of the model in force recommends at the end of `day`; no rows without one."""
+    """What the ranker of the model in force recommends at the end of `day`, with `gone` staged; no rows without one."""
     from portrait_assets.kernels import storage
     from portrait_assets.kernels.ranking.lines import lines_from
     from portrait_assets.kernels.ranking.recommend import SCHEMA, Recommended, recommend

@@ -50,14 +50,18 @@ group by user_id, item_id, visit_id
 order by user_id, item_id, visit_id
 """
 OUTCOME_EVENT = "purchase"
-# What users know without having bought it, once a pair: looked at, put into the cart, rated or returned.
+# What users know without having bought it, once a pair: looked at, put into the cart, rated or returned; and whether all of it went back.
 LOOKED_AT, JUDGED = ("view", "cart", "search"), ("return", "review")
 SEEN = f"""
-select user_id, item_id, bool_or(event_type in {JUDGED}) as is_judged
-from clean.events
-where event_date < $as_of and item_id is not null and event_type in {(*LOOKED_AT, *JUDGED)}
-group by user_id, item_id
-order by user_id, item_id
+with seen as (
+    select user_id, item_id, bool_or(event_type in {JUDGED}) as is_judged
+    from clean.events
+    where event_date < $as_of and item_id is not null and event_type in {(*LOOKED_AT, *JUDGED)}
+    group by user_id, item_id
+)
+select seen.*, gone.item_id is not null as is_gone
+from seen left join gone on seen.user_id = gone.user_id and seen.item_id = gone.item_id
+order by seen.user_id, seen.item_id
 """
 TRAITS = ("user_id", "trait", "word")
 DECLARED = f"""

@@ -150,11 +150,27 @@ def bought_of(events: pa.Table) -> "Bought":
 
 def seen_of(events: pa.Table, as_of: date) -> pl.DataFrame:
     """What a user of these clean events knows without having bought it, as the batch path's query says it: a connection takes too long here."""
-    rows = pl.DataFrame(pl.from_arrow(events.select(["user_id", "item_id", "event_type", "event_date"])))
+    columns = ["user_id", "item_id", "event_type", "event_date", "event_time", "quantity_milli"]
+    rows = pl.DataFrame(pl.from_arrow(events.select(columns)))
+    kind = pl.col("event_type")
     known = rows.filter(
-        pl.col("event_date") < as_of, pl.col("item_id").is_not_null(), pl.col("event_type").is_in([*LOOKED_AT, *JUDGED])
+        pl.col("event_date") < as_of,
+        pl.col("item_id").is_not_null(),
+        kind.is_in([*LOOKED_AT, *JUDGED, OUTCOME_EVENT]),
     )
-    return known.group_by("user_id", "item_id").agg(pl.col("event_type").is_in(JUDGED).any().alias("is_judged"))
+    # As recommendations/gone.sql has it.
+    units = pl.when(pl.col("quantity_milli") > 0).then("quantity_milli").otherwise(1000)
+    bought, returned = (pl.col("event_time").filter(kind == name).max() for name in (OUTCOME_EVENT, "return"))
+    left = (pl.when(kind == OUTCOME_EVENT).then(units).when(kind == "return").then(-units)).sum()
+    return (
+        known.group_by("user_id", "item_id")
+        .agg(
+            kind.is_in(JUDGED).any().alias("is_judged"),
+            ((bought <= returned) & (left <= 0)).fill_null(False).alias("is_gone"),
+            (kind != OUTCOME_EVENT).any().alias("is_seen"),
+        )
+        .filter("is_seen")
+    )
 
 
 def _published(generation: Generation, user_id: str, which: str, basket: tuple[str, ...]) -> list[dict[str, Any]] | None:

@@ -1,11 +1,11 @@
 -- recommendations.top, as far as no model ranks: before the first one, and for users who bought nothing
 -- Grain:    user x item, for the one day $end: "rank" 1 to 20 is the blended list, list_rank 1 to 20 that of `list` on its own.
--- Inputs:   clean.events, features.user_state; popular (as popular.sql has it), withheld (items that the rules keep from everybody) and cooling (item, rule, days: kept from
+-- Inputs:   clean.events, features.user_state; popular and gone (as popular.sql and gone.sql have them), withheld (items that the rules keep from everybody) and cooling (item, rule, days: kept from
 --           who bought one of the rule's items within so many days); $point_types and $point_values give the attention points of an event type;
 --           $discover_places of the blended list are for what the user never saw.
 -- Promise:  reads events of the day or before. What the user keeps coming back to, by attention decayed at three half-lives
 --           (14, 60 and 240 days: habit of the fortnight, of the season, of the year); then what is popular, said to be so. What was
---           rated is no habit: a rating asks for nothing again. What the user bought, saw, rated or returned is not offered as new.
+--           rated is no habit: a rating asks for nothing again; nor is what went back. What the user bought, saw, rated or returned is not offered as new.
 --           Whole-number scores and a total order: the same on every run.
 with
 
@@ -97,6 +97,7 @@ candidates as (
         || case $end - last_date when 0 then ', last today' when 1 then ', last 1 day ago' else ', last ' || ($end - last_date) || ' days ago' end as reason,
         last_date
     from habits
+    anti join gone on habits.user_id = gone.user_id and habits.item_id = gone.item_id
     union all
     select
         users.user_id,

@@ -70,12 +70,16 @@ def test_a_rule_of_names_is_a_pattern_whatever_the_case():
     ]  # fmt: skip
 
 
-def test_what_was_looked_at_is_no_discovery_and_what_was_judged_is_offered_only_again():
-    """u1 bought i02 and returned it; looked at i00; rated i01. u0, who has the same candidates, did nothing of that."""
+@pytest.mark.parametrize("is_gone", [False, True])
+def test_what_was_looked_at_is_no_discovery_and_what_was_judged_is_offered_only_again_if_some_stayed(is_gone: bool):
+    """u1 bought i02 and returned some, or all, of it; looked at i00; rated i01. u0, who has the same candidates, did nothing of that."""
     candidates = Candidates(np.repeat([0, 1], 4), np.tile([0, 1, 2, 3], 2), {"again": np.tile([False, False, True, False], 2)})
     told = pl.DataFrame(
-        [("u1", "i00", False), ("u1", "i01", True), ("u1", "i02", True), ("stranger", "i03", True), ("u1", "unknown", True)],
-        schema=["user_id", "item_id", "is_judged"], orient="row",
+        [
+            ("u1", "i00", False, False), ("u1", "i01", True, False), ("u1", "i02", True, is_gone),
+            ("stranger", "i03", True, True), ("u1", "unknown", True, True),
+        ],
+        schema=["user_id", "item_id", "is_judged", "is_gone"], orient="row",
     )  # fmt: skip
     seen = seen_from(told, LINES)
     score, policy = np.tile([4.0, 3.0, 2.0, 1.0], 2), Policy(discover_places=0)
@@ -84,7 +88,8 @@ def test_what_was_looked_at_is_no_discovery_and_what_was_judged_is_offered_only_
     def items(name: str, user: int) -> list[int]:
         return [int(candidates.item[k]) for k in getattr(lists, name)[0] if candidates.user[k] == user]
 
-    assert [items(name, 1) for name in ("again", "discover", "blended")] == [[2], [3], [0, 2, 3]]
+    again = [] if is_gone else [2]
+    assert [items(name, 1) for name in ("again", "discover", "blended")] == [again, [3], [0, *again, 3]]
     assert [items(name, 0) for name in ("again", "discover", "blended")] == [[2], [0, 1, 3], [0, 1, 2, 3]]
     # Of u2 and u1 alone, in that order, u1 is the second.
     assert seen.of(np.array([2, 1]), COUNT).judged.tolist() == [COUNT + 1, COUNT + 2]

@@ -2,14 +2,17 @@
 
 import tomllib
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
+from polars.testing import assert_frame_equal
 
+from portrait_assets.assets.training import SEEN
 from portrait_assets.lineage import stale_days
 from portrait_assets.packs.recommending import parse_recommending
 from portrait_assets.partitions import Window
+from portrait_assets.serving.recommender import seen_of
 from tests.small_world import World, event
 
 DAY = date(2024, 3, 15)
@@ -151,6 +154,49 @@ def test_who_has_many_habits_still_discovers_what_others_took_to(world: World):
     ranked = [item for _, item, _ in top(world, "ann")]
     assert ranked == [*(f"i{n:02}" for n in range(17)), "x", "y", "z"]
     assert lists(world, "ann") == {"again": [f"i{n:02}" for n in range(20)], "discover": ["x", "y", "z"]}
+
+
+def test_what_all_went_back_is_no_habit_and_what_stayed_or_was_bought_since_is(world: World):
+    world.land(
+        event(1, "ann", "2024-03-01 10:00", item="soap", quantity=2),
+        event(2, "ann", "2024-03-02 10:00", "return", item="soap", quantity=2),
+        event(3, "ann", "2024-03-01 10:00", item="milk", quantity=2),
+        event(4, "ann", "2024-03-02 10:00", "return", item="milk", quantity=1.999),
+        event(5, "ann", "2024-03-01 10:00", "return", item="bread"),  # of a purchase before the data begins
+        event(6, "ann", "2024-03-02 10:00", item="bread"),
+        event(7, "ann", "2024-03-01 10:00", item="cheese", quantity=None),
+        event(8, "ann", "2024-03-01 10:00", "return", item="cheese"),  # at the same moment, as dates without an hour are
+    )
+    assert {item for _, item, _ in top(world, "ann")} == {"milk", "bread"}
+
+
+def test_the_live_service_finds_gone_what_the_query_does(world: World):
+    """Each of some orders of a purchase and a return, with a view beside it or not; and a future return, which nobody knows yet."""
+    cases = {
+        "bought": [("purchase", 1, None)],
+        "all": [("purchase", 1, 2), ("return", 2, 2)],
+        "some": [("purchase", 1, 2), ("return", 2, 1)],
+        "again": [("purchase", 1, 1), ("return", 2, 1), ("purchase", 3, 1)],
+        "unmatched": [("return", 1, 1), ("purchase", 2, 1)],
+        "only": [("return", 1, None)],
+        "later": [("purchase", 1, 1), ("return", 20, 1)],
+        "viewed": [("view", 1, None), ("purchase", 1, None), ("return", 1, None)],
+        "rated": [("purchase", 1, 1), ("review", 2, None)],
+    }
+    world.land(
+        *(
+            event(f"{item}{n}", "ann", f"2024-03-{day:02} 10:00", kind, item=item, quantity=quantity)
+            for item, acts in cases.items()
+            for n, (kind, day, quantity) in enumerate(acts)
+        )
+    )
+    world.derive()
+    session, as_of = world.session, date(2024, 3, 15)
+    session.stage("gone", "recommendations/gone.sql", end=as_of - timedelta(days=1))
+    known = session.frame(SEEN, as_of=as_of)
+    assert set(known.filter("is_gone")["item_id"]) == {"all", "viewed"}
+    events = session.connection.sql("from clean.events").to_arrow_table()
+    assert_frame_equal(seen_of(events, as_of).drop("is_seen").sort("user_id", "item_id"), known)
 
 
 def test_what_was_returned_is_not_new(world: World):

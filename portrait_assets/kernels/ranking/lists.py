@@ -73,8 +73,8 @@ def make_lists(
 
     `seen` holds what the users of `lines` know without having bought it.
     """
-    looked_at, judged = seen.among(candidates, len(lines.items))
-    again = candidates.by["again"] & allowed
+    looked_at, judged, gone = seen.among(candidates, len(lines.items))
+    again = candidates.by["again"] & allowed & ~gone
     fresh = ~candidates.by["again"] & allowed & ~judged
     filling = blend(lines, candidates, score, again, fresh, policy, as_of)
     return Lists(

@@ -14,34 +14,38 @@ NONE = np.zeros(0, np.int64)
 @dataclass(frozen=True)
 class Seen:
     """Pairs of some users as user * I + item, ascending. What was judged (rated, returned) is offered no more, but for buying it again;
-    what was only looked at is not discovered."""
+    what is gone, all of it returned, not even for that; what was only looked at is not discovered."""
 
     looked_at: np.ndarray
     judged: np.ndarray
+    gone: np.ndarray  # some of the judged
 
     def of(self, users: np.ndarray, count: int) -> "Seen":
         """The same of `users` alone, numbered from 0 in their order; `count` items there are."""
-        return Seen(_part(self.looked_at, users, count), _part(self.judged, users, count))
+        return Seen(*(_part(pairs, users, count) for pairs in (self.looked_at, self.judged, self.gone)))
 
-    def among(self, candidates: Candidates, count: int) -> tuple[np.ndarray, np.ndarray]:
-        """(N,) bool each: whether a candidate was looked at, and whether it was judged."""
+    def among(self, candidates: Candidates, count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """(N,) bool each: whether a candidate was looked at, whether it was judged, and whether it is gone."""
         pair = candidates.user * count + candidates.item
-        return np.isin(pair, self.looked_at), np.isin(pair, self.judged)
+        return np.isin(pair, self.looked_at), np.isin(pair, self.judged), np.isin(pair, self.gone)
 
 
-NOTHING = Seen(NONE, NONE)
+NOTHING = Seen(NONE, NONE, NONE)
 
 
 def seen_from(frame: pl.DataFrame, lines: Lines) -> Seen:
-    """From rows of user_id, item_id, is_judged; users and items of no line are left out, for they are no candidates."""
+    """From rows of user_id, item_id, is_judged, is_gone; users and items of no line are left out, for they are no candidates."""
     users = {name: code for code, name in enumerate(lines.users)}
     count = len(lines.items)
-    pairs: dict[bool, list[int]] = {False: [], True: []}
-    for user_id, item_id, is_judged in frame.select("user_id", "item_id", "is_judged").iter_rows():
+    looked_at: list[int] = []
+    judged: list[int] = []
+    gone: list[int] = []
+    for user_id, item_id, is_judged, is_gone in frame.select("user_id", "item_id", "is_judged", "is_gone").iter_rows():
         user, item = users.get(user_id), lines.item_codes.get(item_id)
         if user is not None and item is not None:
-            pairs[is_judged].append(user * count + item)
-    return Seen(*(np.unique(np.array(pairs[judged], np.int64)) for judged in (False, True)))
+            (judged if is_judged else looked_at).append(user * count + item)
+            gone += [user * count + item] if is_gone else []
+    return Seen(*(np.unique(np.array(pairs, np.int64)) for pairs in (looked_at, judged, gone)))
 
 
 def _part(pairs: np.ndarray, users: np.ndarray, count: int) -> np.ndarray:
