@@ -519,7 +519,11 @@ PORTRAITS_SNAPSHOTS = Table(
         Column("tenure_days", "bigint", "behaviour: days from then to the local date of the as-of's last microsecond"),
         Column("last_active_date", "date", "behaviour: last local date on which the user did something"),
         Column("recency_days", "bigint", "behaviour: days since then, as for tenure_days"),
-        Column("last_purchase_date", "date", "behaviour: last local date with a purchase"),
+        Column(
+            "last_purchase_date",
+            "date",
+            "behaviour: last local date with a purchase; null where all that was ever paid was paid back",
+        ),
         Column("purchase_recency_days", "bigint", "behaviour: days since then"),
         Column("mean_gap_days", "double", "behaviour: mean days between purchase days; null before the second"),
         Column("std_gap_days", "double", "behaviour: their standard deviation; null before the third"),

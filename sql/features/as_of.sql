@@ -35,6 +35,8 @@ now as (
         grid.user_id,
         grid.event_date,
         grid.local_date,
+        -- Who was paid back all that was paid has bought nothing that stayed.
+        case when state.spend_cents = 0 or state.net_spend_cents > 0 then state.last_purchase_date end as last_kept_date,
         state.* exclude (user_id, event_date)
     from grid
     asof inner join scoped_user_state as state
@@ -110,8 +112,8 @@ select
     now.local_date - now.first_date as tenure_days,
     now.last_active_date,
     now.local_date - now.last_active_date as recency_days,
-    now.last_purchase_date,
-    now.local_date - now.last_purchase_date as purchase_recency_days,
+    now.last_kept_date as last_purchase_date,
+    now.local_date - now.last_kept_date as purchase_recency_days,
     -- Interpurchase times: gaps telescope, so the mean needs only the two ends; the spread needs the running sum of squares.
     case
         when now.purchase_days >= 2

@@ -152,7 +152,10 @@ moved as (
         users.user_id,
         coalesce(state.first_date, before.first_date) as first_date,
         case when users.has_event then state.last_active_date else before.last_active_date end as last_active_date,
-        case when users.has_event then state.last_purchase_date else before.last_purchase_date end as last_purchase_date,
+        case
+            when not users.has_event then before.last_purchase_date
+            when state.spend_cents = 0 or state.net_spend_cents > 0 then state.last_purchase_date
+        end as last_purchase_date,
         -- Interpurchase times, as in as_of.sql.
         case
             when not users.has_event then before.mean_gap_days

@@ -215,6 +215,17 @@ CASES: dict[str, dict[str, dict[str, Any]]] = {
 }
 ABSENT: list[tuple[str, dict[str, Any]]] = [
     ("buyer_stage", {"views": 50}),
+    ("buyer_stage", {"purchase_days": 9, "spend_cents": 100, "net_spend_cents": 0}),  # all went back
+    ("one_and_done", {"purchase_days": 1, "lifecycle": "lapsed", "spend_cents": 100, "net_spend_cents": -1}),
+    ("onboarding", {"tenure_days": 5, "purchase_days": 1, "main_act": "purchase", "spend_cents": 100, "net_spend_cents": 0}),
+    ("onboarding", {"tenure_days": 5, "returns": 1, "main_act": "purchase"}),  # bought before the data begins
+    ("lifetime_spend", {"spend_cents": 100, "net_spend_cents": 0, "purchase_days": 1}),
+    ("spending_trend", {**year(269, 900, **{"90d": -300}), "purchase_days_365d": 20}),
+    (
+        "spending_trend",
+        {**year(269, 300, **{"90d": 600}), "purchase_days_365d": 20},
+    ),  # before them more came back than was paid
+    ("basket_trend", baskets(-100)),
     ("came_back", {"purchase_days": 4, "pace_days": 20.0, "last_gap_days": 40, "purchase_recency_days": 20}),
     ("came_back", {"purchase_days": 4, "pace_days": 20.0, "last_gap_days": 41, "purchase_recency_days": 21}),
     ("came_back", {"purchase_days": 3, "pace_days": 20.0, "last_gap_days": 41, "purchase_recency_days": 20}),

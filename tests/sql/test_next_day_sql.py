@@ -18,7 +18,7 @@ DAY = timedelta(days=1)
 
 @pytest.fixture(scope="module")
 def year(tmp_path_factory: pytest.TempPathFactory):
-    """Ann and bob do everything there is on one day; ann comes back after 3, 20 and 370 days, and cat, new, after 30."""
+    """Ann and bob do everything there is on one day, and bob has all back; ann comes after 3, 20 and 370 days, and cat, new, after 30."""
     world = World(tmp_path_factory.mktemp("year"), date(2023, 1, 1), BUSY + 380 * DAY)
     with world.open():
         world.land(
@@ -30,6 +30,7 @@ def year(tmp_path_factory: pytest.TempPathFactory):
                 )
             ),
             *(event(f"back{after}", "ann", f"{BUSY + after * DAY} 12:00", item="bread") for after in (3, 20, 370)),
+            event("refund", "bob", f"{BUSY + 4 * DAY} 12:00", "return", amount=4),  # all that bob paid
             event("exposed", "bob", f"{BUSY + 5 * DAY} 12:00", "exposure"),
             event("new", "cat", f"{BUSY + 30 * DAY} 12:00", item="ufo"),
         )  # fmt: skip

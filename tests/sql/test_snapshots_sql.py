@@ -285,6 +285,10 @@ def test_value_is_what_stayed_and_a_return_counts_from_its_own_time_on(world: Wo
     u5, u4 = (portrait(world, user, date(2024, 2, 10)) for user in ("u5", "u4"))
     assert (u5["value_tier"], u5["monetary_score"], u5["spend_score"], u5["ticket_score"]) == (None,) * 4
     assert (u5["spend_cents"], u5["refund_cents"], u5["net_spend_cents"], u5["segment"]) == (5000, 5000, 0, None)
+    assert (before["last_purchase_date"], before["purchase_recency_days"]) == (date(2024, 1, 14), 26)
+    assert (u5["last_purchase_date"], u5["purchase_recency_days"], u5["purchase_days"]) == (None, None, 5)  # nothing stayed
+    assert u4["last_purchase_date"] == date(2024, 1, 13)
+    assert portrait(world, "u5", date(2024, 3, 28))["last_purchase_date"] == date(2024, 3, 28)  # bought again
     assert (u5["net_spend_cents_30d"], u5["net_spend_cents_7d"], u5["spend_cents_7d"]) == (
         -2000,
         -5000,
