@@ -15,7 +15,7 @@ from portrait_assets import columns as c
 from portrait_assets.lineage import stale_days
 from portrait_assets.resources.session import Session
 from tests.small_world import World, event
-from tests.test_world_properties import KNOWN, bodies, result, same
+from tests.test_world_properties import KNOWN, bodies, result, same, zones
 
 FIRST, LAST = date(2024, 1, 20), date(2024, 2, 9)
 days = st.integers(0, (LAST - FIRST).days).map(lambda offset: FIRST + timedelta(days=offset))
@@ -28,10 +28,10 @@ class Crash(Exception):
 class UntidyWorld(RuleBasedStateMachine):
     """A shop that tells late, corrects itself, takes back, repeats itself and is interrupted."""
 
-    @initialize(first=st.lists(bodies(), min_size=1, max_size=12))
-    def open(self, first: list[dict]) -> None:
+    @initialize(first=st.lists(bodies(), min_size=1, max_size=12), zone=zones)
+    def open(self, first: list[dict], zone: str) -> None:
         self.folder = tempfile.TemporaryDirectory()
-        self.opened = World(Path(self.folder.name), FIRST, LAST, declared=False).open()
+        self.opened = World(Path(self.folder.name), FIRST, LAST, declared=False, zone=zone).open()
         self.world = self.opened.__enter__()
         self.told: list[dict] = []
         self.tell([event(f"first{n}", **body) for n, body in enumerate(first)])
