@@ -13,6 +13,7 @@ from portrait_assets.serving import service as service_module
 from portrait_assets.serving.events import judge
 from portrait_assets.serving.service import Service
 from tests.serving.shop import Client, Process, Shop, live, serving
+from tests.small_world import event
 
 
 @pytest.fixture
@@ -63,6 +64,39 @@ def test_what_is_acknowledged_is_in_the_card_and_the_batch_path_says_the_same_to
             assert user != "bob" or card["tags"] == batch["tags"]
     finally:
         again.kill()
+
+
+def test_an_evening_that_goes_on_after_midnight_utc_is_one_live_day_as_in_the_batch_path(shop: Shop):
+    """Half past seven and half past eight of one evening in New York, in one session; the published generation ends in between. A week
+    before, where the window of seven days begins, ann had an evening like that."""
+    shop.land(
+        event("eve", "ann", "2024-03-10T23:30:00", item="soap", session="evening", amount=5),
+        event("half past six", "ann", "2024-03-04T23:30:00"),
+        event("half past seven", "ann", "2024-03-05T00:30:00"),
+    )
+    shop.refresh()
+    with serving(Service(shop.home)) as client:
+        before = client.card("ann")["portrait"]
+        receipt = client.post(
+            live(1, "ann", "2024-03-11T00:30:00Z", item="soap", session_id="evening", amount=3),
+            live(2, "ann", "2024-03-11T01:00:00Z", "return", "soap", amount=1),
+            live(3, "bob", "2024-03-01T01:00:00Z", "view", "soap"),  # late
+        )
+        card = {user: client.card(user, receipt["position"])["portrait"] for user in ("ann", "bob")}
+    counted = [
+        f"{name}{window}" for name in ("active_days", "visits", "purchase_days", "item_days") for window in ("", "_365d")
+    ]
+    assert {name: card["ann"][name] for name in counted} == {name: before[name] for name in counted}
+    assert (before["last_purchase_date"], card["ann"]["last_purchase_date"], card["ann"]["recency_days"]) == (
+        "2024-03-10",
+        "2024-03-10",
+        1,
+    )
+    assert (before["active_days_7d"], card["ann"]["active_days_7d"]) == (2, 2)
+    assert card["ann"]["net_spend_cents"] == before["net_spend_cents"] + 200
+    shop.refresh()
+    with serving(Service(shop.home)) as client:
+        assert {user: client.card(user)["portrait"] for user in card} == card
 
 
 def test_nothing_is_acknowledged_before_it_is_flushed(shop: Shop, monkeypatch: pytest.MonkeyPatch):
