@@ -18,7 +18,7 @@ events as (
         event_date,
         count(*) filter (where event_type = 'purchase') as purchases,
         coalesce(sum(amount_cents) filter (where event_type = 'purchase'), 0) as spend_cents,
-        count(distinct (user_id, local_date)) filter (where event_type != 'exposure') as active_days
+        count(distinct row(user_id, local_date)) filter (where event_type != 'exposure') as active_days
     from clean.events
     group by event_date
 ),
