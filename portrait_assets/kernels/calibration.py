@@ -1,5 +1,6 @@
 """From raw scores to probabilities: boosted and network scores blended and calibrated in one logistic fit on held-out users."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -42,20 +43,24 @@ def fit_blend(boosted: np.ndarray, network: np.ndarray, truth: np.ndarray, binar
     if binary:
         model = fit_logistic(x, truth.astype(np.float64)[:, None], PRIOR_STRENGTH, start=EVEN)
         a, b = model.weight[:, 0]
-        kept, fitted = level_shift(x @ model.weight[:, 0], float(sigmoid(boosted).mean())), float(model.bias[0])
-        return Blend(float(a), float(b), kept if abs(kept - fitted) < WINDOW_SHIFT else fitted)
+        score = x @ model.weight[:, 0]
+        shift = kept_level(lambda shift: sigmoid(score + shift), float(sigmoid(boosted).mean()), float(model.bias[0]))
+        return Blend(float(a), float(b), shift)
     design = np.column_stack([x, np.ones(len(x))])
     a, b, shift = np.linalg.lstsq(design, truth.astype(np.float64), rcond=None)[0]
     return Blend(float(a), float(b), float(shift))
 
 
-def level_shift(score: np.ndarray, level: float) -> float:
-    """What to add to log odds (N,) so that their mean probability is `level`, by halving."""
+def kept_level(chance: Callable[[float], np.ndarray], level: float, fitted: float) -> float:
+    """The shift, in log odds, at which the mean of `chance` (of a shift, rising with it) is `level`, found by halving; `fitted` where that is
+    far from it.
+    """
     low, high = -30.0, 30.0
     for _ in range(60):
         middle = (low + high) / 2
-        low, high = (middle, high) if sigmoid(score + middle).mean() < level else (low, middle)
-    return (low + high) / 2
+        low, high = (middle, high) if chance(middle).mean() < level else (low, middle)
+    kept = (low + high) / 2
+    return kept if abs(kept - fitted) < WINDOW_SHIFT else fitted
 
 
 def fit_temperature(logits: np.ndarray, label: np.ndarray) -> float:

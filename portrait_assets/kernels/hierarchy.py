@@ -1,41 +1,48 @@
 """No part is likelier than its whole: a purchase of an item is one of its category, that one of its department, that a purchase.
 
-A part's probability is its whole's times the probability of the part given the whole, which is fitted on held-out users who bought the
-whole. So the order holds for every user, whatever the scores are.
+A part's probability is its whole's times the probability of the part given the whole. That starts at the ratio of what the part's own scores
+say to the whole, kept below 1, and is fitted on held-out users who bought the whole. So the order holds for every user, whatever the scores.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from portrait_assets.kernels.calibration import PRIOR_STRENGTH, sigmoid
+from portrait_assets.kernels.calibration import EVEN, PRIOR_STRENGTH, kept_level, sigmoid
 from portrait_assets.kernels.linear import fit_logistic
 from portrait_assets.kernels.pairs import WHOLES
 from portrait_assets.kernels.parts import RawScores
 
-# A part of log odds b alone has the probability e^b where that is small: given its whole of probability w, e^(b - log w).
-START = np.array([1.0, 0.0, -1.0])
+# Of the cap on a ratio: chosen among 2 to 64 by log loss on a window that the project's reported figures do not use.
+SHARPNESS = 16
 LEAST = 1e-9
 
 
 @dataclass(frozen=True)
 class Link:
-    """Log odds of a part given its whole: boosted * a + network * b + whole * log P(whole) + shift."""
+    """Log odds of a part given its whole: odds(boosted) * a + odds(network) * b + shift."""
 
     boosted: float
     network: float
-    whole: float
     shift: float
 
     def chance(self, boosted: np.ndarray, network: np.ndarray, whole: np.ndarray) -> np.ndarray:
         """Of a part, given its scores and the probability of its whole: never above that."""
-        a, b, c = columns(boosted, network, whole)
-        return whole * sigmoid(self.boosted * a + self.network * b + self.whole * c + self.shift)
+        a, b = odds(boosted, network, whole)
+        return whole * sigmoid(self.boosted * a + self.network * b + self.shift)
 
 
-def columns(boosted: np.ndarray, network: np.ndarray, whole: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """What the log odds are made of; where the network has no head (NaN), the boosted score stands in for it."""
-    return boosted, np.where(np.isnan(network), boosted, network), np.log(np.maximum(whole, LEAST))
+def odds(boosted: np.ndarray, network: np.ndarray, whole: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Log odds of the part given its whole by each score alone; where the network has no head (NaN), the boosted score stands in for it.
+
+    With p the probability a score says and w the whole's, the ratio is p / w where that is well below 1, and less than 1 always.
+    """
+    found = []
+    for score in (boosted, np.where(np.isnan(network), boosted, network)):
+        over = sigmoid(score) / np.maximum(whole, LEAST)
+        ratio = np.clip(over / (1 + over**SHARPNESS) ** (1 / SHARPNESS), LEAST, 1 - LEAST)
+        found.append(np.log(ratio / (1 - ratio)))
+    return found[0], found[1]
 
 
 def fit_link(boosted: np.ndarray, network: np.ndarray, whole: np.ndarray, did: np.ndarray) -> Link | None:
@@ -43,11 +50,18 @@ def fit_link(boosted: np.ndarray, network: np.ndarray, whole: np.ndarray, did: n
     if not did.any():
         return None
     if did.all():  # wherever the whole was bought the part was: a category of one item
-        return Link(0.0, 0.0, 0.0, float(np.log(2 * len(did) + 1)))
-    x = np.stack(columns(boosted, network, whole), axis=1).astype(np.float64)
-    found = fit_logistic(x, did.astype(np.float64)[:, None], PRIOR_STRENGTH, start=START)
-    a, b, c = (float(value) for value in found.weight[:, 0])
-    return Link(a, b, c, float(found.bias[0]))
+        return Link(0.0, 0.0, float(np.log(2 * len(did) + 1)))
+    x = np.stack(odds(boosted, network, whole), axis=1)
+    found = fit_logistic(x, did.astype(np.float64)[:, None], PRIOR_STRENGTH, start=EVEN)
+    return Link(*(float(value) for value in found.weight[:, 0]), float(found.bias[0]))
+
+
+def levelled(link: Link, boosted: np.ndarray, network: np.ndarray, whole: np.ndarray) -> Link:
+    """The link whose mean probability over held-out rows is that of the boosted scores, unless it is far off: as `fit_blend` does."""
+    level = float(sigmoid(boosted).mean())
+    return replace(
+        link, shift=kept_level(lambda shift: replace(link, shift=shift).chance(boosted, network, whole), level, link.shift)
+    )
 
 
 def of_wholes(level: str, raw: RawScores, parts: dict[str, np.ndarray], top: np.ndarray) -> np.ndarray:
@@ -70,8 +84,8 @@ def fit_links(
         fitted = of_wholes(level, raw, {above: did[above] for above in chances}, did_any) & rows[:, None]
         scores = (raw.boosted[level][fitted], raw.network[level][fitted], whole[fitted])
         if (link := fit_link(*scores, did[level][fitted])) is not None:
-            links[level] = link
-            chances[level] = link.chance(raw.boosted[level], raw.network[level], whole)
+            links[level] = levelled(link, raw.boosted[level][rows], raw.network[level][rows], whole[rows])
+            chances[level] = links[level].chance(raw.boosted[level], raw.network[level], whole)
     return links
 
 

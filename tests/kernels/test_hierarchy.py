@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from portrait_assets.kernels.calibration import sigmoid
-from portrait_assets.kernels.hierarchy import Link, fit_link, fit_links, linked
+from portrait_assets.kernels.hierarchy import Link, fit_link, fit_links, levelled, linked
 from portrait_assets.kernels.pairs import examples, wholes_of, with_wholes
 from portrait_assets.kernels.parts import RawScores
 from portrait_assets.kernels.sequences import history_from
@@ -28,7 +28,7 @@ def scores(users: int, value: float | np.ndarray = 0.0) -> RawScores:
 
 def test_a_part_is_its_wholes_times_a_probability():
     """Any purchase 0.8; half of it food, a quarter of that milk or, of garden that is not known, a quarter of any; a tenth of milk, or of any."""
-    links = {level: Link(0, 0, 0, np.log(p / (1 - p))) for level, p in (("department", 0.5), ("category", 0.25), ("item", 0.1))}
+    links = {level: Link(0, 0, np.log(p / (1 - p))) for level, p in (("department", 0.5), ("category", 0.25), ("item", 0.1))}
     found = linked(scores(1), links, np.array([0.8]))
     assert found["department"][0] == pytest.approx([0.4])
     assert found["category"][0] == pytest.approx([0.1, 0.2])
@@ -36,27 +36,43 @@ def test_a_part_is_its_wholes_times_a_probability():
 
 
 def test_a_level_that_is_not_predicted_is_passed_over():
-    half = Link(0, 0, 0, 0)
+    half = Link(0, 0, 0)
     found = linked(scores(1), {"item": half}, np.array([0.8]))
     assert set(found) == {"item"} and found["item"][0] == pytest.approx([0.4, 0.4, 0.4])
 
 
 def test_log_odds_of_a_link():
-    link = Link(2.0, 0.5, -1.0, 0.25)
-    asked = link.chance(np.array([0.1]), np.array([0.4]), np.array([0.5]))
-    assert asked == pytest.approx(0.5 * sigmoid(2 * 0.1 + 0.5 * 0.4 - np.log(0.5) + 0.25))
-    alone = link.chance(np.array([0.1]), np.array([np.nan]), np.array([0.5]))  # boosting stands in for the network
-    assert alone == pytest.approx(0.5 * sigmoid(2.5 * 0.1 - np.log(0.5) + 0.25))
+    """Of a whole of 0.5: scores that say 0.1 and 0.2 are a fifth and two fifths of it, and one that says 0.5 is 2^(-1/16) of it, not all."""
+    link = Link(0.5, 2.0, 0.25)
+    asked = link.chance(np.array([logit(0.1)]), np.array([logit(0.2)]), np.array([0.5]))
+    assert asked == pytest.approx(0.5 * sigmoid(0.5 * logit(0.2) + 2 * logit(0.4) + 0.25), rel=1e-4)
+    alone = link.chance(np.array([logit(0.1)]), np.array([np.nan]), np.array([0.5]))  # boosting stands in for the network
+    assert alone == pytest.approx(0.5 * sigmoid(2.5 * logit(0.2) + 0.25), rel=1e-4)
+    assert Link(1.0, 0.0, 0.0).chance(np.array([0.0]), np.array([0.0]), np.array([0.5])) == pytest.approx(0.5 * 2 ** (-1 / 16))
+
+
+def logit(p: float) -> float:
+    return np.log(p / (1 - p))
 
 
 def test_a_link_is_calibrated_on_who_bought_the_whole():
-    """Of 4,000 who bought the whole the part follows log odds of half the score, less one."""
+    """Of 4,000 who bought the whole the part follows half the log odds of the ratio, less one."""
     rng = np.random.default_rng(0)
-    score, whole = rng.normal(0, 2, 4000), np.full(4000, 0.5)
-    did = rng.random(4000) < sigmoid(score / 2 - 1)
-    link = fit_link(score, score, whole, did)
-    asked = link.chance(np.array([-2.0, 0.0, 2.0]), np.array([-2.0, 0.0, 2.0]), np.full(3, 0.5))
-    assert asked == pytest.approx(0.5 * sigmoid(np.array([-2.0, -1.0, 0.0])), abs=0.02)
+    ratio, whole = rng.uniform(0.05, 0.6, 4000), np.full(4000, 0.5)
+    did = rng.random(4000) < sigmoid(logit(ratio) / 2 - 1)
+    link = fit_link(logit(ratio / 2), logit(ratio / 2), whole, did)
+    at = np.array([0.1, 0.3, 0.6])
+    asked = link.chance(logit(at / 2), logit(at / 2), np.full(3, 0.5))
+    assert asked == pytest.approx(0.5 * sigmoid(logit(at) / 2 - 1), abs=0.015)
+
+
+@pytest.mark.parametrize(("bought", "level"), [(880, 0.2), (1400, 0.35)])
+def test_the_level_of_a_part_stays_that_of_the_boosted_scores_unless_it_is_far_off(bought, level):
+    """2,000 bought the whole, which has a half, and the scores say 0.2 of the part. A window in which 880 bought it (0.22) does not move that;
+    one in which 1,400 did (0.35) does."""
+    score, whole = np.full(2000, logit(0.2)), np.full(2000, 0.5)
+    link = levelled(fit_link(score, score, whole, np.arange(2000) < bought), score, score, whole)
+    assert link.chance(score, score, whole).mean() == pytest.approx(level, abs=0.002)
 
 
 def test_a_part_that_always_comes_with_its_whole_is_as_likely_and_one_that_never_does_has_no_link():
@@ -100,7 +116,7 @@ def test_links_are_fitted_on_who_bought_the_whole():
     assert found["category"][0, 0] > 0.95 * found["department"][0, 0]
 
 
-@given(st.lists(st.floats(-50, 50), min_size=4, max_size=4), st.floats(0, 1), st.floats(-30, 30))
+@given(st.lists(st.floats(-50, 50), min_size=3, max_size=3), st.floats(0, 1), st.floats(-30, 30))
 def test_no_score_makes_a_part_likelier_than_its_whole(numbers, top, score):
     links = {level: Link(*numbers) for level in TARGETS}
     found = linked(scores(1, score), links, np.array([top]))
