@@ -23,10 +23,10 @@ test-slow: .venv/ready-dev
 ui: .venv/ready-dev
 	$(BIN)/portrait ui
 
-# 10m, or SIZE=100m; the smaller sizes are measured too.
+# 10m, or SIZE=100m; the smaller sizes are measured too. Or YEAR="6014 16700": years of households with every day's portraits, alone.
 SIZE ?= 10m
 bench: .venv/ready-dev
-	$(BIN)/python -m portrait_assets.bench --size $(SIZE)
+	$(BIN)/python -m portrait_assets.bench $(if $(YEAR),--year $(YEAR),--size $(SIZE))
 
 lint: .venv/ready-dev
 	$(BIN)/ruff check .

@@ -132,16 +132,27 @@ def generate(folder: Path, events: int, days: int = 10, late_events: int = 1_000
     return Generated(_mapping(folder / "source"), daily, late, days, households)
 
 
+def events_of(households: int) -> int:
+    """How many events to ask for, to get so many households."""
+    with duckdb.connect() as connection:
+        return round(households * _events_each(connection, sources.load("complete_journey").root))
+
+
+def _events_each(connection: duckdb.DuckDBPyConnection, root: Path) -> float:
+    """Events of a household of Complete Journey in the year."""
+    told = "+".join(
+        f"(select count(*) from '{root}/{name}.parquet')" for name in ("transactions", "coupon_redemptions", "campaigns")
+    )
+    [(each,)] = connection.execute(
+        f"select ({told}) / (select count(distinct household_id) from '{root}/transactions.parquet')"
+    ).fetchall()
+    return float(each)
+
+
 @contextmanager
 def _prepared(root: Path, events: int, threads: int) -> Iterator[tuple[duckdb.DuckDBPyConnection, int]]:
     with duckdb.connect(config={"threads": threads, "memory_limit": "4GB"}) as connection:
-        told = "+".join(
-            f"(select count(*) from '{root}/{name}.parquet')" for name in ("transactions", "coupon_redemptions", "campaigns")
-        )
-        [(each,)] = connection.execute(
-            f"select ({told}) / (select count(distinct household_id) from '{root}/transactions.parquet')"
-        ).fetchall()
-        households = max(1, round(events / each))
+        households = max(1, round(events / _events_each(connection, root)))
         for statement in PREPARE.split(";"):
             connection.execute(statement, used_parameters(statement, {"root": str(root), "households": households}))
         yield connection, households

@@ -8,7 +8,8 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from portrait_assets.bench.generation import generate
+from portrait_assets.bench import year
+from portrait_assets.bench.generation import events_of, generate
 from portrait_assets.bench.path import Measured, measure
 from portrait_assets.bench.report import SIZES
 from portrait_assets.settings import Settings
@@ -22,6 +23,13 @@ def measured(size: str) -> Measured:
     with tempfile.TemporaryDirectory(prefix=f"portrait-bench-{size}-") as folder:
         generated = apart(generate, Path(folder) / "generated", SIZES[size], threads=threads)
         return apart(measure, generated, Path(folder) / "home", size == VERIFIED)
+
+
+def measured_year(households: int) -> year.Year:
+    """Generate the year of so many households and the day after it, and measure what `portrait run` and `portrait refresh` take."""
+    with tempfile.TemporaryDirectory(prefix=f"portrait-bench-{households}-") as folder:
+        made = apart(generate, Path(folder) / "generated", events_of(households), days=1, threads=Settings().threads)
+        return apart(year.measure, made.mapping, made.days[0][1], Path(folder) / "home", made.households)
 
 
 def apart(work: Callable[..., Any], *arguments: Any, **named: Any) -> Any:

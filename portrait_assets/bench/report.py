@@ -9,6 +9,7 @@ import platform
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from importlib.metadata import version
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from rich.table import Table as RichTable
 
 from portrait_assets import __version__, plots
 from portrait_assets.bench.path import Figures, Measured
+from portrait_assets.bench.year import COMMANDS, YEARS
 from portrait_assets.serving.measure import CARDS_A_SECOND, EVENTS_A_SECOND
 from portrait_assets.settings import PROJECT_DIR, Settings
 
@@ -62,11 +64,25 @@ SERVICE = {
     "load_service": "load of the machine over the last 15 minutes",
     "versions_service": "versions",
 }
+YEAR = {
+    "events": "clean events in the end",
+    "portrait_days": "days with stored portraits in the end",
+    "run_minutes": "**the year's run, minutes**",
+    "run_training_minutes": "of them training",
+    "run_peak_gib": "**peak memory of the year's run, training apart, GiB**",
+    "run_training_peak_gib": "peak memory while training, GiB",
+    "refresh_minutes": "**one more day, minutes**",
+    "refresh_peak_gib": "**peak memory of one more day, GiB**",
+    "measured_on": "measured on",
+    "machine": "machine",
+    "load": "load of the machine over the last 15 minutes",
+    "versions": "versions",
+}
 
 TEXT = """# What it costs
 
-Written by `make bench` (10 million events; `make bench SIZE=100m` adds 100 million, and needs `TMPDIR` on a large disk); every figure here is
-measured by it, and stands in [bench.json](bench.json) too. Seconds depend on the machine and on who else uses it; **R**, one DuckDB
+Written by `make bench` (10 million events; `make bench SIZE=100m` adds 100 million, and needs `TMPDIR` on a large disk; `make bench YEAR=6014`
+and `YEAR=16700` measure the year of that many households, below); every figure here is measured by it, and stands in [bench.json](bench.json) too. Seconds depend on the machine and on who else uses it; **R**, one DuckDB
 query that makes the user-day-category table from the clean events of the run and no more, on the same threads in the same process
 (median of three), is what they are divided by. Where others use the machine, the same ratios in processor time waver less.
 
@@ -96,6 +112,19 @@ Dagster, its checks and plots; making the events. Peak memory is of the process 
 Under {events_offered} events and {cards_offered} cards a second, on a home of the year of Complete Journey itself, in a process of its own:
 
 {service}
+
+## A year with every day's portraits
+
+`portrait run` on the year of so many households, with its model and the portraits of all days, then the file of the next day and `portrait
+refresh`: Dagster, checks, scores, recommendations and the export included, in one process under the default settings. The columns are
+households.
+
+{years}
+
+Step by step, seconds and the memory of the process at its peak (GiB). Each step is a window in which the warehouse is held; what Dagster does
+before and after is `between the steps`. Memory that training took and the process keeps counts in what follows it.
+
+{year_steps}
 
 ## Step by step, over R
 
@@ -147,20 +176,32 @@ class Report:
         """Put the figures of the live service in the place of earlier ones."""
         self.figures |= {**figures, **{f"{name}_service": value for name, value in about.items()}}
 
+    def add_year(self, households: str, figures: Figures, about: Figures) -> None:
+        """Put the figures of a year of so many households in the place of earlier ones."""
+        end = f"_year_{households}"
+        kept = {key: value for key, value in self.figures.items() if not key.endswith(end)}
+        self.figures = kept | {f"{name}{end}": value for name, value in (figures | about).items()}
+
     def write(self) -> None:
         """JSON, Markdown and the plot."""
-        ends = tuple(f"_{name_of(size)}" for size in SIZES)
+        ends = (*(f"_{name_of(size)}" for size in SIZES), *(f"_year_{households}" for households in YEARS))
         self.figures = {key: self.figures[key] for key in self.figures if key.endswith(ends) or key in SERVICE}
         self.folder.mkdir(parents=True, exist_ok=True)
         for name, content in (("bench.json", self.figures), ("statements.json", self.statements)):
             (self.folder / name).write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
         (self.folder / "README.md").write_text(self.markdown(), encoding="utf-8")
-        (self.folder / "cost.png").write_bytes(self.plot())
+        if self.sizes:
+            (self.folder / "cost.png").write_bytes(self.plot())
 
     @property
     def sizes(self) -> list[str]:
         """Sizes that were measured, the smallest first."""
         return [size for size in SIZES if f"events_{name_of(size)}" in self.figures]
+
+    @property
+    def years(self) -> list[str]:
+        """Households whose year was measured, the fewest first."""
+        return [households for households in YEARS if f"events_year_{households}" in self.figures]
 
     def of(self, name: str, size: str) -> Any:
         """A figure of a size; None where there is none."""
@@ -173,6 +214,8 @@ class Report:
             cards_offered=CARDS_A_SECOND,
             headlines=self._by_size(HEADLINES),
             service=_table(["", "value"], ([told, self.figures.get(name)] for name, told in SERVICE.items())),
+            years=_table(["", *self.years], ([told, *self._year(name)] for name, told in YEAR.items())),
+            year_steps="\n\n".join(f"### {title}\n\n{self._year_steps(command)}" for command, title in COMMANDS.items()),
             steps="\n\n".join(f"### {title}\n\n{self._by_size(self._steps(name))}" for name, title in OPERATIONS.items()),
             statements="\n\n".join(self._statements(name, title) for name, title in OPERATIONS.items()),
         )
@@ -194,6 +237,10 @@ class Report:
         for name, told in SERVICE.items():
             table.add_row(told, _cell(self.figures.get(name)))
         console.print(table)
+        years = RichTable("", *self.years, title="A year with every day's portraits, by households", title_justify="left")
+        for name, told in YEAR.items():
+            years.add_row(told.replace("**", ""), *map(_cell, self._year(name)))
+        console.print(years)
 
     def _by_size(self, rows: Mapping[str, str]) -> str:
         return _table(["", *self.sizes], ([told, *(self.of(name, size) for size in self.sizes)] for name, told in rows.items()))
@@ -209,8 +256,27 @@ class Report:
         }
         return {f"{name}_over_raw": "all" if name == operation else f"`{name.removeprefix(operation + '_')}`" for name in names}
 
+    def _year(self, name: str) -> list[Any]:
+        """A figure of each year."""
+        return [self.figures.get(f"{name}_year_{households}") for households in self.years]
+
+    def _year_steps(self, command: str) -> str:
+        """The steps of a command, those of the largest year first as they came."""
+        begin, names = f"{command}_step_", dict[str, None]()
+        for households in reversed(self.years):
+            end = f"_seconds_year_{households}"
+            names |= {key[len(begin) : -len(end)]: None for key in self.figures if key.startswith(begin) and key.endswith(end)}
+        header = ["", *(f"{households}, {what}" for households in self.years for what in ("seconds", "GiB"))]
+        rows = (
+            [f"`{name}`", *chain(*zip(*(self._year(f"{begin}{name}_{what}") for what in ("seconds", "gib")), strict=True))]
+            for name in names
+        )
+        return _table(header, rows)
+
     def _statements(self, operation: str, title: str) -> str:
-        """Of the largest size measured."""
+        """Of the largest size measured; nothing where years alone were."""
+        if not self.sizes:
+            return ""
         size = self.sizes[-1]
         rows = self.statements[size][operation]
         table = _table(

@@ -50,12 +50,14 @@ class Warehouse(DuckDBResource):
                 yield session
             finally:
                 connection.close()
+            ended = time.monotonic()
             logger.log(
                 logging.DEBUG if purpose.startswith("check ") else logging.INFO,
                 "%-28s %6.1f s  %s",
                 purpose,
-                time.monotonic() - began,
+                ended - began,
                 session.result if session else "",
+                extra={"purpose": purpose, "began": began, "ended": ended},
             )
 
 
