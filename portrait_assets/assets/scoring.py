@@ -9,7 +9,7 @@ import polars as pl
 from portrait_assets import columns as c
 from portrait_assets.assets.daily import runs_of, write_days
 from portrait_assets.assets.derivation import days_at_once
-from portrait_assets.assets.training import frames_at
+from portrait_assets.assets.training import features_at, history_at
 from portrait_assets.home import Home
 from portrait_assets.lineage import models_in_force
 from portrait_assets.partitions import Window, as_of_of
@@ -18,6 +18,7 @@ from portrait_assets.tables import Table
 
 if TYPE_CHECKING:
     from portrait_assets.kernels.behaviour import Scores
+    from portrait_assets.kernels.sequences import History
 
 SCORED_AT_ONCE = 50_000  # users times days, each with features and some fifty rows
 
@@ -32,22 +33,25 @@ class ScoredDay:
     scores: "Scores"
 
 
-def scored_days(session: Session, home: Home, window: Window) -> list[ScoredDay]:
-    """Scores of each day that has a model in force; frames and models are read once for the whole window."""
+def scored_days(session: Session, home: Home, window: Window, history: "History | None" = None) -> list[ScoredDay]:
+    """Scores of each day that has a model in force; features and models are read once for the whole window.
+
+    `history` is what all did before the end of the window or of a later one, where it was read already.
+    """
     from portrait_assets.kernels import behaviour, storage
 
     versions = {day: version for day, version in models_in_force(session, window).items() if version is not None}
     if not versions:
         return []
-    frames = frames_at(session, home, as_of_of(max(versions)), list(versions))
+    features = features_at(session, home, list(versions))
     models = {version: storage.load(home.settings.models_dir / version)[0] for version in set(versions.values())}
+    history = history or history_at(session, as_of_of(max(versions)))
     scored = []
     for day, version in versions.items():
         as_of = as_of_of(day)
-        visits = frames.visits.filter(pl.col("event_date") < as_of)
-        features = frames.features.filter(pl.col("as_of") == as_of)
-        scores = behaviour.score(models[version], visits, features, frames.items, as_of)
-        scored.append(ScoredDay(day, version, features, scores))
+        of_day = features.filter(pl.col("as_of") == as_of)
+        scores = behaviour.score_history(models[version], history.before(as_of), of_day, as_of)
+        scored.append(ScoredDay(day, version, of_day, scores))
     return scored
 
 
@@ -81,16 +85,17 @@ def blocks_at(session: Session, home: Home, day: date) -> pl.DataFrame:
     """Rows of scores.vectors for a day before the first model: its feature blocks, the model's part zero."""
     from portrait_assets.kernels import behaviour
 
-    return _dated(behaviour.blocks_only(frames_at(session, home, as_of_of(day), [day]).features), day, None)
+    return _dated(behaviour.blocks_only(features_at(session, home, [day])), day, None)
 
 
 def write_chances(session: Session, home: Home, window: Window) -> tuple[int, int]:
     """Score the days of the window, as many at once as fit into memory; returns the rows of scores.predictions and scores.segments."""
     modelled = [day for day, version in models_in_force(session, window).items() if version is not None]
     pieces = [piece for run in runs_of(modelled) for piece in run.cut(days_at_once(session, run.end, SCORED_AT_ONCE))]
+    history = history_at(session, as_of_of(max(modelled))) if modelled else None
     predicted = clustered = 0
     for piece in (*runs_of(set(window) - set(modelled)), *pieces):
-        scored = scored_days(session, home, piece)
+        scored = scored_days(session, home, piece, history)
         predicted += write_scores(session, home, c.SCORES_PREDICTIONS, piece, [portrait_rows(day) for day in scored])
         clustered += write_scores(session, home, c.SCORES_SEGMENTS, piece, [segment_rows(day) for day in scored])
     return predicted, clustered

@@ -9,7 +9,7 @@ import polars as pl
 
 from portrait_assets import columns as c
 from portrait_assets.assets.kept import make_again
-from portrait_assets.assets.training import frames_at
+from portrait_assets.assets.training import DECLARED, features_at
 from portrait_assets.history import history_start
 from portrait_assets.home import Home
 from portrait_assets.lineage import models_in_force
@@ -140,18 +140,17 @@ def _attributes(session: Session, home: Home, day: date) -> dict[str, dict[str, 
     if version is None or vectors.is_empty():
         return {}
     model = storage.load(home.settings.models_dir / version)[0]
-    frames = frames_at(session, home, as_of_of(day), [day])
-    known = vectors.join(frames.features, on="user_id", maintain_order="left")
+    known = vectors.join(features_at(session, home, [day]), on="user_id", maintain_order="left")
     features = model.served.selection.transform(known.drop("embedding"))
     x = attribute_inputs(np.array(known["embedding"].to_list(), np.float64), features)
     place = {user: row for row, user in enumerate(known["user_id"])}
-    found = {}
+    attributes, found = session.frame(DECLARED), {}
     for tag in home.pack.tags:
         name = next((name for name in model.attribute_heads if tag.kind == "attribute" and name in tag.inputs), None)
         if name is None:
             continue
         head = model.attribute_heads[name]
-        declared = frames.attributes.filter(
+        declared = attributes.filter(
             pl.col("attribute") == name, pl.col("value").is_in(head.classes), pl.col("user_id").is_in(place)
         )
         y = np.array([head.classes.index(value) for value in declared["value"]])

@@ -21,6 +21,7 @@ from portrait_assets.resources.sql import read_sql
 
 if TYPE_CHECKING:
     from portrait_assets.kernels.machine import Machine
+    from portrait_assets.kernels.sequences import History
 
 logger = logging.getLogger("portrait")
 
@@ -29,6 +30,9 @@ TRAINING_AS_OFS = 16
 TRAINING_USERS = 12_000
 
 VISITS = "select * exclude (visit_id) from features.visit where event_date < $as_of order by user_id, visit_time, visit_id"
+VISITS_OF_SOME = VISITS.replace("< $as_of", "< $as_of and user_id between $first and $last")
+LINES_OF_USERS = "select user_id, sum(line_count)::bigint as lines from features.visit where event_date < $as_of group by user_id order by user_id"
+LINES_AT_ONCE = 1_000_000  # of visits, as rows: with all their names some 300 bytes a line
 # What the model knows of spend is what stayed of it: net, under the names of spend.
 AMOUNTS = ("spend_cents", *(f"spend_cents_{days}d" for days in WINDOWS))
 FEATURES = f"""
@@ -83,12 +87,33 @@ class Frames:
     traits: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=dict.fromkeys(TRAITS, pl.String)))  # the same
 
 
+def features_at(session: Session, home: Home, days: list[date]) -> pl.DataFrame:
+    """The features at the end of each of `days` (partitions)."""
+    stage_features(session, home, days)
+    return session.frame(FEATURES)
+
+
+def history_at(session: Session, as_of: date) -> "History":
+    """What everybody did before `as_of`, as arrays: read for some users after the others, so that the rows of all are never there at once."""
+    from portrait_assets.kernels.sequences import history_from, joined
+
+    items = session.frame(ITEMS)
+    lines = session.frame(LINES_OF_USERS, as_of=as_of).with_columns(part=(pl.col("lines").cum_sum() - 1) // LINES_AT_ONCE)
+    of_part = lines.group_by("part", maintain_order=True).agg(first=pl.col("user_id").first(), last=pl.col("user_id").last())
+    bounds = of_part.select("first", "last").rows() or [("", "")]
+    parts = [
+        history_from(session.frame(VISITS_OF_SOME, as_of=as_of, first=first, last=last), items, as_of, OUTCOME_EVENT)
+        for first, last in bounds
+    ]
+    return joined(parts)
+
+
 def frames_at(session: Session, home: Home, as_of: date, days: list[date]) -> Frames:
     """Visits before `as_of`, and the features at the end of each of `days` (partitions)."""
-    stage_features(session, home, days)
+    features = features_at(session, home, days)
     return Frames(
         visits=session.frame(VISITS, as_of=as_of),
-        features=session.frame(FEATURES),
+        features=features,
         items=session.frame(ITEMS),
         attributes=session.frame(DECLARED),
     )

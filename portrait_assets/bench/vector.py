@@ -17,8 +17,7 @@ import polars as pl
 from rich.console import Console
 from rich.table import Table
 
-from portrait_assets.assets.derivation import stage_features
-from portrait_assets.assets.training import FEATURES, ITEMS, VISITS, Frames
+from portrait_assets.assets.training import ITEMS, VISITS, Frames, features_at
 from portrait_assets.errors import PortraitError
 from portrait_assets.home import Home, open_home
 from portrait_assets.kernels import storage
@@ -27,7 +26,6 @@ from portrait_assets.kernels.sequences import History
 from portrait_assets.kernels.trained import Source, TrainedModel, block_inputs
 from portrait_assets.lineage import models_in_force
 from portrait_assets.partitions import Window, as_of_of
-from portrait_assets.resources.session import Session
 from portrait_assets.resources.warehouse import warehouse_of
 
 NETWORK = "of these, the network"
@@ -45,11 +43,6 @@ class Clock:
         done = work()
         self.seconds[step] = time.process_time() - start
         return done
-
-
-def features_at(session: Session, home: Home, day: date) -> pl.DataFrame:
-    stage_features(session, home, [day])
-    return session.frame(FEATURES)
 
 
 def everybody(clock: Clock, model: TrainedModel, frames: Frames, as_of: date) -> History:
@@ -108,7 +101,7 @@ def measured(home: Home) -> Measured:
         if version is None:
             raise PortraitError(f"no model is in force on {day} in {home.settings.home_dir}; `portrait run` trains one")
         visits = clock.of("visits, read", lambda: session.frame(VISITS, as_of=as_of_of(day)))
-        features = clock.of("features, derived", lambda: features_at(session, home, day))
+        features = clock.of("features, derived", lambda: features_at(session, home, [day]))
         frames = Frames(visits, features, session.frame(ITEMS), pl.DataFrame())
     model = storage.load(home.settings.models_dir / version)[0]
     crowd = everybody(clock, model, frames, as_of_of(day))

@@ -8,14 +8,14 @@ import numpy as np
 import polars as pl
 
 from portrait_assets.assets.changed import Variant, changed_frames, changed_tags, name_of, number_events
-from portrait_assets.assets.training import ITEMS, VISITS
+from portrait_assets.assets.training import ITEMS, history_at
 from portrait_assets.errors import PortraitError
 from portrait_assets.explaining.claims import CHANCES, Claim, Unit
 from portrait_assets.home import Home
 from portrait_assets.kernels import storage
 from portrait_assets.kernels.faithfulness import Without
 from portrait_assets.kernels.rescoring import rescored
-from portrait_assets.kernels.sequences import History, history_from
+from portrait_assets.kernels.sequences import History
 from portrait_assets.kernels.trained import TrainedModel
 from portrait_assets.lineage import models_in_force
 from portrait_assets.partitions import Window, as_of_of
@@ -101,9 +101,7 @@ class Rescorer:
     def world(self) -> History:
         """Everybody's real history."""
         if self._world is None:
-            as_of, model = as_of_of(self.day), self.model
-            visits = self.session.frame(VISITS, as_of=as_of)
-            self._world = history_from(visits, self._items, as_of, model.config.outcome_event)
+            self._world = history_at(self.session, as_of_of(self.day))
         return self._world
 
 

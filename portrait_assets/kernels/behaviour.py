@@ -18,12 +18,12 @@ from portrait_assets.kernels.parts import Parts, fit_parts, purchase_summary, re
 from portrait_assets.kernels.predictable import not_predicted, without_example
 from portrait_assets.kernels.rehearsal import Log, Watch, validate, validation_losses
 from portrait_assets.kernels.rhythm import fit_rhythm
-from portrait_assets.kernels.scoring import Scores, blocks_only, cluster_frame, score
+from portrait_assets.kernels.scoring import Scores, blocks_only, cluster_frame, score, score_history
 from portrait_assets.kernels.segments import fit_centres, nearest
 from portrait_assets.kernels.sequences import History
 from portrait_assets.kernels.trained import Source, TrainedModel, attribute_inputs, block_inputs, popular_targets
 
-__all__ = ["Log", "Report", "Scores", "TrainedModel", "blocks_only", "score", "train", "validation_losses"]
+__all__ = ["Log", "Report", "Scores", "TrainedModel", "blocks_only", "score", "score_history", "train", "validation_losses"]
 
 VECTOR_TARGETS = 100  # of each level, whose scores the vector condenses
 

@@ -16,7 +16,8 @@ from portrait_assets.kernels.parts import RawScores, read_parts
 from portrait_assets.kernels.predicting import Predicted, predict
 from portrait_assets.kernels.segments import nearest
 from portrait_assets.kernels.selection import select_columns
-from portrait_assets.kernels.trained import Source, TrainedModel, attribute_inputs, block_inputs, popular_targets
+from portrait_assets.kernels.sequences import History, history_from
+from portrait_assets.kernels.trained import TrainedModel, attribute_inputs, block_inputs, popular_targets
 
 
 @dataclass(frozen=True)
@@ -34,13 +35,17 @@ class Scores:
 
 def score(model: TrainedModel, visits: pl.DataFrame, features: pl.DataFrame, items: pl.DataFrame, as_of: date) -> Scores:
     """Vector and predictions of everyone seen before as_of, from events before it only."""
+    return score_history(model, history_from(visits, items, as_of, model.config.outcome_event), features, as_of)
+
+
+def score_history(model: TrainedModel, history: History, features: pl.DataFrame, as_of: date) -> Scores:
+    """The same of a history that ends at as_of."""
     if as_of < model.trained_through:
         raise PortraitError(
             f"behaviour model trained through {model.trained_through}: it has seen the future of {as_of}; "
             f"use a model trained through {as_of} or earlier"
         )
-    source = Source(visits, features, items, model.config)
-    history, config = source.before(as_of), model.config
+    config = model.config
     if not history.users:
         nobody = prediction_frame([], "", np.zeros(0))
         return Scores(

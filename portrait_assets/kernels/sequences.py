@@ -4,7 +4,8 @@ A `History` is cut at an instant by its readers: every function here that takes 
 time < as_of (inputs) or as_of <= time < as_of + horizon (labels).
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 
 import numpy as np
@@ -13,6 +14,7 @@ import polars as pl
 EPOCH = date(1970, 1, 1)
 LEVELS = ("item", "item_type", "category", "department", "brand")
 VISIT_NUMBERS = 12
+OF_VISITS = ("visit_day", "visit_outcome", "visit_numbers", "spend_cents", "refund_cents", "has_coupon")
 
 
 def day_number(day: date | datetime) -> int:
@@ -61,6 +63,52 @@ class History:
         order = np.lexsort((np.arange(len(lines)), -lines))[:count]
         return [self.names[level][i] for i in order if lines[i] > 0]
 
+    def before(self, as_of: date) -> "History":
+        """As if it were made of the visits before as_of alone, to the bit."""
+        visits = self.visit_day < day_number(as_of)
+        if visits.all():
+            return self
+        users, lines = np.unique(self.visit_user[visits]), visits[self.line_visit]
+        names, codes = {}, {}
+        for level, code in self.codes.items():
+            of_lines = code[lines]
+            used = np.flatnonzero(np.bincount(of_lines + 1, minlength=len(self.names[level]) + 1)[1:])
+            place = np.full(len(self.names[level]) + 1, -1, np.int64)
+            place[used] = np.arange(len(used))
+            names[level], codes[level] = [self.names[level][i] for i in used], place[of_lines]
+        return replace(
+            self,
+            users=[self.users[i] for i in users],
+            **{name: getattr(self, name)[visits] for name in OF_VISITS},
+            visit_user=np.searchsorted(users, self.visit_user[visits]),
+            line_visit=(np.cumsum(visits) - 1)[self.line_visit[lines]],
+            line_outcome=self.line_outcome[lines],
+            names=names,
+            codes=codes,
+        )
+
+
+def joined(parts: Sequence[History]) -> History:
+    """One history of users in order, each of them whole in one of `parts`, as if it were made of all their visits at once, to the bit."""
+    visits, users = (
+        np.cumsum([0, *(len(of) for of in sizes)])[:-1] for sizes in zip(*((p.visit_user, p.users) for p in parts), strict=True)
+    )
+    names, codes = {}, {}
+    for level in LEVELS:
+        names[level] = sorted(set().union(*(part.names[level] for part in parts)))
+        place = {name: i for i, name in enumerate(names[level])}
+        tables = (np.array([*(place[name] for name in part.names[level]), -1], np.int64) for part in parts)
+        codes[level] = np.concatenate([table[part.codes[level]] for table, part in zip(tables, parts, strict=True)])
+    return History(
+        users=[user for part in parts for user in part.users],
+        **{name: np.concatenate([getattr(part, name) for part in parts]) for name in OF_VISITS},
+        visit_user=np.concatenate([part.visit_user + first for part, first in zip(parts, users, strict=True)]),
+        line_visit=np.concatenate([part.line_visit + first for part, first in zip(parts, visits, strict=True)]),
+        line_outcome=np.concatenate([part.line_outcome for part in parts]),
+        names=names,
+        codes=codes,
+    )
+
 
 def history_from(visits: pl.DataFrame, items: pl.DataFrame, before: date, outcome_event: str) -> History:
     """Arrays of `visits` with visit_time < `before` (00:00 UTC); later rows are dropped, whoever passed them."""
@@ -78,7 +126,10 @@ def history_from(visits: pl.DataFrame, items: pl.DataFrame, before: date, outcom
         names[level], codes[level] = encode(lines[level])
     return History(
         users=users.to_list(),
-        visit_user=visits["user_id"].replace_strict(users, np.arange(len(users)), return_dtype=pl.Int64).to_numpy(),
+        visit_user=visits["user_id"]
+        .replace_strict(users, np.arange(len(users)), return_dtype=pl.Int64)
+        .to_numpy()
+        .astype(np.int64),
         visit_day=visits["visit_time"].dt.epoch("us").to_numpy() / 86_400e6,
         visit_outcome=np.bincount(line_visit[outcome], minlength=visits.height) > 0,
         visit_numbers=visit_numbers(visits),

@@ -11,7 +11,6 @@ from portrait_assets.bench.report import Report
 from portrait_assets.bench.timeline import BETWEEN, CHECKS, LOOKS, TRAINING, Cost, Span, Timeline, watched
 from portrait_assets.bench.year import GIB, Year, measure
 from portrait_assets.resources.warehouse import Warehouse
-from portrait_assets.settings import Settings
 from tests.small_world import event, write_lines, write_mapping
 
 SPANS = [

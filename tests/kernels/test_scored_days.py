@@ -2,14 +2,18 @@
 
 from dataclasses import replace
 from datetime import date, timedelta
+from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 
-from portrait_assets.assets.scoring import scored_days, vector_rows
+from portrait_assets.assets import scoring, training
+from portrait_assets.assets.scoring import scored_days, vector_rows, write_chances
 from portrait_assets.bench.vector import NETWORK, measured
 from portrait_assets.kernels import storage
 from portrait_assets.partitions import DAY, Window
+from portrait_assets.resources.session import Session
 from tests.small_world import World, event
 
 FIRST, SECOND = date(2024, 1, 15), date(2024, 1, 20)  # what the two champions were trained through
@@ -56,6 +60,37 @@ def test_what_happens_after_a_day_does_not_move_its_vectors(world: World):
         )
     assert alone["user_id"].to_list() == ["ann", "bob"]
     assert np.array_equal(np.array(alone["embedding"].to_list()), np.array(first["embedding"].to_list()))
+
+
+class Counting(Session):
+    """A session that notes how many visits each frame of them has."""
+
+    visits: list[int]
+
+    def frame(self, sql: str, **parameters: Any) -> pl.DataFrame:
+        frame = super().frame(sql, **parameters)
+        if "visit_time" in frame.columns:
+            self.visits.append(frame.height)
+        return frame
+
+
+@pytest.mark.parametrize(("at_once", "read"), [(14, [14]), (13, [7, 7]), (1, [7, 7])])
+def test_visits_are_read_for_some_users_at_a_time_and_once_for_all_days(world: World, monkeypatch, at_once, read):
+    window = Window(FIRST - 3 * DAY, SECOND)
+    with world.open():
+        wanted = [vector_rows(day) for day in scored_days(world.session, world.home, window)]
+        monkeypatch.setattr(training, "LINES_AT_ONCE", at_once)
+        session = Counting(world.session.connection)
+        session.visits = []
+        found = [vector_rows(day) for day in scored_days(session, world.home, window)]
+        assert session.visits == read
+        session.visits.clear()
+        monkeypatch.setattr(scoring, "SCORED_AT_ONCE", 2)  # a day at a time
+        write_chances(session, world.home, window)
+        assert session.visits == read
+        vectors = world.session.frame("select user_id from scores.predictions")
+    assert [rows.equals(other) for rows, other in zip(found, wanted, strict=True)] == [True] * len(wanted)
+    assert not vectors.is_empty()
 
 
 def test_what_a_vector_costs_is_told_step_by_step(world: World):

@@ -11,8 +11,8 @@ from portrait_assets.kernels import habits
 from portrait_assets.kernels.batches import ranges
 from portrait_assets.kernels.behaviour_model import attention_view
 from portrait_assets.kernels.labels import USER_TARGETS, bought, user_outcomes
-from portrait_assets.kernels.sequences import day_number, history_from
-from tests.kernels.conftest import make_items, visit_row, visits_of
+from portrait_assets.kernels.sequences import History, day_number, history_from, joined
+from tests.kernels.conftest import make_items, make_visits, visit_row, visits_of
 
 AS_OF = date(2024, 1, 11)
 DAY = day_number(AS_OF)
@@ -44,6 +44,45 @@ def test_history_drops_visits_at_and_after_its_end(history):
         "purchase",
     )
     assert rows.height == 5 and len(cut.visit_day) == 1 and cut.visit_day[0] < DAY
+
+
+def assert_same(one: History, other: History) -> None:
+    for name, value in vars(other).items():
+        found = getattr(one, name)
+        if isinstance(value, dict):
+            assert found.keys() == value.keys()
+            assert all(np.array_equal(found[key], value[key]) and type(found[key]) is type(value[key]) for key in value), name
+        else:
+            assert np.array_equal(found, value) and type(found) is type(value), name
+            assert not isinstance(value, np.ndarray) or found.dtype == value.dtype, name
+
+
+def untidy_visits() -> pl.DataFrame:
+    """Of forty users and one of whom only late visits, and items, known at all, are there: letters beyond ASCII, no item, no category."""
+    late = [
+        visit_row("u0050", at(31), ["é", "i9"], ["ähre", None], spend=None),
+        visit_row("zoë", at(31, 5), ["i0"], [None]),
+        visit_row("zoë", at(31, 6), ["Z", "i0"], ["bread", "bread"]),
+    ]
+    return pl.concat([make_visits(40, date(2024, 1, 31)), visits_of(late)]).sort("user_id", "visit_time")
+
+
+@pytest.mark.parametrize("bounds", [("u007",), ("u003", "u0050", "u020"), ("u039", "zoë")])
+def test_histories_of_some_users_each_join_to_that_of_all(bounds: tuple[str, ...]):
+    visits, end = untidy_visits(), date(2024, 2, 1)
+    first = ["", *bounds]
+    parts = [
+        history_from(visits.filter((pl.col("user_id") >= low) & (pl.col("user_id") < high)), make_items(), end, "purchase")
+        for low, high in zip(first, [*bounds, "\U0010ffff"], strict=True)
+    ]
+    assert_same(joined(parts), history_from(visits, make_items(), end, "purchase"))
+
+
+@pytest.mark.parametrize("as_of", [date(2023, 12, 1), date(2024, 1, 2), AS_OF, date(2024, 1, 31), date(2024, 2, 1)])
+def test_a_history_cut_at_an_as_of_is_the_one_made_of_what_was_before(as_of: date):
+    visits = untidy_visits()
+    whole = history_from(visits, make_items(), date(2024, 2, 1), "purchase")
+    assert_same(whole.before(as_of), history_from(visits, make_items(), as_of, "purchase"))
 
 
 def test_decayed_counts_halve_every_half_life_and_exclude_the_as_of_instant(history):
