@@ -10,7 +10,7 @@ from portrait_assets.assets.daily import write_days
 from portrait_assets.assets.derivation import parameters
 from portrait_assets.assets.scoring import blocks_at, purchase_rows, scored_days, vector_rows, write_scores
 from portrait_assets.assets.tag_quality import write_tag_quality
-from portrait_assets.assets.training import ITEMS, SEEN, lines_at
+from portrait_assets.assets.training import ITEMS, SEEN, bought_at
 from portrait_assets.history import history_start
 from portrait_assets.home import Home
 from portrait_assets.lineage import models_in_force
@@ -58,18 +58,16 @@ def write_recommendations(session: Session, home: Home, day: date) -> dict[str, 
 def ranked_at(session: Session, home: Home, day: date) -> "Recommended":
     """What the ranker of the model in force recommends at the end of `day`, with `gone` staged; no rows without one."""
     from portrait_assets.kernels import storage
-    from portrait_assets.kernels.ranking.lines import lines_from
     from portrait_assets.kernels.ranking.recommend import SCHEMA, Recommended, recommend
     from portrait_assets.kernels.ranking.seen import seen_from
 
     version = models_in_force(session, Window(day, day))[day]
     ranker = storage.load(home.settings.models_dir / version)[0].ranker if version else None
     as_of = as_of_of(day)
-    bought = lines_at(session, as_of) if ranker else None
-    if ranker is None or bought is None or bought.is_empty():
-        return Recommended(pl.DataFrame(schema=SCHEMA), pl.DataFrame(schema=SCHEMA))
     items = session.frame(ITEMS)
-    lines = lines_from(bought, items)
+    lines = bought_at(session, as_of, items) if ranker else None
+    if ranker is None or lines is None or not lines.users:
+        return Recommended(pl.DataFrame(schema=SCHEMA), pl.DataFrame(schema=SCHEMA))
     seen = seen_from(session.frame(SEEN, as_of=as_of), lines)
     return recommend(ranker, lines, items, as_of, policy_of(home.recommending), seen)
 

@@ -21,6 +21,7 @@ from portrait_assets.resources.sql import read_sql
 
 if TYPE_CHECKING:
     from portrait_assets.kernels.machine import Machine
+    from portrait_assets.kernels.ranking.lines import Lines
     from portrait_assets.kernels.sequences import History
 
 logger = logging.getLogger("portrait")
@@ -53,6 +54,7 @@ where event_date < $as_of and event_type = $outcome_event and item_id is not nul
 group by user_id, item_id, visit_id
 order by user_id, item_id, visit_id
 """
+LINES_OF_SOME = LINES.replace("< $as_of", "< $as_of and user_id between $first and $last")
 OUTCOME_EVENT = "purchase"
 # What users know without having bought it, once a pair: looked at, put into the cart, rated or returned; and whether all of it went back.
 LOOKED_AT, JUDGED = ("view", "cart", "search"), ("return", "review")
@@ -98,14 +100,30 @@ def history_at(session: Session, as_of: date) -> "History":
     from portrait_assets.kernels.sequences import history_from, joined
 
     items = session.frame(ITEMS)
+    return joined(
+        [
+            history_from(session.frame(VISITS_OF_SOME, as_of=as_of, **some), items, as_of, OUTCOME_EVENT)
+            for some in users_in_order(session, as_of)
+        ]
+    )
+
+
+def bought_at(session: Session, as_of: date, items: pl.DataFrame) -> "Lines":
+    """What everybody bought before `as_of`, as arrays that the ranker reads: read for some users after the others."""
+    from portrait_assets.kernels.ranking.lines import joined, lines_from
+
+    rows = (
+        session.frame(LINES_OF_SOME, as_of=as_of, outcome_event=OUTCOME_EVENT, **some)
+        for some in users_in_order(session, as_of)
+    )
+    return joined([lines_from(frame, items) for frame in rows], items)
+
+
+def users_in_order(session: Session, as_of: date) -> list[dict[str, str]]:
+    """All users with a visit before `as_of`, from a `first` to a `last` who together have some LINES_AT_ONCE lines; one such range at least."""
     lines = session.frame(LINES_OF_USERS, as_of=as_of).with_columns(part=(pl.col("lines").cum_sum() - 1) // LINES_AT_ONCE)
     of_part = lines.group_by("part", maintain_order=True).agg(first=pl.col("user_id").first(), last=pl.col("user_id").last())
-    bounds = of_part.select("first", "last").rows() or [("", "")]
-    parts = [
-        history_from(session.frame(VISITS_OF_SOME, as_of=as_of, first=first, last=last), items, as_of, OUTCOME_EVENT)
-        for first, last in bounds
-    ]
-    return joined(parts)
+    return of_part.select("first", "last").to_dicts() or [{"first": "", "last": ""}]
 
 
 def frames_at(session: Session, home: Home, as_of: date, days: list[date]) -> Frames:

@@ -95,10 +95,7 @@ def joined(parts: Sequence[History]) -> History:
     )
     names, codes = {}, {}
     for level in LEVELS:
-        names[level] = sorted(set().union(*(part.names[level] for part in parts)))
-        place = {name: i for i, name in enumerate(names[level])}
-        tables = (np.array([*(place[name] for name in part.names[level]), -1], np.int64) for part in parts)
-        codes[level] = np.concatenate([table[part.codes[level]] for table, part in zip(tables, parts, strict=True)])
+        names[level], codes[level] = together([part.names[level] for part in parts], [part.codes[level] for part in parts])
     return History(
         users=[user for part in parts for user in part.users],
         **{name: np.concatenate([getattr(part, name) for part in parts]) for name in OF_VISITS},
@@ -166,6 +163,14 @@ def encode(values: pl.Series) -> tuple[list[str], np.ndarray]:
         else pl.repeat(-1, len(values), dtype=pl.Int64, eager=True)
     )
     return names.to_list(), coded.fill_null(-1).to_numpy()
+
+
+def together(names: Sequence[list[str]], codes: Sequence[np.ndarray]) -> tuple[list[str], np.ndarray]:
+    """What `encode` gives for several series one after the other, from what it gives for each."""
+    every = sorted(set().union(*names))
+    place = {name: code for code, name in enumerate(every)}
+    tables = [np.array([*(place[name] for name in of_part), -1], np.int64) for of_part in names]
+    return every, np.concatenate([table[of_part] for table, of_part in zip(tables, codes, strict=True)])
 
 
 def finite(values: pl.Series) -> pl.Series:

@@ -7,10 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import ndcg_score, recall_score
 
-from portrait_assets.kernels.ranking.lines import lines_from
+from portrait_assets.kernels.ranking.lines import joined, lines_from
 from portrait_assets.kernels.ranking.measures import Measured, measure
 from portrait_assets.kernels.ranking.slices import slices_frame
-from tests.kernels.ranking_shop import AS_OF, ITEMS, bought
+from tests.kernels.ranking_shop import AS_OF, ITEMS, bought, make_goods, make_shop
 
 COUNT = 25
 MANY = pl.DataFrame({"item_id": [f"i{k:02}" for k in range(COUNT)]}).with_columns(
@@ -59,3 +59,22 @@ def test_slices_by_hand():
     assert found["1 to 5 visits"][0] == 2 and found["not seen for 28 days"][1] == 0.3
     assert found["new: first seen in the last 28 days"] == pytest.approx((1, 0.6, 0.5, 0.6, 0.5, 1.0))
     assert list(lines.users) == ["ann", "bob", "cat"]
+
+
+@pytest.mark.parametrize("bounds", [("u07",), ("u00", "u20", "u21"), ("v",)])
+def test_lines_of_some_users_each_join_to_those_of_all(bounds):
+    """Of each place some, of some items nothing is known, and of a part nobody bought anything."""
+    rows = make_shop().with_columns(
+        place_id=pl.when(pl.col("units").cum_count() % 7 > 0).then(pl.concat_str(pl.lit("p"), pl.col("units").cum_count() % 5)),
+        cents=pl.col("units").cum_count(),
+    )
+    goods = make_goods(rows).with_row_index().with_columns(brand=pl.concat_str(pl.lit("b"), pl.col("index") % 3))[5:]
+    parts = [
+        lines_from(rows.filter((pl.col("user_id") >= low) & (pl.col("user_id") < high)), goods)
+        for low, high in zip(["", *bounds], [*bounds, "z"], strict=True)
+    ]
+    found, wanted = joined(parts, goods), lines_from(rows, goods)
+    for name, value in vars(wanted).items():
+        of = getattr(found, name)
+        each = [(of[key], value[key]) for key in value] if isinstance(value, dict) else [(of, value)]
+        assert all(np.array_equal(a, b) and getattr(a, "dtype", None) == getattr(b, "dtype", None) for a, b in each), name

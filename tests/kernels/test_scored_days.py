@@ -10,6 +10,7 @@ import pytest
 
 from portrait_assets.assets import scoring, training
 from portrait_assets.assets.scoring import scored_days, vector_rows, write_chances
+from portrait_assets.assets.training import bought_at
 from portrait_assets.bench.vector import NETWORK, measured
 from portrait_assets.kernels import storage
 from portrait_assets.partitions import DAY, Window
@@ -91,6 +92,24 @@ def test_visits_are_read_for_some_users_at_a_time_and_once_for_all_days(world: W
         vectors = world.session.frame("select user_id from scores.predictions")
     assert [rows.equals(other) for rows, other in zip(found, wanted, strict=True)] == [True] * len(wanted)
     assert not vectors.is_empty()
+
+
+@pytest.mark.parametrize(("at_once", "read"), [(12, [12]), (11, [6, 6])])
+def test_what_was_bought_is_read_for_some_users_at_a_time(world: World, monkeypatch, at_once, read):
+    with world.open():
+        items = world.session.frame(training.ITEMS)
+        wanted = bought_at(world.session, SECOND, items)
+        monkeypatch.setattr(training, "LINES_AT_ONCE", at_once)
+        session = Counting(world.session.connection)
+        session.visits = []
+        found = bought_at(session, SECOND, items)
+    assert session.visits == read
+    assert (
+        (found.users, found.items, found.places)
+        == (wanted.users, wanted.items, wanted.places)
+        == (["ann", "bob"], ["milk"], [])
+    )
+    assert np.array_equal(found.pair, wanted.pair) and np.array_equal(found.day, wanted.day)
 
 
 def test_what_a_vector_costs_is_told_step_by_step(world: World):

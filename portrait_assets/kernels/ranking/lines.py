@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 
 from portrait_assets.kernels.ranking.rhythm import runs_of
-from portrait_assets.kernels.sequences import day_number, encode
+from portrait_assets.kernels.sequences import day_number, encode, together
 
 BY_LINE = ("user", "item", "units", "cents", "discount", "has_coupon", "place")
 GROUPS = ("item_type", "category", "department", "maker", "make")  # what items are alike by; a make is a type of one maker
@@ -165,6 +165,33 @@ def lines_from(frame: pl.DataFrame, items: pl.DataFrame) -> Lines:
         places=places,
         visit_user=visit_user,
         visit_day=visits["visit_time"].dt.epoch("us").to_numpy() / DAY_US,
+    )
+
+
+def joined(parts: Sequence[Lines], items: pl.DataFrame) -> Lines:
+    """The lines of users in order, each of them whole in one of `parts`, as if they were made of all rows at once, to the bit."""
+    names, item = together([part.items for part in parts], [part.item for part in parts])
+    places, place = together([part.places for part in parts], [part.place for part in parts])
+    first_user, first_visit = (
+        np.cumsum([0, *sizes])[:-1] for sizes in ([len(part.users) for part in parts], [len(part.visit_user) for part in parts])
+    )
+    groups, brand = groups_of(names, items)
+    return Lines(
+        users=[user for part in parts for user in part.users],
+        items=names,
+        groups=groups,
+        brand=brand,
+        **{
+            name: np.concatenate([getattr(part, name) for part in parts])
+            for name in ("units", "cents", "discount", "has_coupon")
+        },
+        user=np.concatenate([part.user + first for part, first in zip(parts, first_user, strict=True)]),
+        item=item,
+        visit=np.concatenate([part.visit + first for part, first in zip(parts, first_visit, strict=True)]),
+        place=place,
+        places=places,
+        visit_user=np.concatenate([part.visit_user + first for part, first in zip(parts, first_user, strict=True)]),
+        visit_day=np.concatenate([part.visit_day for part in parts]),
     )
 
 
