@@ -53,7 +53,8 @@ def fit_link(boosted: np.ndarray, network: np.ndarray, whole: np.ndarray, did: n
         return Link(0.0, 0.0, float(np.log(2 * len(did) + 1)))
     x = np.stack(odds(boosted, network, whole), axis=1)
     found = fit_logistic(x, did.astype(np.float64)[:, None], PRIOR_STRENGTH, start=EVEN)
-    return Link(*(float(value) for value in found.weight[:, 0]), float(found.bias[0]))
+    of_boosted, of_network = (float(value) for value in found.weight[:, 0])
+    return Link(of_boosted, of_network, float(found.bias[0]))
 
 
 def levelled(link: Link, boosted: np.ndarray, network: np.ndarray, whole: np.ndarray) -> Link:
