@@ -176,11 +176,11 @@ class Report:
         """Put the figures of the live service in the place of earlier ones."""
         self.figures |= {**figures, **{f"{name}_service": value for name, value in about.items()}}
 
-    def add_year(self, households: str, figures: Figures, about: Figures) -> None:
+    def add_year(self, households: str, figures: Mapping[str, float | int], about: Figures) -> None:
         """Put the figures of a year of so many households in the place of earlier ones."""
         end = f"_year_{households}"
         kept = {key: value for key, value in self.figures.items() if not key.endswith(end)}
-        self.figures = kept | {f"{name}{end}": value for name, value in (figures | about).items()}
+        self.figures = kept | {f"{name}{end}": value for name, value in {**figures, **about}.items()}
 
     def write(self) -> None:
         """JSON, Markdown and the plot."""
