@@ -48,6 +48,14 @@ def test_a_partner_is_another_event_of_the_same_type_and_about_the_same_age():
     assert matched_events(types, ages, [2], seed=1) == []
 
 
+@pytest.mark.parametrize(("named", "near"), [(2.0, {1.0, 5.0}), (100.0, {75.0, 110.0})])
+def test_of_like_age_is_within_three_days_or_a_quarter_of_the_age(named: float, near: set[float]):
+    """Of 100 days: 75 to 125; of 2 days: up to 5. The farther of two is drawn as well as the nearer; beyond there is none."""
+    ages = np.array([named, *sorted(near), 5.5 if named < 10 else 74.5])
+    drawn = {float(ages[matched_events(np.full(4, "buy"), ages, [0], seed)[0]]) for seed in range(30)}
+    assert drawn == near
+
+
 @given(
     st.lists(st.tuples(st.sampled_from("ab"), st.integers(0, 400)), min_size=1, max_size=30),
     st.data(),

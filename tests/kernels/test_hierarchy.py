@@ -135,6 +135,11 @@ def test_wholes_come_with_their_parts():
     assert wholes_of(visits, "item", ["i1", "i0"]) == ["milk", "bread"] and wholes_of(visits, "department", ["food"]) == [""]
     wanted = with_wholes(visits, {"item": ["i1"], "category": ["bread"], "department": []})
     assert wanted == {"department": ["food"], "category": ["bread", "milk"], "item": ["i1"]}
+    assert with_wholes(visits, {"item": ["i1"]}) == {
+        "department": ["food"],
+        "category": ["milk"],
+        "item": ["i1"],
+    }  # all the way up
 
 
 def test_an_example_is_somebody_known_who_bought_it_in_a_window_and_somebody_who_did_not():
@@ -146,6 +151,15 @@ def test_an_example_is_somebody_known_who_bought_it_in_a_window_and_somebody_who
     assert shown["item"] == ["i0"] and always["item"] == []
     alone = history_from(visits_of_rows([row for row in rows if row["user_id"] == "ann"]), make_items(), AS_OF, "purchase")
     assert examples(alone, as_ofs, CONFIG)[1]["item"] == ["i0"] and examples(alone, as_ofs, CONFIG)[0]["item"] == []
+
+
+def test_a_window_ends_before_the_next_one_begins():
+    """Bought at the first instant of the second window: in one of two, so there is somebody who did and somebody who did not."""
+    rows = [bought("ann", 40), bought("ann", 14, ["i3"])]
+    shown, always = examples(
+        history_from(visits_of_rows(rows), make_items(), AS_OF, "purchase"), as_ofs_back(AS_OF, 3)[:0:-1], CONFIG
+    )
+    assert shown["item"] == ["i3"] and always["item"] == []
 
 
 def visits_of_rows(rows: list[dict]):

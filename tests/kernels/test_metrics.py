@@ -43,6 +43,13 @@ def test_bootstrap_of_a_constant_difference_has_no_width():
     assert paired_bootstrap(np.full(50, 0.3)) == pytest.approx((0.3, 0.3, 0.3))
 
 
+def test_the_same_differences_have_the_same_interval():
+    difference = np.arange(50.0)
+    found = paired_bootstrap(difference)
+    assert found == paired_bootstrap(difference) and found[1] < found[0] < found[2]
+    assert paired_bootstrap(difference, seed=1) != found
+
+
 def test_reliability_by_hand():
     """Ten users in two bins of five: told 0.1 and 0.9, of whom one and four did it."""
     chance = np.array([0.1, 0.9] * 5)

@@ -28,8 +28,8 @@ def test_horizons_by_hand():
 
 
 def test_the_source_has_the_middling_customers_gap():
-    """Ten customers of mean gaps 1 to 10 days count alike, however often they came; those of one purchase do not."""
-    repeaters = [(n, n * float(k)) for k, n in enumerate(range(30, 20, -1), start=1)]
+    """Ten customers of mean gaps 1 to 9 and 100 days count alike, however often they came; those of one purchase do not."""
+    repeaters = [(n, n * float(gap)) for n, gap in zip(range(30, 20, -1), (1, 2, 3, 4, 5, 6, 7, 8, 9, 100), strict=True)]
     rhythm = fit_rhythm(customers(*repeaters, (0, 0), (np.nan, np.nan)), 14, 90)
     assert rhythm == Rhythm(5.5, 14, 84)
     assert fit_rhythm(customers(*repeaters), 14, 14) == Rhythm(5.5, 14, 14)

@@ -64,6 +64,25 @@ def test_a_later_models_clusters_get_the_numbers_of_the_segments_they_share_most
     assert matched(before.clear(), now, highest=0) == {0: 1, 1: 2, 2: 3}
 
 
+def test_a_cluster_without_a_user_of_what_is_left_is_a_new_segment():
+    """Cluster 0 takes segment 1; cluster 1 shares nobody with segment 2, whose users are gone."""
+    before = pl.DataFrame({"user_id": list("abc"), "segment_id": [1, 1, 2]})
+    now = pl.DataFrame({"user_id": list("abxy"), "cluster": [0, 0, 1, 1]})
+    assert matched(before, now, highest=2) == {0: 1, 1: 3}
+
+
+def test_a_name_takes_the_likeliest_word_of_a_trait_that_many_have():
+    """Of cluster 0's ten users six are rich (lift 2) and four poor (1.33); two of them, fewer than three in ten, are all who buy tea."""
+    users = [f"u{k:02}" for k in range(20)]
+    clusters = pl.DataFrame({"user_id": users, "cluster": [0] * 10 + [1] * 10})
+    value = ["rich"] * 6 + ["poor"] * 4 + ["poor"] * 2 + ["plain"] * 8
+    traits = pl.concat([
+        pl.DataFrame({"user_id": users, "trait": "value", "word": value}),
+        pl.DataFrame({"user_id": users[:2], "trait": "interest", "word": "tea"}),
+    ])  # fmt: skip
+    assert described(clusters, traits).select("name", "traits").rows() == [("rich", "rich 2.0x"), ("plain", "plain 2.0x")]
+
+
 def test_no_two_segments_are_called_the_same():
     clusters = pl.DataFrame({"user_id": list("abcdefgh"), "cluster": [0, 0, 1, 1, 2, 2, 3, 3]})
     words = {"a": "rich", "b": "rich", "c": "rich", "d": "rich", "e": "poor", "f": "poor"}

@@ -60,6 +60,25 @@ def test_null_nan_infinity_and_missing_columns_become_the_mean(features):
     assert selection.transform(odd).tolist() == [[0, 0]] * 3
 
 
+def test_a_half_percent_of_rows_is_enough_and_the_other_way_round_is_the_same():
+    """Of 1,000 rows 5 are not sparse and 4 are; a column that is another's opposite says the same."""
+    rng = np.random.default_rng(1)
+    value = rng.normal(0, 3, ROWS)
+    few = {f"c_{count}": np.where(np.arange(ROWS) < count, np.arange(ROWS) + 1, 0) for count in (4, 5)}
+    outcome = select_columns(pl.DataFrame({"a": value, "b_opposite": -value, **few})).outcome
+    assert outcome.select("outcome", "duplicate_of", "correlation").rows() == [
+        ("kept", None, None), ("duplicate", "a", -1.0), ("sparse", None, None), ("kept", None, None),
+    ]  # fmt: skip
+
+
+def test_a_negative_number_is_as_far_below_and_nothing_is_farther_than_five_deviations():
+    """Logs of e - 1, 0 and 1 - e are 1, 0 and -1: mean 0, deviation sqrt(2 / 3)."""
+    three = pl.DataFrame({"a": [np.e - 1, 0.0, 1 - np.e]})
+    selection = select_columns(three)
+    assert selection.transform(three)[:, 0] == pytest.approx([np.sqrt(1.5), 0, -np.sqrt(1.5)])
+    assert selection.transform(pl.DataFrame({"a": [1e12, -1e12]}))[:, 0].tolist() == [5, -5]
+
+
 def test_a_frame_without_numbers_selects_nothing():
     nothing = pl.DataFrame({"user_id": ["a"], "as_of": [date(2024, 1, 1)]})
     assert select_columns(nothing).transform(nothing).shape == (1, 0)

@@ -3,7 +3,10 @@
 import numpy as np
 import pytest
 
-from portrait_assets.kernels.tag_quality import accuracy, shared_information
+from portrait_assets.kernels.attributes import AttributeHead
+from portrait_assets.kernels.linear import fit_logistic
+from portrait_assets.kernels.tag_quality import accuracy, held_out_claims, shared_information
+from tests.kernels.conftest import CONFIG
 
 
 def test_right_told_and_the_baseline_of_four_users():
@@ -14,6 +17,19 @@ def test_right_told_and_the_baseline_of_four_users():
     # Each its own bin: off by 0.1, 0.6, 0.2 and 0.3.
     assert found.calibration_error == pytest.approx(0.3)
     assert accuracy(said[:0], truth[:0], np.zeros(0)) is None
+    all_wrong = accuracy(np.array(["b", "a", "a"]), np.array(["a", "b", "b"]), np.full(3, 0.5))
+    assert all_wrong is not None and (all_wrong.accuracy, all_wrong.baseline) == (0, pytest.approx(2 / 3))
+
+
+def test_claims_are_of_users_that_the_fit_did_not_see_at_the_heads_temperature():
+    """Twenty users whose class is their number's sign, and ten of the first class in the middle."""
+    x = np.concatenate([np.tile([[9.0], [-9.0]], (10, 1)), np.zeros((10, 1))])
+    y = np.array([0, 1] * 10 + [0] * 10)
+    linear = fit_logistic(x, y, 1.0, 2)
+    found = {t: held_out_claims(AttributeHead(("a", "b"), linear, t), x, y, CONFIG) for t in (1.0, 2.0)}
+    assert found[1.0][0][:4].tolist() == [0, 1, 0, 1]
+    odds = {t: np.log(chance / (1 - chance)) for t, (_, chance) in found.items()}
+    assert odds[1.0] == pytest.approx(2 * odds[2.0])
 
 
 def test_shared_information_is_1_for_one_split_of_users_and_0_for_two_that_have_nothing_in_common():
