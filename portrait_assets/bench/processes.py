@@ -41,3 +41,4 @@ def apart(work: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
 def log() -> None:
     """Say on stderr what is done, and how long it took."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
+    logging.getLogger("alembic").setLevel(logging.ERROR)

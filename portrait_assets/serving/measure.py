@@ -99,6 +99,11 @@ def _load(home: Home, port: int, seconds: float) -> dict[str, float]:
         thread.join()
     elapsed = time.perf_counter() - began
     visible = _ask(http.client.HTTPConnection("127.0.0.1", port), "GET", "/status")["visible_ms"]
+    return figures(accepted, elapsed, read, visible)
+
+
+def figures(accepted: list[int], elapsed: float, read: list[float], visible: dict[str, float]) -> dict[str, float]:
+    """Of the events accepted a request, the seconds it took them all, the seconds of each card, and what the service says of itself."""
     return {
         "ack_events_per_second": round(sum(accepted) / elapsed, 1),
         "ack_to_visible_p50_ms": visible["p50"],
