@@ -72,12 +72,10 @@ def write_export(session: Session, home: Home, day: date, folder: Path, state: d
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(parents=True)
     try:
-        frames = _frames(session, home, day)
-        for name, frame in frames.items():
-            frame.write_parquet(draft / name, compression="zstd")
+        rows = {name: _write_file(session, select, day, draft / name) for name, select in queries(home).items()}
         if home.pack.own:  # the shipped pack is everywhere; this one goes with what was made by it
             (draft / PACK_FILE).write_text(json.dumps(home.pack.content, ensure_ascii=False, sort_keys=True), encoding="utf-8")
-        manifest = _manifest(session, home, day, draft, frames)
+        manifest = _manifest(session, home, day, draft, rows)
         manifest["run"] |= {"state": state} if state else {}
         (draft / "manifest.json").write_text(json.dumps(manifest, indent=2, sort_keys=True) + "\n", encoding="utf-8")
         swap_in(draft, folder)
@@ -86,26 +84,33 @@ def write_export(session: Session, home: Home, day: date, folder: Path, state: d
     return manifest
 
 
-def _frames(session: Session, home: Home, day: date) -> dict[str, pl.DataFrame]:
+def queries(home: Home) -> dict[str, str]:
+    """What selects the rows of each Parquet file of an export, of the day `$day`."""
     # Materialized, its rows go to all threads: a day of a stored table is too short to be shared out.
     snapshot_rows = "snapshot_rows as materialized (select * from portraits.snapshots where event_date = $day)"
-    tags = f"with {snapshot_rows}, {tag_export(home.pack.tags).removeprefix('with')}"
     return {
-        "portraits.parquet": session.frame(PORTRAITS, day=day),
-        "tags.parquet": session.frame(tags, day=day),
-        "embeddings.parquet": session.frame(EMBEDDINGS, day=day),
-        "recommendations.parquet": session.frame(RECOMMENDATIONS, day=day),
-        "lists.parquet": session.frame(LISTS, day=day),
-        "predictions.parquet": session.frame(PREDICTIONS, day=day),
-        "changes.parquet": session.frame(CHANGES, day=day),
-        "tag_quality.parquet": session.frame(TAG_QUALITY, day=day),
-        **{f"{name}.parquet": session.frame(read_sql(f"published/{name}.sql"), day=day) for name in (*SEGMENTS, *AUDIENCES)},
+        "portraits.parquet": PORTRAITS,
+        "tags.parquet": f"with {snapshot_rows}, {tag_export(home.pack.tags).removeprefix('with')}",
+        "embeddings.parquet": EMBEDDINGS,
+        "recommendations.parquet": RECOMMENDATIONS,
+        "lists.parquet": LISTS,
+        "predictions.parquet": PREDICTIONS,
+        "changes.parquet": CHANGES,
+        "tag_quality.parquet": TAG_QUALITY,
+        **{f"{name}.parquet": read_sql(f"published/{name}.sql") for name in (*SEGMENTS, *AUDIENCES)},
     }
 
 
-def _manifest(session: Session, home: Home, day: date, folder: Path, frames: dict[str, pl.DataFrame]) -> dict[str, Any]:
+def _write_file(session: Session, select: str, day: date, file: Path) -> int:
+    """Write one file, and hold its rows no longer than that; returns how many they are."""
+    frame = session.frame(select, day=day)
+    frame.write_parquet(file, compression="zstd")
+    return len(frame)
+
+
+def _manifest(session: Session, home: Home, day: date, folder: Path, rows: dict[str, int]) -> dict[str, Any]:
     window = Window(day, day)
-    model = models_in_force(session, window)[day]
+    model, portraits = models_in_force(session, window)[day], pl.read_parquet(folder / "portraits.parquet", columns=list(EVER))
     trained = session.rows(
         "select trained_through, mlflow_run_id, not_predicted from models.registry where version = $version", version=model
     )
@@ -119,9 +124,9 @@ def _manifest(session: Session, home: Home, day: date, folder: Path, frames: dic
         "trained_through": {"behaviour": str(trained[0][0]) if trained else None},
         "not_predicted": json.loads(trained[0][2] or "{}") if trained else {},
         "audiences": home.audiences,
-        "measures": [name for name in EVER if (frames["portraits.parquet"][name] != 0).any()],
-        "rows": {name: len(frame) for name, frame in frames.items()},
-        "sha256": {name: file_hash(folder / name) for name in (*frames, *([PACK_FILE] if home.pack.own else []))},
+        "measures": [name for name in EVER if (portraits[name] != 0).any()],
+        "rows": rows,
+        "sha256": {name: file_hash(folder / name) for name in (*rows, *([PACK_FILE] if home.pack.own else []))},
         "run": {
             "written_at": datetime.now(UTC).isoformat(timespec="seconds"),
             "mlflow_run_id": trained[0][1] if trained else None,

@@ -5,17 +5,21 @@ import json
 import os
 import struct
 import sys
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
+from typing import Any
 
+import polars as pl
 import pytest
 
 from portrait_assets import publishing
 from portrait_assets.assets.recommending import write_published
 from portrait_assets.home import open_home
-from portrait_assets.publishing import publish
+from portrait_assets.publishing import publish, write_export
+from portrait_assets.resources.session import Session
 from portrait_assets.sources import land
 from tests.small_world import NOW, World, event, write_lines
 
@@ -55,6 +59,28 @@ def test_what_is_in_force_stays_though_it_is_older_than_all_that_was_published_s
     assert set(folder.glob("2024-*")) == {made[0], *made[2:5]}
     state = json.loads((made[0] / "manifest.json").read_text())["run"]["state"]
     assert all((folder / "state" / name).is_file() for name in state["tables"].values())
+
+
+class OneAtATime(Session):
+    """A session that gives out a frame only when the one before it is gone."""
+
+    given: weakref.ref | None = None
+
+    def frame(self, sql: str, **parameters: Any) -> pl.DataFrame:
+        assert self.given is None or self.given() is None, "the rows of the file before are still there"
+        frame = super().frame(sql, **parameters)
+        self.given = weakref.ref(frame)
+        return frame
+
+
+def test_the_rows_of_a_file_are_gone_before_those_of_the_next_are_read(shop: World, tmp_path: Path):
+    shop.refresh()
+    write_published(shop.session, shop.home, LAST)
+    session = OneAtATime(shop.session.connection)
+    manifest = write_export(session, shop.home, LAST, tmp_path / "export")
+    assert session.given is not None
+    assert {file.name: len(pl.read_parquet(file)) for file in (tmp_path / "export").glob("*.parquet")} == manifest["rows"]
+    assert manifest["rows"]["portraits.parquet"] == 1 and "purchases" in manifest["measures"]
 
 
 def segment(world: World, number: int, *days: int, kind: str = "view") -> None:

@@ -14,7 +14,7 @@ from portrait_assets.audiences.membership_sql import check, membership
 from portrait_assets.errors import PortraitError
 from portrait_assets.lineage import stale_days
 from portrait_assets.packs import load_pack
-from portrait_assets.publishing import _frames
+from portrait_assets.publishing import queries
 from portrait_assets.reading import Export
 from tests.small_world import LAST_DAY, World, event
 
@@ -56,8 +56,8 @@ def world(tmp_path: Path):
 def exported(world: World, folder: Path) -> Export:
     """The export of the last day, without its manifest's hashes."""
     folder.mkdir()
-    for name, frame in _frames(world.session, world.home, LAST_DAY).items():
-        frame.write_parquet(folder / name)
+    for name, select in queries(world.home).items():
+        world.session.frame(select, day=LAST_DAY).write_parquet(folder / name)
     (folder / "manifest.json").write_text(json.dumps({"as_of": "2024-04-01", "pack": "ecommerce", "sha256": {}}))
     return Export.open(folder, verify=False)
 
