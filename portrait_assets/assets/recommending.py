@@ -10,7 +10,7 @@ from portrait_assets.assets.daily import write_days
 from portrait_assets.assets.derivation import parameters
 from portrait_assets.assets.scoring import blocks_at, purchase_rows, scored_days, vector_rows, write_scores
 from portrait_assets.assets.tag_quality import write_tag_quality
-from portrait_assets.assets.training import ITEMS, SEEN, bought_at
+from portrait_assets.assets.training import ITEMS, SEEN_OF_SOME, bought_at, users_in_order
 from portrait_assets.history import history_start
 from portrait_assets.home import Home
 from portrait_assets.lineage import models_in_force
@@ -68,7 +68,7 @@ def ranked_at(session: Session, home: Home, day: date) -> "Recommended":
     lines = bought_at(session, as_of, items) if ranker else None
     if ranker is None or lines is None or not lines.users:
         return Recommended(pl.DataFrame(schema=SCHEMA), pl.DataFrame(schema=SCHEMA))
-    seen = seen_from(session.frame(SEEN, as_of=as_of), lines)
+    seen = seen_from((session.frame(SEEN_OF_SOME, as_of=as_of, **some) for some in users_in_order(session, as_of)), lines)
     return recommend(ranker, lines, items, as_of, policy_of(home.recommending), seen)
 
 

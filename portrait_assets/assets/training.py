@@ -58,11 +58,13 @@ LINES_OF_SOME = LINES.replace("< $as_of", "< $as_of and user_id between $first a
 OUTCOME_EVENT = "purchase"
 # What users know without having bought it, once a pair: looked at, put into the cart, rated or returned; and whether all of it went back.
 LOOKED_AT, JUDGED = ("view", "cart", "search"), ("return", "review")
-SEEN = f"""
+SEEN_OF_SOME = f"""
 with seen as (
     select user_id, item_id, bool_or(event_type in {JUDGED}) as is_judged
     from clean.events
-    where event_date < $as_of and item_id is not null and event_type in {(*LOOKED_AT, *JUDGED)}
+    where
+        event_date < $as_of and user_id between $first and $last
+        and item_id is not null and event_type in {(*LOOKED_AT, *JUDGED)}
     group by user_id, item_id
 )
 select seen.*, gone.item_id is not null as is_gone

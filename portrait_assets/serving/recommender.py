@@ -71,7 +71,7 @@ class Recommender:
         from portrait_assets.kernels.ranking.seen import seen_from
 
         lines = lines_of(self._standing.everyone.lines, user_id, bought_of(events))
-        seen = seen_from(seen_of(events, as_of), lines)
+        seen = seen_from([seen_of(events, as_of)], lines)
         with self._alone:
             return recommend_live(self._standing, lines, as_of, context, which, seen)
 

@@ -81,7 +81,9 @@ def test_what_was_looked_at_is_no_discovery_and_what_was_judged_is_offered_only_
         ],
         schema=["user_id", "item_id", "is_judged", "is_gone"], orient="row",
     )  # fmt: skip
-    seen = seen_from(told, LINES)
+    seen = seen_from([told[:3], told[3:]], LINES)
+    assert (seen.looked_at.tolist(), seen.judged.tolist()) == ([COUNT], [COUNT + 1, COUNT + 2])
+    assert seen.gone.tolist() == ([COUNT + 2] if is_gone else [])
     score, policy = np.tile([4.0, 3.0, 2.0, 1.0], 2), Policy(discover_places=0)
     lists = make_lists(LINES, candidates, score, np.ones(8, bool), policy, DAY, seen)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from polars.testing import assert_frame_equal
 
-from portrait_assets.assets.training import SEEN
+from portrait_assets.assets.training import SEEN_OF_SOME
 from portrait_assets.lineage import stale_days
 from portrait_assets.packs.recommending import parse_recommending
 from portrait_assets.partitions import Window
@@ -193,7 +193,7 @@ def test_the_live_service_finds_gone_what_the_query_does(world: World):
     world.derive()
     session, as_of = world.session, date(2024, 3, 15)
     session.stage("gone", "recommendations/gone.sql", end=as_of - timedelta(days=1))
-    known = session.frame(SEEN, as_of=as_of)
+    known = session.frame(SEEN_OF_SOME, as_of=as_of, first="", last="~")
     assert set(known.filter("is_gone")["item_id"]) == {"all", "viewed"}
     events = session.connection.sql("from clean.events").to_arrow_table()
     assert_frame_equal(seen_of(events, as_of).drop("is_seen").sort("user_id", "item_id"), known)

@@ -1,5 +1,6 @@
 """What users know otherwise than by an outcome: looked at it, put it into the cart, rated it, returned it. None of it is new to them."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,19 +34,21 @@ class Seen:
 NOTHING = Seen(NONE, NONE, NONE)
 
 
-def seen_from(frame: pl.DataFrame, lines: Lines) -> Seen:
-    """From rows of user_id, item_id, is_judged, is_gone; users and items of no line are left out, for they are no candidates."""
-    users = {name: code for code, name in enumerate(lines.users)}
+def seen_from(frames: Iterable[pl.DataFrame], lines: Lines) -> Seen:
+    """From rows of user_id, item_id, is_judged, is_gone, all of a user in one frame; users and items of no line are left out, for they are no
+    candidates."""
     count = len(lines.items)
-    looked_at: list[int] = []
-    judged: list[int] = []
-    gone: list[int] = []
-    for user_id, item_id, is_judged, is_gone in frame.select("user_id", "item_id", "is_judged", "is_gone").iter_rows():
-        user, item = users.get(user_id), lines.item_codes.get(item_id)
-        if user is not None and item is not None:
-            (judged if is_judged else looked_at).append(user * count + item)
-            gone += [user * count + item] if is_gone else []
-    return Seen(*(np.unique(np.array(pairs, np.int64)) for pairs in (looked_at, judged, gone)))
+    users = pl.DataFrame({"user_id": lines.users, "user": np.arange(len(lines.users))}, schema_overrides={"user_id": pl.String})
+    items = pl.DataFrame({"item_id": lines.items, "item": np.arange(count)}, schema_overrides={"item_id": pl.String})
+    looked_at, judged, gone = [NONE], [NONE], [NONE]
+    for frame in frames:
+        named = frame.with_columns(pl.col("user_id", "item_id").cast(pl.String))
+        known = named.join(users, on="user_id").join(items, on="item_id")
+        pair = (known["user"] * count + known["item"]).to_numpy()
+        is_judged, is_gone = known["is_judged"].to_numpy(), known["is_gone"].to_numpy()
+        for pairs, of in ((looked_at, ~is_judged), (judged, is_judged), (gone, is_gone)):
+            pairs.append(pair[of])
+    return Seen(*(np.unique(np.concatenate(pairs)) for pairs in (looked_at, judged, gone)))
 
 
 def _part(pairs: np.ndarray, users: np.ndarray, count: int) -> np.ndarray:
