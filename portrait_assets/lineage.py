@@ -376,7 +376,13 @@ def _versions(
         )
         for day, model in models
     }
-    return {name: {day: told[name] for day, told in of_days.items()} for name in codes}
+    versions = {name: {day: told[name] for day, told in of_days.items()} for name in codes}
+    # What changed on a day is found by comparison with the day before, which may have other cut points or another model.
+    changes, snapshots = versions[c.PORTRAITS_CHANGES.name], versions[c.PORTRAITS_SNAPSHOTS.name]
+    versions[c.PORTRAITS_CHANGES.name] = {
+        day: _digest(version, snapshots.get(day - DAY, "")) if day > start else version for day, version in changes.items()
+    }
+    return versions
 
 
 @cache

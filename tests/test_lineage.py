@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import date
+from pathlib import Path
 
 import duckdb
 import pytest
@@ -120,6 +121,40 @@ def test_a_new_model_makes_stale_what_it_feeds_and_nothing_before_it(world: Worl
     stale = first_stale(world)
     fed = {"portraits.snapshots", "portraits.changes"}
     assert stale == {table: date(2024, 2, 29) if table in fed else None for table in BUILT}
+
+
+def test_changes_of_the_first_day_after_another_model_have_another_version_too(world: World):
+    """They are found by comparison with the day before, whose model was taken out of force."""
+    champion(world, "old", date(2024, 2, 1))
+    champion(world, "new", date(2024, 3, 1))
+    before = Ledger(world.session, world.home).versions
+    world.session.execute("update models.registry set status = 'rolled back' where version = 'old'")
+    after = Ledger(world.session, world.home).versions
+    renamed = {
+        table.name: [day for day in world.home.days if before[table.name][day] != after[table.name][day]]
+        for table in (c.FEATURES_USER_STATE, c.PORTRAITS_SNAPSHOTS, c.PORTRAITS_CHANGES)
+    }
+    assert renamed == {
+        "features.user_state": [],
+        "portraits.snapshots": list(Window(date(2024, 1, 31), date(2024, 2, 28))),
+        "portraits.changes": list(Window(date(2024, 1, 31), date(2024, 2, 29))),
+    }
+
+
+def test_what_changed_on_the_first_of_a_month_follows_the_cut_points_of_the_month_before(tmp_path: Path):
+    """December has no cut points until there is an event a year before: from then on nothing changes on the first of January."""
+    with World(tmp_path, date(2023, 12, 15), date(2024, 1, 10), declared=False).open() as world:
+        days = (event(n, "ann", f"2024-01-0{n} 12:00", amount=10) for n in range(1, 8))
+        world.land(*days, event(8, "old", "2023-12-15 12:00"))
+        world.build()
+        tiers = "select event_date, from_value, to_value from portraits.changes where user_id = 'old' and tag_id = 'value_tier'"
+        assert world.session.rows(tiers) == [(date(2024, 1, 1), None, "low")]
+        world.land(event(9, "early", "2022-12-15 12:00"))
+        world.refresh()
+        assert world.session.rows(tiers) == [(date(2023, 12, 15), None, "low")]
+        refreshed = world.table(c.PORTRAITS_CHANGES)
+        world.build()
+        assert refreshed.equals(world.table(c.PORTRAITS_CHANGES))
 
 
 def test_other_rules_of_recommending_make_the_recommendations_stale_and_nothing_else(world: World):
