@@ -29,7 +29,7 @@ DAILY = (c.SCORES_SEGMENTS, c.PORTRAITS_CHANGES, c.PORTRAITS_AUDIENCES)
 AUDIENCES = '[likely]\nexpression = "churn_14d > 0 and purchases >= 1"\n'
 
 
-def shop(folder: Path, trained: Any, end: date = LAST, **settings_of_home: Any) -> World:
+def scored_world(folder: Path, trained: Any, end: date = LAST, **settings_of_home: Any) -> World:
     world = World(folder, START, end, **settings_of_home)
     (world.home.settings.home_dir / "audiences.toml").write_text(AUDIENCES)
     with world.open():
@@ -92,7 +92,7 @@ def test_a_home_that_keeps_few_days_says_of_every_day_what_one_says_that_keeps_a
             if name == "few":
                 patch.setattr(derivation, "USER_DAYS_AT_ONCE", 6)
                 patch.setattr(scoring, "SCORED_AT_ONCE", 6)
-            world = shop(tmp_path / name, trained, **settings_of_home)
+            world = scored_world(tmp_path / name, trained, **settings_of_home)
             with world.open():
                 before = {table.name: world.table(table) for table in DAILY}
                 past = exported(world, PAST, tmp_path / name / "past")

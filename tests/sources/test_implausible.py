@@ -26,6 +26,18 @@ def test_what_is_plausible_is_not_asked_about():
     assert days_apart({date(2020, 1, 1): 1, date(2024, 1, 1): 2}) == []  # of three nobody can tell
 
 
+def test_a_year_and_one_in_a_hundred_are_asked_about():
+    assert len(days_apart(DAYS | {date(2023, 1, 1): 1})) == 1  # 365 days
+    many = dict.fromkeys(DAYS, 40)
+    assert len(days_apart(many | {date(2022, 1, 1): 12})) == 1 and days_apart(many | {date(2022, 1, 1): 13}) == []  # of 1,212
+    assert len(days_apart({date(2020, 1, 1): 1, date(2024, 1, 1): 3})) == 1  # one of four
+
+
+def test_several_late_days_are_one_question():
+    [asked] = days_apart(DAYS | {date(2026, 1, 1): 1, date(2030, 1, 1): 2})
+    assert asked.startswith("3 events of 2026-01-01 to 2030-01-01, after all others, which end on 2024-01-30")
+
+
 def test_several_early_days_are_one_question():
     [asked] = days_apart(DAYS | {date(1970, 1, 1): 1, date(1999, 1, 1): 2})
     assert asked.startswith("3 events of 1970-01-01 to 1999-01-01, before all others, which begin on 2024-01-01")

@@ -162,8 +162,45 @@ def test_cut_points_come_from_the_state_a_fortnight_before_the_month_and_hold_al
 
 def test_users_silent_for_a_year_do_not_move_the_cuts(tmp_path: Path):
     with World(tmp_path, date(2023, 1, 1), date(2024, 3, 31)).open() as world:
-        world.land(event(1, "old", "2023-01-05 12:00", amount=1), event(2, "ann", "2024-01-10 12:00", amount=10))
+        world.land(
+            event(1, "old", "2023-01-16 23:00", amount=1),  # the year to 16 January 2024 begins on the 17th
+            event(3, "edge", "2023-01-17 00:30", amount=20),
+            event(2, "ann", "2024-01-10 12:00", amount=10),
+        )
         world.build(date(2023, 1, 1), date(2023, 1, 31))
         world.build(date(2024, 1, 1), date(2024, 2, 1))
         row = world.row(c.FEATURES_CUT_POINTS, event_date=date(2024, 2, 1), measure="net_spend_cents_365d")
-        assert (row["cuts"], row["user_count"]) == ([1000] * 4, 1)
+        assert (row["cuts"], row["user_count"]) == ([1000, 1000, 2000, 2000], 2)
+
+
+def test_who_counts_for_each_measure_by_hand(world: World):
+    """u1 to u5 have just enough of everything by 16 January; few has one less of each; four has looked, and bought on four lines only; paid
+    and back have nothing left and less than nothing; a letter is no act."""
+    for user, lines, stars, looks, days in [*((f"u{n}", 10, 3, 20, 10) for n in range(1, 6)), ("few", 9, 2, 19, 9)]:
+        world.land(
+            *(event(f"{user}p{k}", user, "2024-01-02 12:00", discount=0.5) for k in range(lines)),
+            *(event(f"{user}r{k}", user, "2024-01-02 12:00", "review", rating=4) for k in range(stars)),
+            *(event(f"{user}v{k}", user, f"2024-01-{2 + k % days:02} 12:00", "view") for k in range(looks)),
+        )
+    world.land(
+        *(event(f"f{k}", "four", "2024-01-02 12:00") for k in range(4)),
+        *(event(f"l{k}", "four", "2024-01-02 12:00", "view") for k in range(30)),
+        event("p", "paid", "2024-01-02 12:00", amount=2), event("pb", "paid", "2024-01-03 12:00", "return", amount=2),
+        event("b", "back", "2024-01-02 12:00", amount=2), event("bb", "back", "2024-01-03 12:00", "return", amount=3),
+        event("letter", "cat", "2024-01-02 12:00", "exposure", item=None),
+    )  # fmt: skip
+    world.build(end=date(2024, 2, 1))
+    rows = world.rows("select measure, user_count from features.cut_points where event_date = $day", day=date(2024, 2, 1))
+    counts = {row["measure"]: row["user_count"] for row in rows}
+    assert counts == {
+        "recency_days": 9, "active_days_365d": 9, "net_spend_cents_365d": 8, "purchases": 9, "reviews": 6, "views": 7,
+        "net_spend_cents": 7, "ticket_cents": 7, "basket_milli": 9, "units_milli": 5, "discounted_milli": 5, "views_milli": 5,
+        "converted_milli": 5, "rating_milli": 5,
+    }  # fmt: skip
+
+
+def test_the_gap_of_who_came_back_counts_the_wait_that_goes_on(world: World):
+    """Bought on the 1st and the 10th: by the 16th, that day included, 16 days and one gap."""
+    world.land(*(event(f"u{n}-{day}", f"u{n}", f"2024-01-{day} 12:00") for n in range(5) for day in ("01", "10")))
+    world.build(end=date(2024, 2, 1))
+    assert world.row(c.FEATURES_CUT_POINTS, event_date=date(2024, 2, 1), measure="gap_days")["cuts"] == [16] * 4

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from polars.testing import assert_frame_equal
 
+from portrait_assets.assets.recommending import stage_popular, stage_withheld
 from portrait_assets.assets.training import SEEN_OF_SOME
 from portrait_assets.lineage import stale_days
 from portrait_assets.packs.recommending import parse_recommending
@@ -112,6 +113,43 @@ def test_popular_is_of_the_last_twenty_eight_days(world: World):
     ]
 
 
+def popular(world: World) -> list[str]:
+    world.clean(end=DAY)
+    stage_withheld(world.session, world.home.recommending)
+    stage_popular(world.session, world.home, DAY)
+    return [row["item_id"] for row in world.rows("select item_id from popular order by score desc, item_id")]
+
+
+def test_popular_counts_users_and_a_hundred_items_at_most_the_last_of_equals_by_name_left_out(world: World):
+    """Two users took to soap; one, three times, to milk; and one once to each of a hundred more."""
+    world.land(
+        *(event(f"m{n}", "bob", f"2024-03-1{n} 10:00") for n in range(3)),
+        *(event(f"s{user}", user, "2024-03-10 10:00", item="soap") for user in ("bob", "cat")),
+        *(event(f"i{n}", "bob", "2024-03-10 10:00", item=f"i{n:02}") for n in range(100)),
+    )
+    assert popular(world) == ["soap", *(f"i{n:02}" for n in range(99))]
+
+
+def test_the_year_before_begins_365_days_before_and_its_ratings_are_those_of_the_year(tmp_path: Path):
+    """Milk was bought on the day before the year begins, soap on its first; of ratings 5, 5, 4 and 3, the latter two of this month, the
+    mean is 4.25: of the month alone it would be 3.5, and cheese above it."""
+    with World(tmp_path, date(2023, 3, 1), DAY).open() as world:
+        world.land(
+            event(1, "ann", "2023-03-16 23:59:59"),
+            event(2, "ann", "2023-03-17 00:00", item="soap"),
+            event(3, "bob", "2023-12-01 10:00", "review", item="bread", rating=5),
+            event(4, "cat", "2023-12-01 10:00", "review", item="bread", rating=5),
+            event(5, "bob", "2024-03-10 10:00", "review", item="cheese", rating=4),
+            event(6, "cat", "2024-03-10 10:00", "review", item="ham", rating=3),
+        )
+        assert popular(world) == ["bread", "soap"]
+
+
+def test_a_visit_over_two_days_is_of_its_last(world: World):
+    world.land(event(1, "ann", "2024-03-10 23:30", session="s"), event(2, "ann", "2024-03-14 00:30", session="s"))
+    assert top(world, "ann") == [(1, "milk", "bought on 1 visit, last 1 day ago")]
+
+
 def test_what_was_returned_or_sent_is_no_habit(world: World):
     world.land(
         event(1, "ann", "2024-03-01 10:00", item="soap"),
@@ -180,6 +218,7 @@ def test_the_live_service_finds_gone_what_the_query_does(world: World):
         "unmatched": [("return", 1, 1), ("purchase", 2, 1)],
         "only": [("return", 1, None)],
         "later": [("purchase", 1, 1), ("return", 20, 1)],
+        "bought later": [("purchase", 1, 1), ("return", 2, 1), ("purchase", 20, 1)],
         "viewed": [("view", 1, None), ("purchase", 1, None), ("return", 1, None)],
         "rated": [("purchase", 1, 1), ("review", 2, None)],
     }
@@ -194,7 +233,7 @@ def test_the_live_service_finds_gone_what_the_query_does(world: World):
     session, as_of = world.session, date(2024, 3, 15)
     session.stage("gone", "recommendations/gone.sql", end=as_of - timedelta(days=1))
     known = session.frame(SEEN_OF_SOME, as_of=as_of, first="", last="~")
-    assert set(known.filter("is_gone")["item_id"]) == {"all", "viewed"}
+    assert set(known.filter("is_gone")["item_id"]) == {"all", "viewed", "bought later"}
     events = session.connection.sql("from clean.events").to_arrow_table()
     assert_frame_equal(seen_of(events, as_of).drop("is_seen").sort("user_id", "item_id"), known)
 
