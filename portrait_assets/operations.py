@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from portrait_assets import sources
 from portrait_assets.assets.kept import make_again
@@ -37,6 +38,7 @@ from portrait_assets.partitions import DAY, Window, as_of_of, partition_of
 from portrait_assets.publishing import is_current, publish, write_export
 from portrait_assets.resources.warehouse import warehouse_of
 from portrait_assets.settings import PROJECT_DIR, Settings
+from portrait_assets.steps import Steps
 
 logger = logging.getLogger("portrait")
 
@@ -56,11 +58,12 @@ def run(home: Home, first: date | None = None, through: date | None = None) -> O
     """Bring the whole path up to date through a day: landing, features, a model, portraits of `first` on, the export."""
     if first and through:
         Window(first, through)  # refuses a range that ends before it starts, before anything is done
-    home, runs = _land_source(home, through)
+    steps = Steps("land", "ingest", "train", "portraits", "publish")
+    home, runs = _land_source(home, steps, through)
     day = through or home.days.end
     start = first and max(Window(first, day).start, home.days.start)
-    runs += [*_features(home, day, start), *_model(home, model_date(Window(home.days.start, day)))]
-    return Outcome(day, (*runs, *_portraits(home, day), *_published(home, day)))
+    runs += [*_features(home, steps, day, start), *_model(home, steps, model_date(Window(home.days.start, day)))]
+    return Outcome(day, (*runs, *_portraits(home, steps, day), *_published(home, steps, day)))
 
 
 def refresh(home: Home) -> tuple[Home, Outcome]:
@@ -73,9 +76,9 @@ def refresh(home: Home) -> tuple[Home, Outcome]:
     files, refused = settled_files(home.settings.landing_dir, home.source), sources.Refused()
     if files:
         home = _landed(home, files, refused)[0]
-    day = home.days.end
-    runs = _features(home, day)
-    outcome = Outcome(day, (*runs, *_portraits(home, day), *_published(home, day)))
+    day, steps = home.days.end, Steps("ingest", "portraits", "publish")
+    runs = _features(home, steps, day)
+    outcome = Outcome(day, (*runs, *_portraits(home, steps, day), *_published(home, steps, day)))
     _raise(refused, "Everything else is up to date")
     return home, outcome
 
@@ -103,11 +106,11 @@ def _landed(home: Home, files: list[Path], refused: sources.Refused, again: bool
         return extend_to_landed(home, session), batches
 
 
-def _land_source(home: Home, through: date | None = None) -> tuple[Home, list[str]]:
+def _land_source(home: Home, steps: Steps, through: date | None = None) -> tuple[Home, list[str]]:
     """Land what is new of the source's own files; returns the home, whose days are those then landed, through `through` at least."""
     with warehouse_of(home.settings).open("look for new files") as session:
         pending = sources.pending(session.connection, home.landed_whole)
-    runs = [execute(home, "land", None)] if pending else []
+    runs = [execute(home, "land", None, steps)] if pending else []
     home = open_home(home.settings, through=through)
     if not home.has_days:
         raise PortraitError(
@@ -127,13 +130,13 @@ def snapshot(home: Home, as_of: date, out: Path) -> dict[str, Any]:
 
     Where no champion was trained early enough, one is trained at `as_of` itself.
     """
-    day = partition_of(as_of)
-    home, _ = _land_source(home, day)
-    _features(home, day)
+    day, steps = partition_of(as_of), Steps("land", "ingest", "train", "portraits", "publish")
+    home, _ = _land_source(home, steps, day)
+    _features(home, steps, day)
     if _model_in_force(home, day) is None:
-        _model(home, as_of)
-    _portraits(home, day)
-    _published(home, day)
+        _model(home, steps, as_of)
+    _portraits(home, steps, day)
+    _published(home, steps, day)
     with warehouse_of(home.settings).open("snapshot") as session:
         make_again(session, home, [day])
         return write_export(session, home, day, out)
@@ -154,11 +157,11 @@ def snapshot_as_known(home: Home, as_of: date, known_at: date, out: Path) -> dic
 
 def export_of(home: Home, as_of: date) -> Path:
     """The published generation of `as_of`, made now from what is known if it is not there; trains nothing."""
-    day = partition_of(as_of)
-    home, _ = _land_source(home, day)
-    _features(home, day)
-    _portraits(home, day)
-    _published(home, day)
+    day, steps = partition_of(as_of), Steps("land", "ingest", "portraits", "publish")
+    home, _ = _land_source(home, steps, day)
+    _features(home, steps, day)
+    _portraits(home, steps, day)
+    _published(home, steps, day)
     with warehouse_of(home.settings).open("publish") as session:
         make_again(session, home, [day])
         return publish(session, home, day)
@@ -174,7 +177,7 @@ def model_date(days: Window) -> date:
     return monday if (monday - days.start).days >= 84 else as_of_of(days.end)
 
 
-def _features(home: Home, day: date, first: date | None = None) -> list[str]:
+def _features(home: Home, steps: Steps, day: date, first: date | None = None) -> list[str]:
     """Clean and derive features of every stale day through `day`; the history begins at `first`, if it does not begin earlier."""
     days = Window(home.days.start, day)
     with warehouse_of(home.settings).open("look for stale days") as session:
@@ -184,10 +187,10 @@ def _features(home: Home, day: date, first: date | None = None) -> list[str]:
         elif (earliest := first or day) < history_start(session, home):
             begin_history(session, earliest)
         window = covering(stale_days(session, home, days), FEATURE_TABLES)
-    return [] if window is None else [execute(home, "ingest", window, lands=False)]
+    return [] if window is None else [execute(home, "ingest", window, steps, lands=False)]
 
 
-def _model(home: Home, trained_through: date) -> list[str]:
+def _model(home: Home, steps: Steps, trained_through: date) -> list[str]:
     """Train for `trained_through` unless that was done before, whatever the gate then said, or there is too little to learn from."""
     with warehouse_of(home.settings).open("look for the model") as session:
         known = session.scalar("select count(*) from models.registry where trained_through = $day", day=trained_through)
@@ -204,23 +207,24 @@ def _model(home: Home, trained_through: date) -> list[str]:
 
     moment = datetime(trained_through.year, trained_through.month, trained_through.day, tzinfo=UTC)
     config = {"ops": {"models__behaviour": {"config": {"trained_through": str(trained_through)}}}}
-    return [execute(home, "train", weekly_of(home.planned().days).get_partition_key_for_timestamp(moment.timestamp()), config)]
+    week = weekly_of(home.planned().days).get_partition_key_for_timestamp(moment.timestamp())
+    return [execute(home, "train", week, steps, config)]
 
 
-def _portraits(home: Home, day: date) -> list[str]:
+def _portraits(home: Home, steps: Steps, day: date) -> list[str]:
     """Predictions, snapshots and tag history of every stale day of the kept history through `day`."""
     with warehouse_of(home.settings).open("look for stale portraits") as session:
         kept = Window(history_start(session, home), day)
         window = covering(stale_days(session, home, kept), PORTRAIT_TABLES)
-    return [] if window is None else [execute(home, "portraits", window)]
+    return [] if window is None else [execute(home, "portraits", window, steps)]
 
 
-def _published(home: Home, day: date) -> list[str]:
+def _published(home: Home, steps: Steps, day: date) -> list[str]:
     current = home.settings.published_dir
     with warehouse_of(home.settings).open("look at the export") as session:
         stale = covering(stale_days(session, home, Window(day, day)), ON_DEMAND_TABLES)
         done = any(is_current(folder, session, home, day) for folder in current.glob(f"{as_of_of(day)}-*"))
-    return [] if stale is None and done else [execute(home, "publish", Window(day, day))]
+    return [] if stale is None and done else [execute(home, "publish", Window(day, day), steps)]
 
 
 def _model_in_force(home: Home, day: date) -> str | None:
@@ -229,11 +233,17 @@ def _model_in_force(home: Home, day: date) -> str | None:
 
 
 def execute(
-    home: Home, job: str, partitions: Window | str | None, config: dict[str, Any] | None = None, lands: bool = True
+    home: Home,
+    job: str,
+    partitions: Window | str | None,
+    steps: Steps | None = None,
+    config: dict[str, Any] | None = None,
+    lands: bool = True,
 ) -> str:
     """One Dagster run of `job` over `partitions`, in this process; returns its run id. Raises PortraitError if it fails.
 
-    A job without partitions takes None. One that `lands` goes without the landing where that has been done.
+    A job without partitions takes None. One that `lands` goes without the landing where that has been done. `steps` are those of the
+    command that it is part of.
     """
     from portrait_assets.automation import LANDED_TABLES
     from portrait_assets.definitions import build_definitions
@@ -243,8 +253,11 @@ def execute(
     quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
     definition = build_definitions(home).resolve_job_def(job)
     with dagster_instance(home.settings) as instance:
+        run_id = str(uuid4())
+        instance.add_event_listener(run_id, (steps or Steps(job)).listener(job, partitions))
         result = definition.execute_in_process(
             instance=instance,
+            run_id=run_id,
             run_config={**(config or {}), **quiet},
             # Whoever began it begins it again where it was killed, not Dagster's daemon.
             tags={**_partition_tags(partitions), PROCESS_TAG: str(os.getpid()), "dagster/max_retries": "0"},
@@ -254,7 +267,7 @@ def execute(
         )
         if not result.success:
             raise PortraitError(_failure(job, result))
-    return result.run_id
+    return run_id
 
 
 def _partition_tags(partitions: Window | str | None) -> dict[str, str]:

@@ -99,7 +99,8 @@ def evaluate(
     home = open_home(source=source)
     for text in as_of or []:
         parse_date(text, "--as-of")
-    operations.execute(home, "evaluate", None, {"ops": {"models__evaluation": {"config": {"cutoffs": as_of or []}}}})
+    config = {"ops": {"models__evaluation": {"config": {"cutoffs": as_of or []}}}}
+    operations.execute(home, "evaluate", None, config=config)
     folder = home.settings.home_dir / "evaluation"
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)
@@ -122,7 +123,7 @@ def evaluate_ranking(
     for text in as_of or []:
         parse_date(text, "--as-of")
     config = {"ops": {"models__ranking": {"config": {"cutoffs": as_of or []}}}}
-    operations.execute(home, "evaluate_ranking", None, config)
+    operations.execute(home, "evaluate_ranking", None, config=config)
     file = home.settings.home_dir / "evaluation" / "ranking.md"
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)

@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import re
 import signal
 import socket
 import subprocess
@@ -100,6 +101,11 @@ def days(shell: Shell) -> list[str]:
     return json.loads((shell.home / "home.json").read_text())["days"]
 
 
+def steps(told: str) -> list[tuple[str, str, str, str]]:
+    """Number, of how many, name and days of the steps that a command said it came to."""
+    return re.findall(r"step (\d+) of (\d+): ([\w.]+)(?:, (\d+ days?))?", told)
+
+
 @contextmanager
 def serving(shell: Shell) -> Iterator[str]:
     """The service until the block ends, by Ctrl-C; the address of it."""
@@ -146,7 +152,16 @@ def bought_live(address: str, user: str) -> int | None:
 def test_every_command_of_the_readme_works_at_the_first_call(mapping: Path, tmp_path: Path):
     shell = Shell(tmp_path / "home")
     assert "accepted" in shell.run("sources", "check", mapping).stdout
-    assert "Where to look next" in shell.run("run", "--source", mapping).stdout
+    ran = shell.run("run", "--source", mapping)
+    assert "Where to look next" in ran.stdout
+    said = steps(ran.stderr)
+    assert [(number, total) for number, total, *_ in said] == [(str(number), "23") for number in range(1, 24)]
+    assert (said[0][2:], said[12][2:], said[-1][2:]) == (
+        ("landing", ""),
+        ("models.behaviour", ""),
+        ("published.export", "1 day"),
+    )
+    assert {days for *_, name, days in said if name.startswith("features.")} == {"84 days"}
     assert days(shell) == [str(FIRST), str(LAST)]
     assert "u01" in shell.run("show", "u01").stdout
     assert "as of 1 Feb 2024" in shell.run("show", "u01", "--as-of", "2024-02-01").stdout
@@ -159,7 +174,9 @@ def test_every_command_of_the_readme_works_at_the_first_call(mapping: Path, tmp_
 
     lay(shell, "sales-next.csv", HEADER + line("n1", NEXT, "u00") + line("n2", NEXT, "newcomer"))
     before = bought(shell, "u00")
-    shell.run("refresh")  # which brings a new day
+    said = steps(shell.run("refresh").stderr)  # which brings a new day
+    assert [(number, total) for number, total, *_ in said] == [(str(number), "21") for number in range(1, 22)]
+    assert {days for *_, name, days in said if name.startswith("features.")} == {"1 day"}
     assert days(shell) == [str(FIRST), str(NEXT)]
     assert (bought(shell, "u00"), bought(shell, "newcomer")) == (before + 1, 1)
 
