@@ -17,6 +17,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from portrait_assets.columns import LARGEST
 from portrait_assets.packs import load_pack
 from portrait_assets.sources.compiling import LIVE_STREAM, key_of
+from portrait_assets.sources.implausible import FAR
 from portrait_assets.sources.values import ROUNDED, SPACES
 
 CLOCK_GRACE = timedelta(seconds=60)  # a client's clock may be ahead of ours by as much
@@ -152,12 +153,14 @@ class Rejection:
     reason: str
 
 
-def judge(rows: Iterable[Any], now: datetime, start: date | None = None) -> tuple[list[Line], list[Rejection]]:
+def judge(
+    rows: Iterable[Any], now: datetime, start: date | None = None, newest: date | None = None
+) -> tuple[list[Line], list[Rejection]]:
     """The rows that can be taken, as lines of the log, and those that can not. `now` (aware) is when we learnt them, `start` the first
-    day that the source declares, if it does."""
+    day that the source declares, if it does, `newest` the day that portraits have come to."""
     lines, rejections = [], []
     for number, row in enumerate(rows):
-        judged = _judged(row, now, start)
+        judged = _judged(row, now, start, newest)
         if isinstance(judged, Line):
             lines.append(judged)
         else:
@@ -165,7 +168,7 @@ def judge(rows: Iterable[Any], now: datetime, start: date | None = None) -> tupl
     return lines, rejections
 
 
-def _judged(row: Any, now: datetime, start: date | None) -> Line | str:
+def _judged(row: Any, now: datetime, start: date | None, newest: date | None) -> Line | str:
     """A row as a line of the log, or why it is none."""
     if isinstance(row, Unreadable):
         return row.reason
@@ -173,14 +176,20 @@ def _judged(row: Any, now: datetime, start: date | None) -> Line | str:
         event = Event.model_validate(row)
     except ValidationError as error:
         return _reason(error)
-    return _broken_rule(event, now, start) or _line(event, now)
+    return _broken_rule(event, now, start, newest) or _line(event, now)
 
 
-def _broken_rule(event: Event, now: datetime, start: date | None) -> str | None:
-    if start and event.event_time.date() < start:
-        return f"event_time {event.event_time.date()} is before the declared start {start}"
+def _broken_rule(event: Event, now: datetime, start: date | None, newest: date | None) -> str | None:
+    day = event.event_time.date()
+    if start and day < start:
+        return f"event_time {day} is before the declared start {start}"
     if event.event_time > now + CLOCK_GRACE:
         return f"event_time {event.event_time:%Y-%m-%d %H:%M:%S} is an event from the future; it is {now:%Y-%m-%d %H:%M:%S} UTC here"
+    if newest and day > newest + FAR:
+        return (
+            f"event_time {day} is {(day - newest).days:,} days after {newest}, the newest day of all others: is the date right? "
+            f"If it is, make the days between first: `portrait run --through {day}`"
+        )
     for name in ("quantity", "amount", "discount", "coupon"):
         value = getattr(event, name)
         if value is not None and value < 0 and event.event_type != "return":

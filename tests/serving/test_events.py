@@ -103,3 +103,17 @@ def test_what_landing_would_reject_as_before_the_declared_start_is_not_taken_liv
     lines, rejections = judge(rows, NOW, start=date(2024, 3, 2))
     assert [line.day for line in lines] == [date(2024, 3, 2)]
     assert rejections == [Rejection(0, "event_time 2024-03-01 is before the declared start 2024-03-02")]
+
+
+def test_a_time_more_than_a_year_after_all_others_is_asked_about():
+    """Every day between would be one of the home, with the portraits of everybody."""
+    rows = [live(1, "ann", "2024-03-01T23:59:59Z"), live(2, "ann", "2024-03-02T00:00:00Z")]
+    lines, rejections = judge(rows, NOW, newest=date(2023, 3, 2))
+    assert [line.day for line in lines] == [date(2024, 3, 1)]
+    assert rejections == [
+        Rejection(
+            1,
+            "event_time 2024-03-02 is 366 days after 2023-03-02, the newest day of all others: is the date right? "
+            "If it is, make the days between first: `portrait run --through 2024-03-02`",
+        )
+    ]

@@ -16,7 +16,7 @@ from portrait_assets.columns import LARGEST
 from portrait_assets.serving.service import Service
 from portrait_assets.sources.values import SPACES
 from tests.hostile import IDS
-from tests.serving.shop import START, Client, Shop, serving
+from tests.serving.shop import Client, Shop, serving
 
 PIECES = "a|\\' \"/?#%&+[]<>=\t\n😀\u3000é"
 TAKEN = datetime(2024, 1, 1, 14), datetime(2024, 3, 12, 11, 59, 59, 999_999)  # inside the declared days, whatever the offset
@@ -31,7 +31,7 @@ money = st.sampled_from(
 moments = (
     st.datetimes(*TAKEN)
     | st.sampled_from([TAKEN[0], datetime(2024, 2, 29, 23, 59, 59, 999_999), datetime(2024, 3, 10, 23, 59, 59)])
-    | st.sampled_from([datetime(1970, 1, 2), datetime(2023, 12, 31, 9), datetime(2999, 6, 1)])
+    | st.sampled_from([datetime(1970, 1, 2), datetime(2023, 12, 31, 9), datetime(2025, 6, 1), datetime(2999, 6, 1)])
 )
 offsets = st.sampled_from(["", "Z", "+00:00", "-12:00", "+14:00", "+05:45"])
 events = st.fixed_dictionaries(
@@ -83,7 +83,8 @@ def refusal(event: dict) -> str | None:
     wrong = [field for field, text in texts.items() if not text] + ["text"] * ("\0" in event.get("text", ""))
     if wrong:
         return wrong[0]
-    return "declared start" if day < START else "the future" if day.year == 2999 else None
+    reasons = {1970: "declared start", 2023: "declared start", 2025: "is the date right?", 2999: "the future"}
+    return reasons.get(day.year)
 
 
 SUMS = (
