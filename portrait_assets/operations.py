@@ -287,7 +287,7 @@ def _failure(job: str, result: Any) -> str:
             error = event.event_specific_data.error
             while error.cause is not None:
                 error = error.cause
-            message = error.message.strip().split("\n")[0]
+            message = error.message.strip().split("\n")[0].removeprefix(f"{PortraitError.__module__}.PortraitError: ")
             return f"{job}: step {event.step_key} failed: {message} (run {result.run_id}; details in `make ui`)"
     return f"{job}: run {result.run_id} failed; details in `make ui`"
 

@@ -126,6 +126,24 @@ def test_bad_files_are_named_and_the_others_land_as_if_they_were_alone(shell: Sh
     assert "No differences" in shell.run("verify").stdout
 
 
+def test_after_a_first_run_that_failed_while_landing_status_names_the_source_and_the_file(tmp_path: Path):
+    (tmp_path / "e-1.csv").write_text("id,at,user\n1,2024-01-01 10:00:00,a\n")
+    (tmp_path / "e-2.csv").write_text("id,at,userId\n2,2024-01-02 10:00:00,b\n")
+    stream = '[[events]]\nfrom = "e"\nkey = "id"\nevent_time = "at"\nuser_id = "user"\nevent_type = "view"\n'
+    (tmp_path / "drift.toml").write_text(f'name = "drift"\n[tables.e]\nfiles = "e-*.csv"\n{stream}')
+    shell = Shell(tmp_path / "home")
+    said = complaint(shell.run("run", "--source", tmp_path / "drift.toml", code=2).stderr)
+    reason = "drift.toml, stream 'e', user_id: no column 'user' in e; nearest is 'userId'; it has id, at, userId"
+    assert said.startswith(f"portrait: land: step landing failed: e-2.csv was not landed, nothing of it: {reason}. ")
+    found = shell.json("status")
+    assert (found["source"], found["days"]) == ("drift", ["2024-01-01", "2024-01-01"])
+    assert [(line["files"], line["stream"], line["reason"]) for line in found["failed"]] == [("e-2.csv", "e", reason)]
+    assert [(run["job"], run["status"]) for run in found["runs"]] == [("land", "FAILURE")]
+    (tmp_path / "e-2.csv").write_text("id,at,user\n2,2024-01-02 10:00:00,b\n")
+    shell.run("ingest", tmp_path / "e-2.csv")
+    assert shell.json("status")["failed"] == []
+
+
 def limited(shell: Shell, largest: int) -> subprocess.CompletedProcess[str]:
     """`portrait refresh` where no file can grow beyond `largest` bytes: writing fails as on a full disk."""
     command, environment = shell.command("refresh")
