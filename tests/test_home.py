@@ -20,34 +20,36 @@ EARLY = date(2023, 11, 20)
 
 
 @pytest.fixture
-def shop(tmp_path: Path) -> World:
+def undeclared(tmp_path: Path) -> World:
     return World(tmp_path, date(2024, 1, 10), date(2024, 1, 20), declared=False)
 
 
-def test_events_before_the_first_day_extend_the_home_and_one_refresh_brings_them_in(shop: World):
-    with shop.open():
-        shop.land(event(1, "ann", "2024-01-10 10:00", amount=2), event(2, "bob", "2024-01-12 10:00", amount=3))
-        shop.build()
-        shop.land(event(3, "ann", f"{EARLY} 10:00", amount=5), event(4, "old", f"{EARLY} 10:00", amount=7))
-        assert shop.home.days == Window(EARLY, date(2024, 1, 20))
-        refreshed = result(shop.refresh())
-        due = stale_days(shop.session, shop.home, shop.home.days)
+def test_events_before_the_first_day_extend_the_home_and_one_refresh_brings_them_in(undeclared: World):
+    with undeclared.open():
+        undeclared.land(event(1, "ann", "2024-01-10 10:00", amount=2), event(2, "bob", "2024-01-12 10:00", amount=3))
+        undeclared.build()
+        undeclared.land(event(3, "ann", f"{EARLY} 10:00", amount=5), event(4, "old", f"{EARLY} 10:00", amount=7))
+        assert undeclared.home.days == Window(EARLY, date(2024, 1, 20))
+        refreshed = result(undeclared.refresh())
+        due = stale_days(undeclared.session, undeclared.home, undeclared.home.days)
         assert not any(due[table.name] for table in KNOWN)
-        state = shop.rows("select event_date, spend_cents from features.user_state where user_id = 'ann' order by event_date")
+        state = undeclared.rows(
+            "select event_date, spend_cents from features.user_state where user_id = 'ann' order by event_date"
+        )
         assert [(row["event_date"], row["spend_cents"]) for row in state] == [(EARLY, 500), (date(2024, 1, 10), 700)]
-        assert shop.row(c.PORTRAITS_SNAPSHOTS, user_id="old", event_date=date(2024, 1, 20))["first_date"] == EARLY
-        same(refreshed, result(shop.build()))
-    assert not any(line.missing or line.surplus for line in verify(shop.home))
+        assert undeclared.row(c.PORTRAITS_SNAPSHOTS, user_id="old", event_date=date(2024, 1, 20))["first_date"] == EARLY
+        same(refreshed, result(undeclared.build()))
+    assert not any(line.missing or line.surplus for line in verify(undeclared.home))
 
 
-def test_what_is_landed_outside_the_days_a_home_knows_is_missing_when_verified_and_due_in_status(shop: World):
-    with shop.open():
-        shop.land(event(1, "ann", "2024-01-10 10:00"))
-        shop.build()
-        file = write_lines(shop.shop / "events-behind.ndjson", [event(2, "ann", f"{EARLY} 10:00")])
-        sources.land(shop.session.connection, shop.home.source, NOW, [file])
-    assert {line.table: line.missing for line in verify(shop.home)}["clean.events"] == 1
-    assert open_home(shop.home.settings).days.start == EARLY
+def test_what_is_landed_outside_the_days_a_home_knows_is_missing_when_verified_and_due_in_status(undeclared: World):
+    with undeclared.open():
+        undeclared.land(event(1, "ann", "2024-01-10 10:00"))
+        undeclared.build()
+        file = write_lines(undeclared.shop / "events-behind.ndjson", [event(2, "ann", f"{EARLY} 10:00")])
+        sources.land(undeclared.session.connection, undeclared.home.source, NOW, [file])
+    assert {line.table: line.missing for line in verify(undeclared.home)}["clean.events"] == 1
+    assert open_home(undeclared.home.settings).days.start == EARLY
 
 
 def test_a_home_without_declared_days_gets_them_from_what_lands(tmp_path: Path):

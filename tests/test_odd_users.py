@@ -27,7 +27,7 @@ def on(day: int) -> str:
     return str(FIRST_DAY + timedelta(days=day))
 
 
-def shop() -> list[dict]:
+def odd_events() -> list[dict]:
     """Five regulars every six days, so that there are cut points and a pace, and those whom nobody expects."""
     regular = [
         event(f"{user}{day}", user, f"{on(day)} 10:00", amount=20 + n)
@@ -67,7 +67,7 @@ def views() -> list[dict]:
     ]  # fmt: skip
 
 
-SOURCES = {"shop": shop, "ratings": ratings, "views": views}
+SOURCES = {"shop": odd_events, "ratings": ratings, "views": views}
 
 
 @pytest.fixture(scope="module", params=sorted(SOURCES))

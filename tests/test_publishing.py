@@ -27,7 +27,7 @@ FIRST, LAST = date(2024, 1, 1), date(2024, 1, 10)
 
 
 @pytest.fixture
-def shop(tmp_path: Path) -> Iterator[World]:
+def ten_days(tmp_path: Path) -> Iterator[World]:
     world = World(tmp_path, FIRST, LAST)
     open_home(world.home.settings, source=str(world.shop / "corner_shop.toml"))
     with world.open():
@@ -42,18 +42,18 @@ def published(world: World) -> Path:
 
 
 def test_what_is_in_force_stays_though_it_is_older_than_all_that_was_published_since(
-    shop: World, monkeypatch: pytest.MonkeyPatch
+    ten_days: World, monkeypatch: pytest.MonkeyPatch
 ):
     """An audience is saved anew four times and then as it first was: the first generation is of that knowledge, and in force again."""
-    file = shop.home.settings.home_dir / "audiences.toml"
+    file = ten_days.home.settings.home_dir / "audiences.toml"
     made = []
     for visits in (1, 2, 3, 4, 5):
         file.write_text(f'[some]\nexpression = "visits >= {visits}"\n')
-        made.append(published(shop))
+        made.append(published(ten_days))
     monkeypatch.setattr(publishing, "SECONDS_LEFT_TO_READERS", -1.0)
     file.write_text('[some]\nexpression = "visits >= 1"\n')
-    made.append(published(shop))
-    folder = shop.home.settings.published_dir
+    made.append(published(ten_days))
+    folder = ten_days.home.settings.published_dir
     assert made[-1] == made[0] and len(set(made)) == 5
     assert (folder / "current").resolve() == made[0]
     assert set(folder.glob("2024-*")) == {made[0], *made[2:5]}
@@ -73,11 +73,11 @@ class OneAtATime(Session):
         return frame
 
 
-def test_the_rows_of_a_file_are_gone_before_those_of_the_next_are_read(shop: World, tmp_path: Path):
-    shop.refresh()
-    write_published(shop.session, shop.home, LAST)
-    session = OneAtATime(shop.session.connection)
-    manifest = write_export(session, shop.home, LAST, tmp_path / "export")
+def test_the_rows_of_a_file_are_gone_before_those_of_the_next_are_read(ten_days: World, tmp_path: Path):
+    ten_days.refresh()
+    write_published(ten_days.session, ten_days.home, LAST)
+    session = OneAtATime(ten_days.session.connection)
+    manifest = write_export(session, ten_days.home, LAST, tmp_path / "export")
     assert session.given is not None
     assert {file.name: len(pl.read_parquet(file)) for file in (tmp_path / "export").glob("*.parquet")} == manifest["rows"]
     assert manifest["rows"]["portraits.parquet"] == 1 and "purchases" in manifest["measures"]
@@ -97,17 +97,17 @@ def segments(folder: Path) -> list[list[int]]:
     return json.loads((folder / "manifest.json").read_text())["run"]["state"]["segments"]
 
 
-def test_a_live_segment_is_included_once_all_its_events_are_in_the_days_published(shop: World):
+def test_a_live_segment_is_included_once_all_its_events_are_in_the_days_published(ten_days: World):
     """2 reaches a day past what is published, 4 holds nothing that is accepted, 6 has landed and is not in clean.events yet."""
-    segment(shop, 1, 9, 10)
-    segment(shop, 2, 9, 11)
-    segment(shop, 4, 5, kind="nothing")
-    segment(shop, 5, 2)
-    assert segments(published(shop)) == [[1, 1], [4, 5]]
-    segment(shop, 6, 8)
-    assert segments(publish(shop.session, shop.home, LAST)) == [[1, 1], [4, 5]]
-    segment(shop, 7, 3, 10)
-    assert segments(published(shop)) == [[1, 1], [4, 7]]
+    segment(ten_days, 1, 9, 10)
+    segment(ten_days, 2, 9, 11)
+    segment(ten_days, 4, 5, kind="nothing")
+    segment(ten_days, 5, 2)
+    assert segments(published(ten_days)) == [[1, 1], [4, 5]]
+    segment(ten_days, 6, 8)
+    assert segments(publish(ten_days.session, ten_days.home, LAST)) == [[1, 1], [4, 5]]
+    segment(ten_days, 7, 3, 10)
+    assert segments(published(ten_days)) == [[1, 1], [4, 7]]
 
 
 IN_MODIFY, IN_CLOSE_WRITE, IN_MOVED_TO, IN_CREATE = 0x2, 0x8, 0x80, 0x100
@@ -137,14 +137,14 @@ def watched(*folders: Path) -> Iterator[list[tuple[str, int]]]:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="asks Linux what is done in a folder")
-def test_whatever_has_its_name_is_whole(shop: World):
+def test_whatever_has_its_name_is_whole(ten_days: World):
     """Files of the state, generations and `current` come to their names by a rename, never by being written under them."""
-    folder = shop.home.settings.published_dir
+    folder = ten_days.home.settings.published_dir
     (folder / "state").mkdir(parents=True)
     with watched(folder, folder / "state") as seen:
-        made = published(shop)
-        shop.land(event("ann9", "ann", "2024-01-09 10:00", amount=5.0))
-        second = published(shop)
+        made = published(ten_days)
+        ten_days.land(event("ann9", "ann", "2024-01-09 10:00", amount=5.0))
+        second = published(ten_days)
     done = {name: {event_ for of, event_ in seen if of == name} for name, _ in seen if not name.startswith(".")}
     assert {name for name, events in done.items() if events != {IN_MOVED_TO}} == set()
     named = {name for generation in (made, second) for name in publishing._state_files(generation / "manifest.json")}

@@ -58,7 +58,7 @@ def sooner(text: str) -> str:
 
 
 @pytest.fixture
-def shop(tmp_path: Path):
+def versioned(tmp_path: Path):
     yield from _shop(tmp_path)
 
 
@@ -77,47 +77,47 @@ def _shop(folder: Path):
 
 
 def test_a_tag_of_one_more_entry_is_in_the_next_snapshot_on_the_page_and_on_the_card_with_its_history(
-    shop: World, tmp_path: Path
+    versioned: World, tmp_path: Path
 ):
-    shop.home = replace(shop.home, pack=pack_with(tmp_path / "packs", lambda text: text + NEW_TAG))
-    write_export(shop.refresh().session, shop.home, DAY, tmp_path / "export")
+    versioned.home = replace(versioned.home, pack=pack_with(tmp_path / "packs", lambda text: text + NEW_TAG))
+    write_export(versioned.refresh().session, versioned.home, DAY, tmp_path / "export")
     export = Export.open(tmp_path / "export")
-    [tag] = [tag for tag in card(export, "ann", shop.home.pack).tags if tag.tag_id == "weekly_shopper"]
+    [tag] = [tag for tag in card(export, "ann", versioned.home.pack).tags if tag.tag_id == "weekly_shopper"]
     assert (tag.value, tag.since, tag.explanation) == (
         "yes",
         "2024-03-30",
         "Bought on 2 days of the last seven.",
     )
-    assert "Weekly shopper" in catalogue_page(shop.home.pack)
+    assert "Weekly shopper" in catalogue_page(versioned.home.pack)
     changes = export.scan("changes").filter(pl.col("tag_id") == "weekly_shopper").collect().to_dicts()
     assert [(c["user_id"], str(c["event_date"]), c["to_value"], c["catalogue_version"]) for c in changes] == [
         ("ann", "2024-03-30", "yes", 1)
     ]
 
 
-def test_both_versions_of_a_changed_tag_are_readable(shop: World, tmp_path: Path):
-    first = shop.home.pack
-    versions.record_versions(shop.session, first.tags, DAY)
-    was = shop.rows("select * from portraits.tags where tag_id = 'customer_since' and user_id = 'ann' order by valid_from")
+def test_both_versions_of_a_changed_tag_are_readable(versioned: World, tmp_path: Path):
+    first = versioned.home.pack
+    versions.record_versions(versioned.session, first.tags, DAY)
+    was = versioned.rows("select * from portraits.tags where tag_id = 'customer_since' and user_id = 'ann' order by valid_from")
     assert [(row["value"], row["catalogue_version"]) for row in was] == [("under a month", 1), ("1 to 3 months", 1)]
 
-    shop.home = replace(shop.home, pack=pack_with(tmp_path / "packs", sooner))
-    shop.refresh()
-    versions.record_versions(shop.session, shop.home.pack.tags, DAY)
-    now = shop.rows("select * from portraits.tags where tag_id = 'customer_since' and user_id = 'ann' order by valid_from")
+    versioned.home = replace(versioned.home, pack=pack_with(tmp_path / "packs", sooner))
+    versioned.refresh()
+    versions.record_versions(versioned.session, versioned.home.pack.tags, DAY)
+    now = versioned.rows("select * from portraits.tags where tag_id = 'customer_since' and user_id = 'ann' order by valid_from")
     assert [(row["value"], str(row["valid_from"]), row["catalogue_version"]) for row in now] == [
         ("under a month", "2024-03-01", 2), ("1 to 3 months", "2024-03-11", 2),
     ]  # fmt: skip
 
-    former = versions.definition(shop.session, "customer_since", 1)
+    former = versions.definition(versioned.session, "customer_since", 1)
     assert former == first.tag("customer_since")
-    told = versions.history(shop.session, former, "ann")
+    told = versions.history(versioned.session, former, "ann")
     assert told == [{name: row[name] for name in ("value", "valid_from", "valid_to")} for row in was]
-    assert dict(versions.values(shop.session, former, DAY).select("user_id", "value").iter_rows()) == {
+    assert dict(versions.values(versioned.session, former, DAY).select("user_id", "value").iter_rows()) == {
         "ann": "1 to 3 months", "bob": "under a month",
     }  # fmt: skip
-    assert versions.versions(shop.session, "customer_since")["version"].to_list() == [1, 2]
-    assert len(versions.versions(shop.session)) == len(first.tags) + 1
+    assert versions.versions(versioned.session, "customer_since")["version"].to_list() == [1, 2]
+    assert len(versions.versions(versioned.session)) == len(first.tags) + 1
 
 
 def test_what_was_never_published_is_refused(unchanged: World):

@@ -59,6 +59,11 @@ def drivers(session: Session, home: Home, last_day: date, count: int) -> Drivers
             for row in told.filter(pl.col("user_id").is_in(ids)).sort("user_id").iter_rows(named=True)
         ]
         rows += _moves(rescorer, head, claims, events)
+    return Drivers(as_of_of(last_day), rescorer.version or "", len(ids), _means(rows))
+
+
+def _means(rows: list[dict]) -> pl.DataFrame:
+    """Of head, group, user_id, lost: means over the users of each head, the SHOWN groups that move it most."""
     frame = (
         pl.DataFrame(rows)
         .group_by("head", "group", maintain_order=True)
@@ -68,7 +73,7 @@ def drivers(session: Session, home: Home, last_day: date, count: int) -> Drivers
         .filter(pl.int_range(pl.len()).over("head") < SHOWN)
     )
     order = pl.col("head").replace_strict({head: k for k, head in enumerate(dict.fromkeys(r["head"] for r in rows))})
-    return Drivers(as_of_of(last_day), rescorer.version or "", len(ids), frame.sort(order, maintain_order=True))
+    return frame.sort(order, maintain_order=True)
 
 
 def _sign(head: str, probability: float) -> int:

@@ -13,7 +13,7 @@ DAY = date(2024, 3, 31)
 
 
 @pytest.fixture(scope="module")
-def shop(tmp_path_factory: pytest.TempPathFactory):
+def two_users(tmp_path_factory: pytest.TempPathFactory):
     world = World(tmp_path_factory.mktemp("quality"))
     with world.open():
         world.land(
@@ -23,14 +23,14 @@ def shop(tmp_path_factory: pytest.TempPathFactory):
         yield world.build()
 
 
-def test_what_is_counted(shop: World):
-    quality = {row["tag_id"]: row for row in tag_quality(shop.session, shop.home, DAY).to_dicts()}
-    assert list(quality) == [tag.id for tag in shop.home.pack.tags]
+def test_what_is_counted(two_users: World):
+    quality = {row["tag_id"]: row for row in tag_quality(two_users.session, two_users.home, DAY).to_dicts()}
+    assert list(quality) == [tag.id for tag in two_users.home.pack.tags]
     stage = quality["buyer_stage"]  # ann since 4 February has bought a few times, bob once, on 1 January
     assert (stage["users"], stage["coverage"], stage["stale_share"], stage["mean_confidence"]) == (2, 1.0, 0.0, 1.0)
     assert stage["median_age_days"] == (56 + 90) / 2 and stage["flips_per_week"] == 0
     # In the four weeks bob goes on silently: lapsed after 120 days, so only ann's last visit may move the stage she is in.
-    moved = shop.rows(
+    moved = two_users.rows(
         "select count(*) as n from portraits.changes where tag_id = 'lifecycle' and from_value is not null and event_date > $since",
         since=date(2024, 3, 3),
     )[0]["n"]
@@ -39,16 +39,18 @@ def test_what_is_counted(shop: World):
     assert quality["age"]["truth"] is None  # declared by one; no model told it of anybody
 
 
-def test_what_builds_on_a_tag_uses_it(shop: World):
-    used = uses(shop.home.pack.tags)
+def test_what_builds_on_a_tag_uses_it(two_users: World):
+    used = uses(two_users.home.pack.tags)
     assert used["churn_risk"] == ["tag.retention_priority"]
     assert "narrative" in used["lifecycle"] and used["came_back"] == []
 
 
-def test_it_is_stored_once_a_day_and_doubts_are_told_with_what_to_do(shop: World):
-    assert write_tag_quality(shop.session, shop.home, DAY) == write_tag_quality(shop.session, shop.home, DAY)
-    stored = tag_quality_of(shop.session)
-    assert len(stored) == len(shop.home.pack.tags)
+def test_it_is_stored_once_a_day_and_doubts_are_told_with_what_to_do(two_users: World):
+    assert write_tag_quality(two_users.session, two_users.home, DAY) == write_tag_quality(
+        two_users.session, two_users.home, DAY
+    )
+    stored = tag_quality_of(two_users.session)
+    assert len(stored) == len(two_users.home.pack.tags)
     assert any(text.startswith("gender: nobody has it") for text in tag_doubts(stored)["coverage"])
     bad = stored.filter(pl.col("tag_id") == "age").with_columns(
         users=pl.lit(100), truth=pl.lit("declared"), truth_users=pl.lit(300), accuracy=pl.lit(0.2), baseline_accuracy=pl.lit(0.3),

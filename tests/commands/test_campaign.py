@@ -25,7 +25,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> World:
 
 
 @pytest.fixture
-def shop(made: World, monkeypatch: pytest.MonkeyPatch) -> World:
+def opened(made: World, monkeypatch: pytest.MonkeyPatch) -> World:
     monkeypatch.setenv("PORTRAIT_HOME", str(made.home.settings.home_dir))
     open_home(source=str(write_mapping(made.shop)))
     return made
@@ -54,7 +54,7 @@ def campaign(*words: str) -> str:
         (("--where", "true", "--out", "targets.xlsx"), r"--out targets\.xlsx: the name has to end in \.parquet or \.csv"),
     ],
 )  # fmt: skip
-def test_what_can_not_be_asked_is_one_line(shop: World, words: tuple[str, ...], message: str):
+def test_what_can_not_be_asked_is_one_line(opened: World, words: tuple[str, ...], message: str):
     with pytest.raises(PortraitError, match=message) as told:
         campaign(*words)
     assert "\n" not in str(told.value)
@@ -73,7 +73,7 @@ def test_what_can_not_be_asked_is_one_line(shop: World, words: tuple[str, ...], 
         "item_id in (select item_id from items)",
     ],
 )
-def test_a_condition_reads_nothing_but_the_item(shop: World, tmp_path: Path, condition: str):
+def test_a_condition_reads_nothing_but_the_item(opened: World, tmp_path: Path, condition: str):
     """The file is there, can be read, and names items: nothing else refuses it."""
     file = tmp_path / "named.csv"
     file.write_text("item_id\nbread\nmilk\n")
@@ -83,7 +83,7 @@ def test_a_condition_reads_nothing_but_the_item(shop: World, tmp_path: Path, con
         campaign("--where", condition.format(file=file))
 
 
-def test_an_empty_file_of_items_is_refused(shop: World, tmp_path: Path):
+def test_an_empty_file_of_items_is_refused(opened: World, tmp_path: Path):
     (tmp_path / "items.txt").write_text("\n \n")
     with pytest.raises(PortraitError, match=r"items\.txt: is empty; write one item id a line"):
         campaign("--items", str(tmp_path / "items.txt"))

@@ -28,7 +28,7 @@ def test_a_backfill_in_any_order_while_files_come_in_has_no_lock_error_and_no_di
     shell.run("run", "--source", mapping)
     inbox = [file for file in shop.write(tmp_path / "inbox", files=100) if file.name.startswith("events")]
 
-    dice = random.Random()
+    dice = random.Random(days)
     asked = [str(START + timedelta(days=n)) for n in dice.sample(range(days), partitions)]
     command = [sys.executable, "-m", "tests.end_to_end.backfilling", *asked]
     environment = shell.command()[1] | {"PYTHONPATH": str(PROJECT_DIR)}

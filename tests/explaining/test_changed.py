@@ -33,7 +33,7 @@ def like_ann(user: str, without: tuple[int, ...] = ()) -> list[dict]:
 
 
 @pytest.fixture(scope="module")
-def shop(tmp_path_factory: pytest.TempPathFactory):
+def histories(tmp_path_factory: pytest.TempPathFactory):
     world = World(tmp_path_factory.mktemp("shop"))
     with world.open():
         others = [e for user, gone in GONE.items() for e in like_ann(user, gone)]
@@ -41,13 +41,13 @@ def shop(tmp_path_factory: pytest.TempPathFactory):
         yield world.build()
 
 
-def test_a_changed_history_is_that_of_a_user_whose_history_it_is(shop: World):
-    events = number_events(shop.session, DAY, ["ann"])
+def test_a_changed_history_is_that_of_a_user_whose_history_it_is(histories: World):
+    events = number_events(histories.session, DAY, ["ann"])
     assert events["event_number"].to_list() == [1, 2, 3, 4, 5, 6]
     variants = [Variant("ann", gone) for gone in GONE.values()]
     variants += [Variant("ann", again=((5, date(2024, 3, day)),)) for day in (8, 2)]
-    made = changed_frames(shop.session, shop.home, DAY, variants)
-    real = frames_at(shop.session, shop.home, as_of_of(DAY), [DAY])
+    made = changed_frames(histories.session, histories.home, DAY, variants)
+    real = frames_at(histories.session, histories.home, as_of_of(DAY), [DAY])
     for place, user in enumerate([*GONE, "gus", "ivy"]):
         for changed, told in ((made.visits, real.visits), (made.features, real.features)):
             mine, theirs = (
@@ -56,17 +56,19 @@ def test_a_changed_history_is_that_of_a_user_whose_history_it_is(shop: World):
             assert len(mine) and mine.drop("user_id").equals(theirs.drop("user_id")), user
 
 
-def test_nothing_of_a_changed_history_is_kept(shop: World):
-    before = shop.rows("select * from portraits.snapshots where event_date = $day order by user_id", day=DAY)
-    rescorer = Rescorer.of(shop.session, shop.home, DAY, ["ann"])
+def test_nothing_of_a_changed_history_is_kept(histories: World):
+    before = histories.rows("select * from portraits.snapshots where event_date = $day order by user_id", day=DAY)
+    rescorer = Rescorer.of(histories.session, histories.home, DAY, ["ann"])
     tags = rescorer.tags([Variant("ann"), Variant("ann", (5,))], [])
-    real = shop.rows("select tag_id, \"value\" from portraits.tags where user_id = 'ann' and valid_to is null order by tag_id")
+    real = histories.rows(
+        "select tag_id, \"value\" from portraits.tags where user_id = 'ann' and valid_to is null order by tag_id"
+    )
     assert tags.filter(pl.col("user_id") == 0).sort("tag_id").select("tag_id", "value").to_dicts() == real
     assert (
         dict(tags.filter(pl.col("user_id") == 1).select("tag_id", "value").iter_rows())["age"] == "35-44"
     )  # declared stays declared
-    assert {user for (user,) in shop.session.rows("select user_id from clean.users")} == {"ann", "bob"}
-    assert {user for (user,) in shop.session.rows("select distinct user_id from scoped_events")} == {
+    assert {user for (user,) in histories.session.rows("select user_id from clean.users")} == {"ann", "bob"}
+    assert {user for (user,) in histories.session.rows("select distinct user_id from scoped_events")} == {
         "ann",
         "bob",
         *GONE,
@@ -74,12 +76,12 @@ def test_nothing_of_a_changed_history_is_kept(shop: World):
         "hal",
         "ivy",
     }
-    assert shop.rows("select * from portraits.snapshots where event_date = $day order by user_id", day=DAY) == before
+    assert histories.rows("select * from portraits.snapshots where event_date = $day order by user_id", day=DAY) == before
 
 
-def test_a_rule_is_explained_by_the_visits_that_decide_it_and_by_what_would_change_it(shop: World):
+def test_a_rule_is_explained_by_the_visits_that_decide_it_and_by_what_would_change_it(histories: World):
     # By 14 February ann and four like her had come back once in 41 days, which sets March's pace: 26 days of silence are not two gaps.
-    found = explain(shop.session, shop.home, DAY, "ann", shop.home.pack.tag("lifecycle"))
+    found = explain(histories.session, histories.home, DAY, "ann", histories.home.pack.tag("lifecycle"))
     assert (found.value, found.kind, found.claim, found.evidence["recency_days"]) == ("active", "rule", None, 26)
     [reason] = found.reasons
     assert reason.text == "3 of 4 visits bear on these numbers; most of all"
@@ -92,12 +94,12 @@ def test_a_rule_is_explained_by_the_visits_that_decide_it_and_by_what_would_chan
     assert (more.value, more.differs, more.change) == ("active", False, "with 3 more visits this week like that of 5 Mar 2024")
     assert (less.value, less.differs, less.change) == ("active", False, "without the latest 2 visits")
     # Bob without his latest visit: 88 days of silence, more than twice 41.
-    less = explain(shop.session, shop.home, DAY, "bob", shop.home.pack.tag("lifecycle")).counterfactuals[1]
+    less = explain(histories.session, histories.home, DAY, "bob", histories.home.pack.tag("lifecycle")).counterfactuals[1]
     assert (less.value, less.differs, less.change) == ("lapsing", True, "without the latest visit")
 
 
-def test_what_can_not_be_explained_is_refused_in_one_line(shop: World):
+def test_what_can_not_be_explained_is_refused_in_one_line(histories: World):
     with pytest.raises(PortraitError, match="no tag churn_risk as of 2024-04-01"):
-        explain(shop.session, shop.home, DAY, "ann", shop.home.pack.tag("churn_risk"))
+        explain(histories.session, histories.home, DAY, "ann", histories.home.pack.tag("churn_risk"))
     with pytest.raises(PortraitError, match="'zoe' has no stored portrait"):
-        explain(shop.session, shop.home, DAY, "zoe", shop.home.pack.tag("lifecycle"))
+        explain(histories.session, histories.home, DAY, "zoe", histories.home.pack.tag("lifecycle"))

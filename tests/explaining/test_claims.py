@@ -6,6 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from portrait_assets.explaining import drivers
 from portrait_assets.explaining.claims import Claim, Unit, units_of
 from portrait_assets.explaining.evidence import evidence_of, pool_of
 
@@ -65,10 +66,25 @@ def test_a_claim_of_an_attribute_rests_on_departments():
 
 
 def test_tried_together_are_the_units_that_matter_most_alone_and_the_latest_four():
-    """Least of the claim is held without 10, 3 and 4; what could not be scored is not among them."""
-    alone = np.array([5, 4, np.nan, 1, 2, 3, 9, 8, 7, 6, 0.5, 10])
-    assert pool_of(alone, 3) == [0, 1, 2, 3, 4, 10]
+    """Least of the claim is held without 10, 5 and 4; what could not be scored is not among them."""
+    alone = np.array([5, 4, 7.5, 8, 2, 1, np.nan, 8, 7, 6, 0.5, 10])
+    assert pool_of(alone, 3) == [0, 1, 2, 3, 4, 5, 10]
     assert pool_of(alone[:2]) == [0, 1]
+
+
+def test_drivers_are_means_over_all_users_of_the_head_most_moving_first_six_at_most():
+    """Of four users ann loses 0.4 without a group and bob wins 0.2: 0.15 is moved and 0.05 lost; eight groups, of which two are left out."""
+    rows = [{"head": "churn", "group": "new", "user_id": user, "lost": lost} for user, lost in (("ann", 0.4), ("bob", -0.2))]
+    rows += [
+        {"head": "churn", "group": f"g{k}", "user_id": user, "lost": k / 10} for k in range(1, 8) for user in ("cat", "dan")
+    ]
+    rows += [{"head": "age", "group": "food", "user_id": "ann", "lost": 0.9}]
+    assert drivers._means(rows).rows() == [
+        *(("churn", f"g{k}", 2, pytest.approx(k / 20), pytest.approx(k / 20)) for k in (7, 6, 5, 4)),
+        ("churn", "new", 2, pytest.approx(0.15), pytest.approx(0.05)),
+        ("churn", "g3", 2, pytest.approx(0.15), pytest.approx(0.15)),
+        ("age", "food", 1, 0.9, 0.9),
+    ]
 
 
 class Additive:

@@ -59,7 +59,7 @@ def test_numbers_of_a_user_and_a_set_by_hand():
 
 
 @pytest.fixture(scope="module")
-def shop() -> Lines:
+def customers() -> Lines:
     """Eighty users, each with two habits of her own among thirty items, on a rhythm of 4 to 20 days; now and then something else."""
     rng, events = np.random.default_rng(3), set()
     for u in range(80):
@@ -74,23 +74,23 @@ def shop() -> Lines:
 
 
 @pytest.fixture(scope="module")
-def model(shop) -> propensity.Propensity:
-    return fit_propensity(shop, AS_OF, 14)
+def model(customers) -> propensity.Propensity:
+    return fit_propensity(customers, AS_OF, 14)
 
 
-def test_nothing_from_the_as_of_on_moves_a_chance(shop, model):
-    cut = before(shop, AS_OF)
+def test_nothing_from_the_as_of_on_moves_a_chance(customers, model):
+    cut = before(customers, AS_OF)
     assert fit_propensity(cut, AS_OF, 14) == model
-    in_set = shop.marked([f"i{k:02}" for k in range(6)])
-    whole, known = (model.chances(stand_at(lines, AS_OF, 14.0), in_set) for lines in (shop, cut))
+    in_set = customers.marked([f"i{k:02}" for k in range(6)])
+    whole, known = (model.chances(stand_at(lines, AS_OF, 14.0), in_set) for lines in (customers, cut))
     np.testing.assert_allclose(whole, known)
 
 
-def test_chances_beat_what_is_simpler_and_are_meant(shop, model):
-    stand = stand_at(shop, AS_OF, 14.0)
-    coupons = [shop.marked([f"i{k + j:02}" for j in range(4)]) for k in range(0, 28, 4)]
-    half = np.arange(len(shop.users)) < 40
-    found = judge_campaign(shop, stand, model, Campaign("c", AS_OF, coupons, half, np.zeros(len(half), bool)), 14)
+def test_chances_beat_what_is_simpler_and_are_meant(customers, model):
+    stand = stand_at(customers, AS_OF, 14.0)
+    coupons = [customers.marked([f"i{k + j:02}" for j in range(4)]) for k in range(0, 28, 4)]
+    half = np.arange(len(customers.users)) < 40
+    found = judge_campaign(customers, stand, model, Campaign("c", AS_OF, coupons, half, np.zeros(len(half), bool)), 14)
     auc = {row["score"]: row["auc"] for row in found.rivals.filter(pl.col("truth") == "bought").iter_rows(named=True)}
     assert auc["propensity"] > auc["bought before"] > auc["activity"] and auc["propensity"] > 0.85
     assert found.rivals.filter(pl.col("truth") == "redeemed")["users"].to_list() == [40] * 3
@@ -98,24 +98,24 @@ def test_chances_beat_what_is_simpler_and_are_meant(shop, model):
     assert calibration["told"] == pytest.approx(calibration["came true"], abs=0.03) and calibration["calibration error"] < 0.05
 
 
-def test_whom_to_target_is_ranked_with_an_item_of_the_set_and_why(shop):
-    ranker, _ = fit_ranker(before(shop, AS_OF), AS_OF, RANKERS["tiny"])
-    in_set = shop.marked(["i00", "i01", "i02"])
-    found = target(ranker, shop, GOODS, AS_OF, in_set, 20)
+def test_whom_to_target_is_ranked_with_an_item_of_the_set_and_why(customers):
+    ranker, _ = fit_ranker(before(customers, AS_OF), AS_OF, RANKERS["tiny"])
+    in_set = customers.marked(["i00", "i01", "i02"])
+    found = target(ranker, customers, GOODS, AS_OF, in_set, 20)
     assert found["rank"].to_list() == list(range(1, 21)) and found["user_id"].n_unique() == 20
     assert found["propensity"].is_sorted(descending=True) and found["propensity"].is_between(0, 1).all()
     assert set(found["item_id"]) <= {"i00", "i01", "i02"} and (found["reason"].str.len_chars() > 0).all()
     assert found["reason"][0].startswith("bought ")
-    assert target(ranker, before(shop, AS_OF), GOODS, AS_OF, in_set, 20).equals(found)
+    assert target(ranker, before(customers, AS_OF), GOODS, AS_OF, in_set, 20).equals(found)
 
 
-def test_drawn_sets_are_of_things_that_were_sold_whatever_the_hierarchy(shop):
+def test_drawn_sets_are_of_things_that_were_sold_whatever_the_hierarchy(customers):
     bare = lines_from(
         pl.DataFrame({"user_id": ["a"], "item_id": ["x"], "visit_id": ["v"], "place_id": [None]}, schema_overrides={"place_id": pl.String})
         .with_columns(visit_time=pl.lit(datetime(2024, 1, 1)), units=1, cents=1, discount_cents=0, coupon_cents=0),
         GOODS,
     )  # fmt: skip
-    for lines in (shop, bare):
+    for lines in (customers, bare):
         sets = drawn_sets(lines, AS_OF, np.random.default_rng(0))
         assert len(sets) == propensity.SETS and all(one.any() for one in sets)
 

@@ -12,7 +12,7 @@ from tests.kernels.conftest import visit_row, visits_of
 AS_OF = date(2024, 4, 1)
 
 
-def shop(*later: dict) -> pl.DataFrame:
+def breakfasts(*later: dict) -> pl.DataFrame:
     """Forty mornings of bread with milk, tea with honey in the evening; bought by whoever."""
     rows = list(later)
     for k in range(40):
@@ -36,7 +36,7 @@ def cosine(vectors, a: str, b: str) -> float:
 
 
 def test_items_are_near_their_kind_and_their_company():
-    vectors = item_vectors(described(), shop(), AS_OF)
+    vectors = item_vectors(described(), breakfasts(), AS_OF)
     assert vectors.ids == sorted(vectors.ids) and vectors.matrix.shape == (14, 2 * SIZE) and vectors.matrix.dtype == np.float32
     assert {name for name, _ in vectors.nearest("bread0", 2)} == {"bread1", "bread2"}
     assert cosine(vectors, "bread0", "milk0") > cosine(vectors, "bread0", "tea0") + 0.3
@@ -44,7 +44,7 @@ def test_items_are_near_their_kind_and_their_company():
 
 def test_a_new_item_is_placed_by_content_and_an_unknown_one_by_company():
     stranger = visit_row("u1", datetime(2024, 3, 1, tzinfo=UTC), ["milk0", "mystery"], [None, None])
-    vectors = item_vectors(described(("rye", "bread")), shop(stranger), AS_OF)
+    vectors = item_vectors(described(("rye", "bread")), breakfasts(stranger), AS_OF)
     assert vectors.nearest("rye", 1)[0][0].startswith("bread")
     company = vectors.matrix[vectors.ids.index("rye"), SIZE:]
     near, far = (company @ vectors.matrix[vectors.ids.index(name), SIZE:] for name in ("milk1", "tea1"))
@@ -54,14 +54,16 @@ def test_a_new_item_is_placed_by_content_and_an_unknown_one_by_company():
 
 def test_purchases_from_the_as_of_on_change_nothing():
     later = visit_row("u1", datetime(2024, 4, 1, tzinfo=UTC), ["bread0", "tea0"], [None, None])
-    assert np.array_equal(item_vectors(described(), shop(later), AS_OF).matrix, item_vectors(described(), shop(), AS_OF).matrix)
+    assert np.array_equal(
+        item_vectors(described(), breakfasts(later), AS_OF).matrix, item_vectors(described(), breakfasts(), AS_OF).matrix
+    )
 
 
 @pytest.mark.parametrize("items", [described(), described().clear()])
 def test_nothing_bought_or_nothing_described_is_stood(items):
-    vectors = item_vectors(items, shop().clear(), AS_OF)
+    vectors = item_vectors(items, breakfasts().clear(), AS_OF)
     assert len(vectors.ids) == items.height and np.isfinite(vectors.matrix).all()
-    bought = item_vectors(items.clear(), shop(), AS_OF)
+    bought = item_vectors(items.clear(), breakfasts(), AS_OF)
     assert len(bought.ids) == 14 and np.isfinite(bought.matrix).all() and bought.matrix.any()
 
 
@@ -69,7 +71,7 @@ def test_a_name_that_repeats_its_type_and_size_changes_nothing():
     """Said twice, a word would weigh more than what tells the item from others."""
     items = described(("rye", "bread")).with_columns(size=pl.lit("12 oz"))
     named = items.with_columns(name=pl.format("{}, {}", pl.col("item_type"), pl.col("size")))
-    assert np.array_equal(item_vectors(items, shop(), AS_OF).matrix, item_vectors(named, shop(), AS_OF).matrix)
+    assert np.array_equal(item_vectors(items, breakfasts(), AS_OF).matrix, item_vectors(named, breakfasts(), AS_OF).matrix)
 
 
 def test_a_sentence_says_each_thing_once_and_no_size():
@@ -91,9 +93,9 @@ def test_sentences_place_an_item_whose_words_nobody_shares():
         return found
 
     items = described(("rye", "loaf"))
-    said = item_vectors(items, shop(), AS_OF, sentences=sentences)
+    said = item_vectors(items, breakfasts(), AS_OF, sentences=sentences)
     assert {name for name, _ in said.nearest("rye", 3)} == {"bread0", "bread1", "bread2"}
     company = said.matrix[said.ids.index("rye"), SIZE:]
     assert company @ said.matrix[said.ids.index("milk1"), SIZE:] > company @ said.matrix[said.ids.index("tea1"), SIZE:] + 0.3
-    unknown = item_vectors(items.clear(), shop(), AS_OF, sentences=lambda texts: np.ones((len(texts), SIZE)))
+    unknown = item_vectors(items.clear(), breakfasts(), AS_OF, sentences=lambda texts: np.ones((len(texts), SIZE)))
     assert not unknown.matrix[:, :SIZE].any() and np.isfinite(unknown.matrix).all()

@@ -30,18 +30,18 @@ WEEK_LATER = AS_OF + timedelta(days=7)
 
 
 @pytest.fixture(scope="module")
-def shop() -> pl.DataFrame:
+def sales() -> pl.DataFrame:
     return make_shop()
 
 
 @pytest.fixture(scope="module")
-def goods(shop) -> pl.DataFrame:
-    return make_goods(shop)
+def goods(sales) -> pl.DataFrame:
+    return make_goods(sales)
 
 
 @pytest.fixture(scope="module")
-def lines(shop, goods):
-    return lines_from(shop, goods)
+def lines(sales, goods):
+    return lines_from(sales, goods)
 
 
 @pytest.fixture(scope="module")
@@ -56,9 +56,9 @@ def purchases(frame: pl.DataFrame) -> Bought:
     return Bought(*texts, frame["visit_time"].dt.epoch("us").to_numpy(), *numbers)
 
 
-def of_user(shop: pl.DataFrame, user: str, before: date) -> Bought:
+def of_user(sales: pl.DataFrame, user: str, before: date) -> Bought:
     midnight = datetime(before.year, before.month, before.day)
-    return purchases(shop.filter((pl.col("user_id") == user) & (pl.col("visit_time") < midnight)))
+    return purchases(sales.filter((pl.col("user_id") == user) & (pl.col("visit_time") < midnight)))
 
 
 def live(standing: Standing, told: Bought, as_of: date, which: str, context: Context = Context()) -> list[dict]:
@@ -73,19 +73,19 @@ def same(rows: list[dict], batch: pl.DataFrame) -> None:
 
 
 @pytest.mark.parametrize("which", ["blended", "again", "discover"])
-def test_without_newer_purchases_the_live_list_is_the_list_that_all_users_get(shop, goods, lines, standing, which):
+def test_without_newer_purchases_the_live_list_is_the_list_that_all_users_get(sales, goods, lines, standing, which):
     batch = recommend(standing.ranker, lines, goods, AS_OF, POLICY)
-    rows = live(standing, of_user(shop, "u07", AS_OF), AS_OF, which)
+    rows = live(standing, of_user(sales, "u07", AS_OF), AS_OF, which)
     same(rows, batch.blended if which == "blended" else batch.lists.filter(pl.col("list") == which))
 
 
-def test_with_newer_purchases_it_is_the_later_days_list_as_far_as_everyones_numbers_stand(shop, lines, standing):
+def test_with_newer_purchases_it_is_the_later_days_list_as_far_as_everyones_numbers_stand(sales, lines, standing):
     later = replace(standing.everyone, as_of=WEEK_LATER)
     batch = listed(standing, lines, read_of(later, lines)).blended
-    told = of_user(shop, "u07", WEEK_LATER)
+    told = of_user(sales, "u07", WEEK_LATER)
     rows = live(standing, told, WEEK_LATER, "blended")
     same(rows, batch)
-    before = live(standing, of_user(shop, "u07", AS_OF), AS_OF, "blended")
+    before = live(standing, of_user(sales, "u07", AS_OF), AS_OF, "blended")
     assert [row["reason"] for row in rows] != [row["reason"] for row in before]
 
 
@@ -123,8 +123,8 @@ def test_one_users_lines_are_those_that_the_batch_path_reads(events):
             np.testing.assert_array_equal(getattr(found, name), getattr(wanted, name), err_msg=name)
 
 
-def test_what_is_in_the_basket_is_not_offered(shop, standing):
-    told = of_user(shop, "u07", AS_OF)
+def test_what_is_in_the_basket_is_not_offered(sales, standing):
+    told = of_user(sales, "u07", AS_OF)
     plain = live(standing, told, AS_OF, "blended")
     basket = (plain[0]["item_id"], plain[-1]["item_id"], "never sold")
     held = live(standing, told, AS_OF, "blended", Context(basket=basket))
@@ -179,9 +179,9 @@ def test_an_item_that_nobody_had_bought_is_not_offered_and_the_visit_counts(stan
     assert live(standing, purchases(bought(("u07", 1, "unheard of"))), AS_OF, "blended") is None
 
 
-def test_a_place_that_nobody_goes_to_is_a_key_error(shop, standing):
+def test_a_place_that_nobody_goes_to_is_a_key_error(sales, standing):
     with pytest.raises(KeyError):
-        live(standing, of_user(shop, "u07", AS_OF), AS_OF, "blended", Context(place="nowhere"))
+        live(standing, of_user(sales, "u07", AS_OF), AS_OF, "blended", Context(place="nowhere"))
 
 
 @given(st.lists(st.integers(0, 40).map(float), max_size=300), st.lists(st.floats(-5, 50), min_size=1, max_size=20))

@@ -138,32 +138,32 @@ def test_nothing_from_the_as_of_on_moves_a_feature(events):
 
 
 @pytest.fixture(scope="module")
-def shop() -> pl.DataFrame:
+def sales() -> pl.DataFrame:
     return make_shop()
 
 
 @pytest.fixture(scope="module")
-def goods(shop) -> pl.DataFrame:
-    return make_goods(shop)
+def goods(sales) -> pl.DataFrame:
+    return make_goods(sales)
 
 
 @pytest.fixture(scope="module")
-def learnt(shop, goods):
-    return fit_ranker(lines_from(shop, goods), THROUGH, RANKERS["tiny"])
+def learnt(sales, goods):
+    return fit_ranker(lines_from(sales, goods), THROUGH, RANKERS["tiny"])
 
 
-def test_habits_are_learnt_and_chances_are_calibrated(shop, goods, learnt):
+def test_habits_are_learnt_and_chances_are_calibrated(sales, goods, learnt):
     ranker, measured = learnt
     assert measured.values["window"]["recall"].mean() > 0.75  # two of about two and a half are habits
-    read = read_at(lines_from(shop, goods), AS_OF, 14)
+    read = read_at(lines_from(sales, goods), AS_OF, 14)
     _, chance = ranker.scores(read.x)
-    window = targets_of(lines_from(shop, goods), AS_OF, 14)["window"]
+    window = targets_of(lines_from(sales, goods), AS_OF, 14)["window"]
     happened = np.isin(read.candidates.user * len(goods) + read.candidates.item, window)
     assert chance.mean() == pytest.approx(happened.mean(), abs=0.02)
     assert chance[happened].mean() > 3 * chance[~happened].mean()
 
 
-def test_the_window_that_measures_a_ranker_teaches_it_nothing(shop, goods):
+def test_the_window_that_measures_a_ranker_teaches_it_nothing(sales, goods):
     """Whatever is bought from AS_OF on, the last window's first day, the examples before it are the same; the measure is not."""
     config = RANKERS["tiny"]
     swapped = (
@@ -171,8 +171,8 @@ def test_the_window_that_measures_a_ranker_teaches_it_nothing(shop, goods):
         .then(pl.lit("i00"))
         .otherwise(pl.col("item_id"))
     )
-    changed = shop.with_columns(item_id=swapped).unique(["user_id", "item_id", "visit_id"], maintain_order=True).sort("user_id", "item_id", "visit_id")  # fmt: skip
-    first, second = (examples_of(lines_from(frame, goods), THROUGH, config) for frame in (shop, changed))
+    changed = sales.with_columns(item_id=swapped).unique(["user_id", "item_id", "visit_id"], maintain_order=True).sort("user_id", "item_id", "visit_id")  # fmt: skip
+    first, second = (examples_of(lines_from(frame, goods), THROUGH, config) for frame in (sales, changed))
     assert first.held_out.as_of == second.held_out.as_of == AS_OF
     assert np.array_equal(first.x, second.x, equal_nan=True) and np.array_equal(first.grade, second.grade)
     assert np.array_equal(first.held_out.x, second.held_out.x, equal_nan=True)
@@ -189,9 +189,9 @@ def test_labels_are_of_the_days_from_the_as_of_to_the_horizon(goods):
     assert {item: grade[item] for item in ("bread", "milk", "beer", "soap")} == {"bread": 0, "milk": 2, "beer": 1, "soap": 0}
 
 
-def test_only_users_who_bought_a_candidate_teach_the_ranker(shop, goods):
+def test_only_users_who_bought_a_candidate_teach_the_ranker(sales, goods):
     """Each group of rows is of one user who bought one; a list of nothing bought has no order to learn."""
-    silent = shop.filter(
+    silent = sales.filter(
         ~((pl.col("user_id") < "u30") & (pl.col("visit_time") >= datetime(AS_OF.year, AS_OF.month, AS_OF.day)))
     )
     x, grade, group = training_rows(lines_from(silent, goods), AS_OF, RANKERS["tiny"])
@@ -200,21 +200,21 @@ def test_only_users_who_bought_a_candidate_teach_the_ranker(shop, goods):
     assert all(grade[end - size : end].max() > 0 for end, size in zip(ends, group, strict=True))
 
 
-def test_a_ranker_whose_scores_are_no_numbers_is_refused(shop, goods, monkeypatch):
+def test_a_ranker_whose_scores_are_no_numbers_is_refused(sales, goods, monkeypatch):
     """As when rows of nobody who bought are kept: their lists have no best item, and the networks learn nothing that is a number."""
     broken = torch.full((1,), float("nan"))
     monkeypatch.setattr(ranker_module, "mean_scores", lambda networks, x: np.full(len(x), broken.item()))
     with pytest.raises(UnusableRanker, match="ranker, trained through .*: scores that are not numbers"):
-        fit_ranker(lines_from(shop, goods), THROUGH, RANKERS["tiny"])
+        fit_ranker(lines_from(sales, goods), THROUGH, RANKERS["tiny"])
 
 
-def test_same_lines_same_ranker(shop, goods, learnt):
-    again, _ = fit_ranker(lines_from(shop.sample(fraction=1, shuffle=True, seed=1), goods), THROUGH, RANKERS["tiny"])
+def test_same_lines_same_ranker(sales, goods, learnt):
+    again, _ = fit_ranker(lines_from(sales.sample(fraction=1, shuffle=True, seed=1), goods), THROUGH, RANKERS["tiny"])
     assert again == learnt[0]
 
 
-def test_lists_keep_the_policy(shop, goods, learnt):
-    lines = lines_from(shop, goods)
+def test_lists_keep_the_policy(sales, goods, learnt):
+    lines = lines_from(sales, goods)
     rules = Policy(
         length=8, most_of_a_type=3, discover_places=2, exclude=(("item", "i07"),), cool_down=(("item_type", "t1", 15.0),)
     )
@@ -230,20 +230,22 @@ def test_lists_keep_the_policy(shop, goods, learnt):
     assert per_type["len"].max() <= 3
     open_to_all = recommend(learnt[0], lines, goods, AS_OF, Policy(length=8, most_of_a_type=8, discover_places=2)).blended
     assert open_to_all.filter(pl.col("list") == "discover").group_by("user_id").len()["len"].min() >= 2
-    lately = shop.filter(pl.col("visit_time").is_between(datetime(2024, 2, 16), datetime(2024, 3, 1))).join(goods, on="item_id")
+    lately = sales.filter(pl.col("visit_time").is_between(datetime(2024, 2, 16), datetime(2024, 3, 1))).join(
+        goods, on="item_id"
+    )
     cooling = lately.filter(pl.col("item_type") == "t1")["user_id"].unique()
     offered = made.lists.join(goods, on="item_id").filter(
         pl.col("user_id").is_in(cooling.to_list()) & (pl.col("item_type") == "t1")
     )
     assert len(cooling) and offered.is_empty()
-    known = shop.filter(pl.col("visit_time") < datetime(2024, 3, 1)).select("user_id", "item_id").unique()
+    known = sales.filter(pl.col("visit_time") < datetime(2024, 3, 1)).select("user_id", "item_id").unique()
     assert made.lists.filter(pl.col("list") == "again").join(known, on=["user_id", "item_id"], how="anti").is_empty()
     assert made.lists.filter(pl.col("list") == "discover").join(known, on=["user_id", "item_id"], how="semi").is_empty()
 
 
-def test_what_is_drawn_says_so_and_what_is_out_of_stock_is_in_no_list(shop, goods, learnt):
+def test_what_is_drawn_says_so_and_what_is_out_of_stock_is_in_no_list(sales, goods, learnt):
     lines, policy = (
-        lines_from(shop, goods),
+        lines_from(sales, goods),
         Policy(length=8, explore_places=1, diversity=0.5, out_of_stock=frozenset({"i03", "i30"})),
     )
     made = recommend(learnt[0], lines, goods, AS_OF, policy)
@@ -257,13 +259,13 @@ def test_what_is_drawn_says_so_and_what_is_out_of_stock_is_in_no_list(shop, good
     assert made.blended.sort("user_id", "rank").select(falls=(pl.col("score").diff() <= 0).over("user_id"))["falls"].all()
 
 
-def test_a_rule_that_excludes_everything_leaves_an_empty_list(shop, goods, learnt):
-    made = recommend(learnt[0], lines_from(shop, goods), goods, AS_OF, Policy(exclude=(("category", "c"),)))
+def test_a_rule_that_excludes_everything_leaves_an_empty_list(sales, goods, learnt):
+    made = recommend(learnt[0], lines_from(sales, goods), goods, AS_OF, Policy(exclude=(("category", "c"),)))
     assert made.blended.is_empty() and made.lists.is_empty()
 
 
-def test_a_reason_is_a_group_whose_absence_lowers_the_score(shop, goods, learnt):
-    ranker, lines = learnt[0], lines_from(shop, goods)
+def test_a_reason_is_a_group_whose_absence_lowers_the_score(sales, goods, learnt):
+    ranker, lines = learnt[0], lines_from(sales, goods)
     read = read_at(lines, AS_OF, 14)
     score, _ = ranker.scores(read.x)
     made = make_lists(lines, read.candidates, score, np.ones(len(score), bool), Policy(length=3, discover_places=0), AS_OF)
@@ -277,7 +279,7 @@ def test_a_reason_is_a_group_whose_absence_lowers_the_score(shop, goods, learnt)
     assert {reason_group(name) for name in read.names} >= set(REASONS)
 
 
-def test_no_score_is_asked_for_what_the_numbers_leave_nothing_to_say_of(shop, goods, learnt):
+def test_no_score_is_asked_for_what_the_numbers_leave_nothing_to_say_of(sales, goods, learnt):
     """Of an item new to the user a habit is not scored; of one not reduced, no price. What is scored is the same alone as among others."""
     column = {"pair_visits": 0, "item_type_visits": 1, "goes_with": 2, "item_reduced_14d": 3}
     told = tellable(np.array([[0, 1, 1e-30, 0.04], [1, np.nan, 0, 0.05]], np.float32), column)
@@ -285,7 +287,7 @@ def test_no_score_is_asked_for_what_the_numbers_leave_nothing_to_say_of(shop, go
         ["kind", "alike", "goes_with", "everyone"],
         ["habit", "alike", "everyone", "price"],
     ]
-    read = read_at(lines_from(shop, goods), AS_OF, 14)
+    read = read_at(lines_from(sales, goods), AS_OF, 14)
     some, middle = read.x[:40], middle_of(read.x)
     asked = np.arange(40 * len(REASONS)).reshape(40, -1) % 3 == 0
     scores = scores_lacking(learnt[0], some, middle, asked)
@@ -293,8 +295,8 @@ def test_no_score_is_asked_for_what_the_numbers_leave_nothing_to_say_of(shop, go
     np.testing.assert_allclose(scores[asked], scores_lacking(learnt[0], some, middle, np.ones_like(asked))[asked], rtol=1e-6)
 
 
-def test_users_taken_some_at_a_time_get_the_lists_of_all_at_once(shop, goods, learnt, monkeypatch):
-    lines = lines_from(shop, goods)
+def test_users_taken_some_at_a_time_get_the_lists_of_all_at_once(sales, goods, learnt, monkeypatch):
+    lines = lines_from(sales, goods)
     whole = recommend(learnt[0], lines, goods, AS_OF, Policy(length=8))
     monkeypatch.setattr(recommend_module, "USERS_AT_ONCE", 7)
     parts = recommend(learnt[0], lines, goods, AS_OF, Policy(length=8))
@@ -313,13 +315,13 @@ def test_the_partner_told_is_the_one_that_says_most():
     assert [strongest_partner(near, user, 3) for user in range(3)] == [1, None, 0]
 
 
-def test_a_copy_without_events_is_a_user_who_never_had_them(shop, goods, learnt):
+def test_a_copy_without_events_is_a_user_who_never_had_them(sales, goods, learnt):
     """Read against everyone, a whole copy is the user; less some lines it is what a user of the other lines alone would be."""
-    lines = lines_from(shop, goods)
+    lines = lines_from(sales, goods)
     everyone = everyone_at(lines, AS_OF, 14)
     whole = read_of(everyone, lines)
     mine = lines.events_of(7, AS_OF)
-    less = shop.with_row_index().filter(
+    less = sales.with_row_index().filter(
         ~((pl.col("user_id") == lines.users[7]) & (pl.col("item_id") == lines.items[lines.item[mine[0]]]))
     )
     gone = np.flatnonzero((lines.user == 7) & (lines.item == lines.item[mine[0]]))
@@ -331,10 +333,10 @@ def test_a_copy_without_events_is_a_user_who_never_had_them(shop, goods, learnt)
     np.testing.assert_array_equal(copies.x[copies.candidates.user == 1], never.x[never.candidates.user == 7])
 
 
-def test_items_fall_without_what_their_reason_names(shop, goods, learnt, monkeypatch):
+def test_items_fall_without_what_their_reason_names(sales, goods, learnt, monkeypatch):
     monkeypatch.setattr(deletion, "CASES", 60)
     monkeypatch.setattr(deletion, "SEARCHED_CASES", 10)
-    lines = lines_from(shop, goods)
+    lines = lines_from(sales, goods)
     everyone = everyone_at(lines, AS_OF, 14)
     read = read_of(everyone, lines)
     found = deletion_frame(learnt[0], everyone, read)
@@ -372,10 +374,10 @@ def test_too_little_to_learn_from_is_said():
         fit_ranker(lines_from(bought(("ann", 1, "milk")), ITEMS), AS_OF, RANKERS["tiny"])
 
 
-def test_rivals_are_judged_beside_the_ranker(shop, goods, monkeypatch):
+def test_rivals_are_judged_beside_the_ranker(sales, goods, monkeypatch):
     monkeypatch.setattr(deletion, "CASES", 20)
     monkeypatch.setattr(deletion, "SEARCHED_CASES", 2)
-    lines = lines_from(shop, goods)
+    lines = lines_from(sales, goods)
     ages = pl.DataFrame(
         [(user, "age", "old" if place < 35 else "young") for place, user in enumerate(lines.users)],
         schema=["user_id", "attribute", "value"],
@@ -401,10 +403,10 @@ def test_rivals_are_judged_beside_the_ranker(shop, goods, monkeypatch):
     assert "age: old" in slices and "age: young" not in slices  # of fewer than thirty nothing is said
 
 
-def test_rankers_at_a_cutoff_learn_from_nothing_after_it(shop, goods):
+def test_rankers_at_a_cutoff_learn_from_nothing_after_it(sales, goods):
     """Lines cut at the cutoff, and lines that never reached it, make the same ranker."""
-    whole = lines_from(shop, goods)
-    short = lines_from(shop.filter(pl.col("visit_time") < datetime(2024, 3, 1)), goods)
+    whole = lines_from(sales, goods)
+    short = lines_from(sales.filter(pl.col("visit_time") < datetime(2024, 3, 1)), goods)
     assert whole.items == short.items and whole.users == short.users
     rankers = [fit_ranker(lines, AS_OF, RANKERS["tiny"])[0] for lines in (before(whole, AS_OF), short)]
     assert rankers[0] == rankers[1]

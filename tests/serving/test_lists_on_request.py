@@ -78,13 +78,13 @@ class RankedShop(Shop):
 
 
 @pytest.fixture(scope="module")
-def shop(tmp_path_factory: pytest.TempPathFactory) -> RankedShop:
+def ranked_shop(tmp_path_factory: pytest.TempPathFactory) -> RankedShop:
     return RankedShop(tmp_path_factory.mktemp("ranked"))
 
 
 @pytest.fixture(scope="module")
-def service(shop: RankedShop) -> Service:
-    return Service(shop.home, segment_seconds=0.2)
+def service(ranked_shop: RankedShop) -> Service:
+    return Service(ranked_shop.home, segment_seconds=0.2)
 
 
 @pytest.fixture(scope="module")
@@ -149,10 +149,10 @@ def test_whom_nothing_personal_is_known_of_gets_what_is_popular_and_is_told_so(c
         assert none["recommendations"] == [] and none["note"] == "the rules or the data leave nothing to offer here"
 
 
-def test_what_is_popular_is_as_the_batch_path_has_it_less_what_the_rules_keep_back(service: Service, shop: RankedShop):
+def test_what_is_popular_is_as_the_batch_path_has_it_less_what_the_rules_keep_back(service: Service, ranked_shop: RankedShop):
     """The viewer looked at two things and bought none: the rest of its published list is what is popular, best first."""
     export = service.engine.generation.export
-    popular = popular_items(export, shop.home)
+    popular = popular_items(export, ranked_shop.home)
     rows = sorted(service.engine.generation.rows["recommendations"].of("viewer").to_pylist(), key=lambda row: row["rank"])
     others = [row for row in popular if row["item_id"] not in ("i01", "i02")]
     told = ("item_id", "score", "reason", "list", "item_name", "category")
@@ -160,23 +160,29 @@ def test_what_is_popular_is_as_the_batch_path_has_it_less_what_the_rules_keep_ba
     state = export.manifest["run"]["state"]
     kept_back = {"exclude": [{"item": popular[0]["item_id"]}], "out_of_stock": [popular[2]["item_id"]]}
     ruled = state | {"recommending": state["recommending"] | kept_back}
-    less = popular_items(replace(export, manifest=export.manifest | {"run": {"state": ruled}}), shop.home)
+    less = popular_items(replace(export, manifest=export.manifest | {"run": {"state": ruled}}), ranked_shop.home)
     assert less == [popular[1], *popular[3:]]
 
 
-def test_rules_that_exclude_everything_are_told_in_one_line(client: Client, service: Service, shop: RankedShop):
+def test_rules_that_exclude_everything_are_told_in_one_line(client: Client, service: Service, ranked_shop: RankedShop):
     generation = service.engine.generation
     rules = [{"item": item} for item in ("milk", "cheese", "bread", "soap", *(f"i{k:02}" for k in range(40)))]
     ruled = replace(generation, recommending=generation.recommending | {"exclude": rules})
     said = answer(
-        ruled, Recommender.of(ruled, shop.home), "u07", generation.events.of("u07"), date(2024, 3, 11), "blended", NOWHERE
+        ruled,
+        Recommender.of(ruled, ranked_shop.home),
+        "u07",
+        generation.events.of("u07"),
+        date(2024, 3, 11),
+        "blended",
+        NOWHERE,
     )
     assert (said["live"], said["recommendations"]) == (True, [])
     assert said["note"] == "the rules or the data leave nothing to offer here"
 
 
 def test_what_was_just_bought_is_in_the_list_and_after_a_refresh_the_published_list_is_the_live_one(
-    client: Client, service: Service, shop: RankedShop
+    client: Client, service: Service, ranked_shop: RankedShop
 ):
     """What everybody bought, which the refresh brings up to date too, is all that may move the list: read against it, it is the same."""
     before = lists(client, "u07")
@@ -195,7 +201,7 @@ def test_what_was_just_bought_is_in_the_list_and_after_a_refresh_the_published_l
     events = [engine.generation.events.of("u07"), engine.live_events("u07")]
     segment, _ = place(receipt["position"])
     client.wait_for("log", {"segment": segment + 1, "line": 0})  # closed by the log's own thread
-    generation = shop.refresh()
+    generation = ranked_shop.refresh()
     client.wait_for_generation(generation.name)
     wait_until_ready(client)
     published = lists(client, "u07")

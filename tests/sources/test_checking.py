@@ -49,7 +49,7 @@ def test_check_counts_like_reasons_together_and_warns_of_an_incomplete_key(home:
     )
     [stream] = check(home.load(mapping)).streams
     assert [times for _, times in stream.reasons] == [2]
-    assert stream.warnings == ("1 keys are told with different content, of which only the last counts; is the key complete?",)
+    assert stream.warnings == ("1 keys come with different content, of which only the last counts; is the key complete?",)
 
 
 def test_check_counts_events_outside_the_declared_days_as_rejected(home: Home) -> None:

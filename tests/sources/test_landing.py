@@ -162,9 +162,9 @@ def test_another_declaration_of_a_landed_stream_is_refused_but_a_keyed_one_may_b
     home.write("log.csv", HEADER + ANN)
     home.land(KEYED)
     assert counts(home.land(KEYED.replace('"what"', '"upper(what)"'))[0]) == (1, 1, 0, 0)
-    with pytest.raises(PortraitError, match="told twice"):
+    with pytest.raises(PortraitError, match="counted twice"):
         home.land(KEYED.replace('key = "id"', 'key = ["id", "who"]'))
-    with pytest.raises(PortraitError, match="told twice"):
+    with pytest.raises(PortraitError, match="counted twice"):
         home.land(KEYLESS)
 
 
