@@ -39,7 +39,7 @@ REDEMPTIONS = """
 select distinct campaign_id, user_id from clean.events
 where event_type = 'coupon' and campaign_id is not null order by campaign_id, user_id
 """
-SECTIONS = {  # of the page: a table's name -> its title and what it tells
+SECTIONS = {  # of the page: a table's name -> its title and what it shows
     "overall": (
         "All campaigns together",
         "Bought: who bought any item of a coupon in the fortnight from the campaign's start, of all users known before; coupon by coupon, "

@@ -138,7 +138,7 @@ def replay(
     refresh: Annotated[bool, typer.Option("--refresh", help="Bring portraits up to date after each day.")] = False,
     source: SourceOption = None,
 ) -> None:
-    """Tell the source's past again, day by day, so that one can watch portraits move. Called again it goes on."""
+    """Deliver the source's past again, day by day, so that one can watch portraits move. Called again it goes on."""
     from portrait_assets import replay as replaying
     from portrait_assets.home import open_home
 

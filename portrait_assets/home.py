@@ -46,7 +46,7 @@ class Home:
     pack: Pack
     days: Window
     replay: Replay | None = None
-    """Set where the source's past is told again day by day: the home then knows only what was delivered."""
+    """Set where the source's past is delivered again day by day: the home then knows only what was delivered."""
     has_days: bool = True
     """False before anything is landed of a source that does not declare its days; `days` is then today alone."""
 
@@ -149,7 +149,7 @@ def extend(home: Home, landed: Window) -> Home:
 
 
 def surveyed(home: Home) -> Home:
-    """The same home, with the days its source's files tell before anything is landed; as it is where they can't be read."""
+    """The same home, with the days that its source's files have before anything is landed; as it is where they can't be read."""
     if home.has_days:
         return home
     try:

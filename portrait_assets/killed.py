@@ -40,7 +40,7 @@ def _unfinished(instance: "DagsterInstance", since: datetime | None = None) -> "
 
 
 def _process_of(instance: "DagsterInstance", run: "DagsterRun") -> int | None:
-    """The process that a command said it runs in, or the one whose step told something last."""
+    """The process that a command said it runs in, or the one whose step logged something last."""
     if tag := run.tags.get(PROCESS_TAG):
         return int(tag)
     records = instance.get_records_for_run(run.run_id, limit=20, ascending=False).records

@@ -2,7 +2,7 @@
 
 The ledger `meta.materializations` remembers two things of each day of a table. Its version is a hash of the code, the pack's
 data and the model that wrote it: another version makes the whole day due. Its `through_seq` is the newest landed batch it
-holds: later batches make due the users they tell of, from the first day they touch. Nothing is ever found by clocks.
+holds: later batches make due the users they name, from the first day they touch. Nothing is ever found by clocks.
 """
 
 import hashlib

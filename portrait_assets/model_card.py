@@ -10,11 +10,11 @@ if TYPE_CHECKING:
     from portrait_assets.kernels.behaviour import Report
 
 FILE = "card.md"
-LEAST_CHURN_ERROR, LEAST_ATTRIBUTE_ERROR = 0.02, 0.05  # calibration errors above these are told among the limits
+LEAST_CHURN_ERROR, LEAST_ATTRIBUTE_ERROR = 0.02, 0.05  # calibration errors above these are listed among the limits
 
 LIMITS = (
     "The figures are of one window of one source: they compare methods, and another season may be easier or harder.",
-    "Users of few visits are told mostly by what all users do; users of whom only campaigns are known are not told at all.",
+    "Users of few visits are predicted mostly by what all users do; users of whom only campaigns are known, not at all.",
     "An inferred attribute is a guess from behaviour. It must not decide about a person; a declared value always stands before it.",
     "The level of each chance is that of the training windows: it does not foresee a holiday, a price war or a closed shop.",
 )
@@ -55,13 +55,13 @@ def card(version: str, data: DataRange, report: "Report", status: str, reason: s
         table(report.metrics),
         "## Further ahead",
         "Each on its own held-out window, by everything known before it; the rival of least squared error serves. `come_by_then` is the "
-        "share that came by the median told: a half is right.",
+        "share that came by the predicted median: a half is right.",
         table(report.outlook),
         "## Declared attributes, inferred",
         "Cross-validated over users who declared them; `counts_auc` is the same regression on windowed counts.",
         table(report.attributes),
         "## Calibration",
-        "Mean chance told and share that came true, in ten equally filled bins of held-out users and targets.",
+        "Mean predicted chance and share that came true, in ten equally filled bins of held-out users and targets.",
         table(report.reliability),
         "## Limits",
         "\n".join(f"- {limit}" for limit in (*LIMITS, *found_limits(report))),

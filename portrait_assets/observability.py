@@ -1,4 +1,4 @@
-"""What tells whether the data is as it should be: volumes, the mix of events, how far each layer has come, drift.
+"""What shows whether the data is as it should be: volumes, the mix of events, how far each layer has come, drift.
 
 Everything here is read from tables by one `.sql` file each; checks, `portrait status` and the drift asset show it.
 """

@@ -61,7 +61,7 @@ def tag_quality(quality: pl.DataFrame) -> bytes:
     told = [f"{row['tag_id']}\n{row['truth_users']:,} users, {row['truth']}" for row in known.iter_rows(named=True)]
     accuracy.barh(told, known["accuracy"].to_list(), color=INK, label="right")
     accuracy.plot(known["baseline_accuracy"].to_list(), told, "o", color=SHADES[2], label="saying the most frequent")
-    accuracy.plot(known["told"].to_list(), told, "|", markersize=12, markeredgewidth=2, color="black", label="probability told")
+    accuracy.plot(known["told"].to_list(), told, "|", markersize=12, markeredgewidth=2, color="black", label="mean probability")
     if len(known):
         accuracy.legend(fontsize=7, frameon=False, loc="lower left", bbox_to_anchor=(0, 1))
     titles = {coverage: "share of users who have it", flips: "flips a user and week", accuracy: ""}
@@ -74,7 +74,7 @@ def tag_quality(quality: pl.DataFrame) -> bytes:
 
 
 def costs(frame: pl.DataFrame, x: str, title: str) -> bytes:
-    """A line of each other column over `x`, both axes logarithmic, each point marked; `x` is told in millions."""
+    """A line of each other column over `x`, both axes logarithmic, each point marked; `x` is in millions."""
     figure, axes = _axes(7, 3.6, title)
     for shade, marker, name in zip(SHADES, "os^D", [name for name in frame.columns if name != x], strict=False):
         axes.plot(frame[x].to_list(), frame[name].to_list(), color=shade, marker=marker, linewidth=1.4, label=name)
@@ -127,7 +127,7 @@ def line_panels(curves: pl.DataFrame) -> bytes:
 
 
 def reliability_panels(bins: pl.DataFrame) -> bytes:
-    """What was told against what happened, a panel a head; the diagonal is honest."""
+    """What was predicted against what happened, a panel a head; the diagonal is honest."""
     heads = bins["head"].unique(maintain_order=True).to_list()
     figure = Figure(figsize=(2.6 * max(1, len(heads)), 2.6), layout="constrained")
     for panel, head in zip(figure.subplots(1, max(1, len(heads)), squeeze=False)[0], heads, strict=False):

@@ -1,4 +1,4 @@
-"""`portrait replay`: a source's past told again day by day, so that one can watch portraits move.
+"""`portrait replay`: a source's past delivered again day by day, so that one can watch portraits move.
 
 A home that is replayed knows only what was delivered to it. It begins with the history before a day; then each day's events
 are delivered, as one file in the landing folder or posted to the live service. They are canonical events under the keys that

@@ -31,7 +31,7 @@ from portrait_assets.terminal import styled
 
 
 def status(home: Home) -> dict[str, Any]:
-    """All that `portrait status` tells, as plain values."""
+    """All that `portrait status` says, as plain values."""
     with warehouse_of(home.settings).open("status") as session:
         home = extend_to_landed(home, session)
         found: dict[str, Any] = {

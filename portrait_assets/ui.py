@@ -1,7 +1,7 @@
 """The user interfaces of a home, side by side on this machine: Dagster, MLflow and the explorer.
 
 Each is a process of its own from this virtual environment, reachable from 127.0.0.1 only, and writes to a log in the home.
-They start together and stop together. None of them looks for updates or tells anybody that it is used.
+They start together and stop together. None of them looks for updates or reports to anybody that it is used.
 """
 
 import json
@@ -88,7 +88,7 @@ def services(settings: Settings, ports: dict[str, int] | None = None) -> list[Se
 
 
 def serve(settings: Settings, ports: dict[str, int], say: Callable[[list[Service]], None]) -> None:
-    """Run everything until Ctrl-C; `say` is told once all answer. PortraitError where a port is taken or a program stops."""
+    """Run everything until Ctrl-C; `say` is called once all answer. PortraitError where a port is taken or a program stops."""
     wanted = services(settings, ports)
     with suppress(KeyboardInterrupt), running(settings, wanted) as watched:
         _await_answers(wanted, watched)

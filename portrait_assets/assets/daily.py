@@ -103,7 +103,7 @@ def refresh_days(session: Session, home: Home, table: Table, window: Window) -> 
     """Bring up to date what is due of the window, and nothing else; returns the rows written.
 
     Days never written, or written by other code, are written whole. In the others only the rows of users whom batches
-    landed since then touched are, from the first day they touched; of clean events, only the events told of. In the order of days,
+    landed since then touched are, from the first day they touched; of clean events, only the events in them. In the order of days,
     since days go on from those before them, which may be new: events earlier than all before.
     """
     due = Ledger(session, home).due(table, window)

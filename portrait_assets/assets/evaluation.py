@@ -53,7 +53,7 @@ class Tables:
     owners=OWNERS,
     kinds={"pytorch", "mlflow"},
     metadata=definition_metadata(c.MODELS_EVALUATION),
-    description="The model trained as on past days and told of the fortnight after each, beside boosting, the network, windowed counts, "
+    description="The model trained as on past days and asked about the fortnight after each, beside boosting, the network, windowed counts, "
     "LSA and the champion; the vector without each of its blocks; figures of some users alone; tests for leaks. On demand.",
 )
 def evaluation(

@@ -53,7 +53,7 @@ class Trained:
 class Champion:
     """The model to beat (None before the first), the numbers of its segments (cluster, segment_id), and the highest until then.
 
-    Only models of earlier instants count. What is told of a day must not depend on whether later ones are there, and a training done
+    Only models of earlier instants count. What is predicted of a day must not depend on whether later ones are there, and a training done
     again must not be judged against itself: it could not win, and would put its own week's champion out of force.
     """
 

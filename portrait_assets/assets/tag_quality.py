@@ -108,8 +108,8 @@ def redundancy(tags: pl.DataFrame, ids: list[str]) -> dict[str, dict[str, Any]]:
 def accuracies(session: Session, home: Home, day: date) -> dict[str, dict[str, Any]]:
     """Tag id -> truth, truth_as_of, truth_users and figures, of the tags whose truth is known by the end of `day`.
 
-    Attributes are told of households that declared them by fits that did not see them; churn risk as it was a horizon ago is held
-    against what happened since.
+    Attributes are predicted for households that declared them by fits that did not include them; churn risk as it was a horizon ago is
+    compared with what happened since.
     """
     found = _attributes(session, home, day)
     for tag in home.pack.tags:
@@ -155,7 +155,7 @@ def _attributes(session: Session, home: Home, day: date) -> dict[str, dict[str, 
         )
         y = np.array([head.classes.index(value) for value in declared["value"]])
         said, chance = held_out_claims(head, x[[place[user] for user in declared["user_id"]]], y, model.config)
-        sure = chance >= home.pack.attributes.min_probability  # less is not told
+        sure = chance >= home.pack.attributes.min_probability  # less is not said
         if figures := _figures(accuracy(said[sure], y[sure], chance[sure]), "declared", as_of_of(day)):
             found[tag.id] = figures
     return found

@@ -47,7 +47,7 @@ def stage_touched(session: Session, since: int, last: date) -> None:
 
 
 def stage_due_events(session: Session, window: Window, since: int | None = None) -> None:
-    """Let the view `due_events` show the raw events that are due: all of the window, or those told after batch `since`.
+    """Let the view `due_events` show the raw events that are due: all of the window, or those landed after batch `since`.
 
     An event whose item was described anew is due too: its category may be another one.
     """

@@ -27,7 +27,7 @@ def membership(audiences: dict[str, str], pack: Pack) -> str:
 
 
 def check(name: str, expression: Expression, pack: Pack) -> None:
-    """PortraitError where the audience can't be told of every day."""
+    """PortraitError where the audience can't be computed for every day."""
     _members(name, expression, pack)
 
 

@@ -1,7 +1,7 @@
 """The path measured: the product's own functions over generated events, in one process, without Dagster.
 
 R is one query that makes the user-day-category table from the clean events of the run and no more, on the same threads. All else
-is told as a ratio to it: machines differ and are noisy, ratios within one run travel.
+is given as a ratio to it: machines differ and are noisy, ratios within one run travel.
 """
 
 import logging
@@ -36,7 +36,7 @@ create or replace temp table raw_pass as
 select user_id, event_date, category, count(*) as events, sum(amount_cents) as amount_cents from clean.events group by all
 """
 RAW_PASSES = 3
-LEAST_SHOWN = 0.05  # statements that take less, in units of R, are not told
+LEAST_SHOWN = 0.05  # statements that take less, in units of R, are not listed
 GIB = 2**30
 
 logger = logging.getLogger("portrait")
@@ -165,7 +165,7 @@ def steps(operation: str, watches: list[Watch], one_raw_pass: float) -> Figures:
 
 
 def statements(watch: Watch, one_raw_pass: float) -> list[tuple[str, str, float, float]]:
-    """The statements that take the time, the longest first; what of a step is in no statement is told as `(outside DuckDB)`."""
+    """The statements that take the time, the longest first; what of a step is in no statement is given as `(outside DuckDB)`."""
     told = dict(watch.statements)
     for step, seconds in watch.steps.items():
         told[step, "(outside DuckDB)"] = seconds - sum(spent for (of, _), spent in watch.statements.items() if of == step)

@@ -145,7 +145,7 @@ def name_of(size: str) -> str:
 
 
 def surroundings(settings: Settings) -> Figures:
-    """When and on what: told with each size, because sizes are measured on different days."""
+    """When and on what: given with each size, because sizes are measured on different days."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     tools = ", ".join(f"{name} {version(name)}" for name in ("duckdb", "polars", "pyarrow"))
     return {

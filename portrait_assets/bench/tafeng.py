@@ -1,7 +1,7 @@
 """Next baskets on TaFeng, by the published protocol: `python -m portrait_assets.bench.tafeng --data DIR`.
 
 DIR holds history.json and future.json of the reproducibility study of Li et al. (TOIS 2023): user -> baskets of item numbers in order, with
-[-1] at both ends. The baskets bear no time: each gets a week of its own, counted back from the one to be told, as a CSV file, which
+[-1] at both ends. The baskets bear no time: each gets a week of its own, counted back from the one to be predicted, as a CSV file, which
 examples/tafeng.toml declares. What is read back from the landed events is ranked, and scored on each user's last basket.
 """
 

@@ -60,7 +60,7 @@ def everybody(clock: Clock, model: TrainedModel, frames: Frames, as_of: date) ->
 
 
 def alone(model: TrainedModel, frames: Frames, as_of: date, crowd: History) -> list[tuple[int, float]]:
-    """Visits and seconds of each of ALONE users scored by themselves; what is popular and alike is still told by the crowd."""
+    """Visits and seconds of each of ALONE users scored by themselves; what is popular and alike still comes from the crowd."""
     counts = frames.visits.group_by("user_id").len("visits").sort("visits", "user_id")
     chosen = counts[np.linspace(0, len(counts) - 1, ALONE).round().astype(int).tolist()]
     found = []
@@ -80,7 +80,7 @@ def alone(model: TrainedModel, frames: Frames, as_of: date, crowd: History) -> l
 
 @dataclass(frozen=True)
 class Measured:
-    """`seconds` of each step for everybody, NETWORK being a part of what scores; `alone` as that function tells."""
+    """`seconds` of each step for everybody, NETWORK being a part of what scores; `alone` as that function gives it."""
 
     version: str
     users: int

@@ -20,7 +20,7 @@ from portrait_assets.words_near import nearest, pattern_of
 app = typer.Typer(help="The rules of recommending.", no_args_is_help=True)
 console = Terminal()
 
-# Every name that a rule may give at a level: items are those described and those that events tell of.
+# Every name that a rule may give at a level: items are those described and those that events name.
 NAMES = {level: f"select distinct {level} from clean.items where {level} is not null" for level in
          ("item_type", "category", "department", "brand", "maker", "name")} | {
     "item": "select item_id from clean.items union select item_id from clean.events where item_id is not null"

@@ -33,7 +33,7 @@ CASES_AT_ONCE = 50
 WIDER_POOL = 15  # what the search for the best five may choose from, beside the latest
 SEED = 12
 SILENCE = """
-That a user stays away ("held likely") rests on their silence, which is told as a reason of its own and is no event: there, taking events out moves little,
+That a user stays away ("held likely") rests on their silence, which is given as a reason of its own and is no event: there, taking events out moves little,
 named or not.
 """
 

@@ -10,7 +10,7 @@ from portrait_assets.kernels.faithfulness import Without, most_moving
 
 NAMED = 5
 POOL = 8  # that move the claim most alone are tried together,
-LATEST = 4  # and the latest, of which the second tells nothing before the first is gone
+LATEST = 4  # and the latest, of which the second shows nothing before the first is gone
 
 
 @dataclass(frozen=True)

@@ -129,7 +129,7 @@ def _tag_row(session: Session, home: Home, last_day: date, user_id: str, tag: Ta
 
 
 def _model_reasons(rescorer: Rescorer, claim: Claim, units: list[Unit], found: Evidence) -> list[Reason]:
-    """Groups of the history by what the claim loses (or gains) without them, the largest first; in each the pieces that tell most."""
+    """Groups of the history by what the claim loses (or gains) without them, the largest first; in each the pieces that matter most."""
     groups: dict[str, list[int]] = {}
     for place, unit in enumerate(units):
         groups.setdefault(unit.group, []).append(place)

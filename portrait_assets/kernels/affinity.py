@@ -1,7 +1,7 @@
 """What users of like habits buy: how near a target is to all that a user buys, bought before or not.
 
 A user is a unit row of decayed counts over the targets, the most bought items and all categories. Three numbers a pair: the sum of
-the user's row over the targets' cosine neighbours, and the target as two truncations of the rows' principal components tell it.
+the user's row over the targets' cosine neighbours, and the target as two truncations of the rows' principal components give it.
 """
 
 from datetime import date
@@ -27,7 +27,7 @@ def affinity(
         together, mean = (learnt.T @ learnt).astype(np.float64), learnt.mean(0, dtype=np.float64)
         length, count = np.sqrt(np.diag(together)) + 1e-9, len(targets)
         cosine = together / np.outer(length, length)
-        np.fill_diagonal(cosine, 0.0)  # the target itself is told by the pair's own habit
+        np.fill_diagonal(cosine, 0.0)  # the target itself is in the pair's own habit
         _, axes = np.linalg.eigh(together / max(len(learnt), 1) - np.outer(mean, mean))
         rows = learnt if crowd is None else unit_rows(history, names, as_of, config)
         columns = [rows @ cosine[:, :count].astype(np.float32)]

@@ -1,7 +1,7 @@
-"""How good the model would have been: trained as on a past day, told of the days after it, beside everything simpler.
+"""How good the model would have been: trained as on a past day, asked about the days after it, beside everything simpler.
 
-Two questions. *Heads*: how good are the model's own predictions, and those of its rivals. *Profile*: how much does a vector tell a
-fixed standardised logistic head, by folds over users; there each block of the vector is left out in turn.
+Two questions. *Heads*: how good are the model's own predictions, and those of its rivals. *Profile*: how much does a
+fixed standardised logistic head learn from a vector, by folds over users; there each block of the vector is left out in turn.
 """
 
 from dataclasses import dataclass, replace

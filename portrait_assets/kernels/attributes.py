@@ -1,4 +1,4 @@
-"""Heads for declared attributes: who users say they are, told from behaviour. They read the finished vector and the counts, and shape neither."""
+"""Heads for declared attributes: who users say they are, predicted from behaviour. They read the finished vector and the counts, and shape neither."""
 
 from dataclasses import dataclass
 
@@ -75,7 +75,7 @@ def fit_one(
 
 
 def held_out_logits(x: np.ndarray, y: np.ndarray, classes: int, config: BehaviourConfig) -> np.ndarray:
-    """(N, classes) from FOLDS fits, each told of the users it did not see."""
+    """(N, classes) from FOLDS fits, each asked about the users it did not include."""
     fold = np.random.default_rng(config.seed).permutation(len(y)) % FOLDS
     logits = np.zeros((len(y), classes))
     for k in range(FOLDS):

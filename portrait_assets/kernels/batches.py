@@ -84,7 +84,7 @@ def make_batch(reading: Reading, users: np.ndarray, config: BehaviourConfig) -> 
     count = reading.first_line[visits + 1] - reading.first_line[visits]
     lines = ranges(reading.first_line[visits], count)  # (L,) indices of lines
     row = torch.from_numpy(reading.row[users])
-    origin = reading.as_of_days.max()  # days are told from the latest as-of, so that float32 keeps the minutes
+    origin = reading.as_of_days.max()  # days are counted from the latest as-of, so that float32 keeps the minutes
     return Batch(
         slot=torch.from_numpy(place),
         numbers=torch.from_numpy(reading.visit_numbers[visits]),

@@ -39,7 +39,7 @@ class Report:
     attributes: pl.DataFrame  # attribute, users, classes, outcome, auc, counts_auc (of the counts alone), ece
     selection: pl.DataFrame  # column, outcome, duplicate_of, correlation
     fusion: pl.DataFrame  # block, columns, slots, used_slots, variance_share
-    outlook: pl.DataFrame  # head, model, outcome and figures of what is told further ahead
+    outlook: pl.DataFrame  # head, model, outcome and figures of what is predicted further ahead
     reliability: pl.DataFrame  # head, told, seen, count: ten bins of each head's held-out chances
     losses: pl.DataFrame  # user_id, head, loss on the validation window, for the gate
     clusters: pl.DataFrame  # user_id, cluster at the latest as-of

@@ -32,7 +32,7 @@ class BehaviourConfig:
     boost_leaves: int = 31
     boost_rate: float = 0.06
     pair_rows: int = 600_000  # user x target rows a pair booster may see
-    user_rounds: int = 250  # of the boosters that tell a user's own outcomes: fewer rows, so smaller and slower
+    user_rounds: int = 250  # of the boosters that predict a user's own outcomes: fewer rows, so smaller and slower
     user_leaves: int = 8
     user_rate: float = 0.02
     affinity_items: int = 1000  # most bought items by which users are alike; 0 leaves that out

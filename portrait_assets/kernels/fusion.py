@@ -96,7 +96,7 @@ def unfold(vectors: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def standard_activity(blocks: dict[str, BlockFit], inputs: dict[str, np.ndarray], rows: int) -> np.ndarray:
-    """(N, slots) the user scores block, what the others are told apart from; no columns before the first model."""
+    """(N, slots) the user scores block, what is taken out of the others; no columns before the first model."""
     if "user_scores" not in blocks:
         return np.zeros((rows, 0))
     return blocks["user_scores"].apply(inputs["user_scores"], np.zeros((rows, 0)))

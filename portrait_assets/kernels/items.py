@@ -3,7 +3,7 @@
 Content: TF-IDF of words, one for each level of the hierarchy and each word of its texts, and their truncated SVD; or, if asked for, the
 principal components of what a sentence model says of its texts. Company: truncated SVD
 of the visit x item table, each count over the roots of the visit's and the item's totals (correspondence analysis). An item of
-few purchases stands mostly where its content puts it: a ridge regression tells company from content, and purchases take over.
+few purchases stands mostly where its content puts it: a ridge regression predicts company from content, and purchases take over.
 """
 
 import re
@@ -20,7 +20,7 @@ from threadpoolctl import threadpool_limits
 
 HIERARCHY = ("department", "category", "item_type", "brand", "maker")
 TEXTS = ("category", "item_type", "name", "size")
-SPOKEN = ("item_type", "name", "category", "department", "brand")  # of a sentence; a size tells it nothing that helps
+SPOKEN = ("item_type", "name", "category", "department", "brand")  # of a sentence; a size says nothing that helps
 WORD = re.compile(r"[^\W_]+")
 SIZE = 64  # of either half
 TRUSTED_PURCHASES = 20.0  # as many purchases as the word of the content counts for
@@ -96,7 +96,7 @@ def words_of(text: str | None) -> list[str]:
 
 
 def meanings(described: pl.DataFrame, sentences: Callable[[list[str]], np.ndarray]) -> np.ndarray:
-    """(I, SIZE) unit rows: principal components of the sentences' vectors; zero for an item of which nothing is told."""
+    """(I, SIZE) unit rows: principal components of the sentences' vectors; zero for an item of which nothing is known."""
     texts, place = np.unique(sentences_of(described), return_inverse=True)
     told = texts[place] != ""
     x = sentences(texts.tolist()).astype(np.float64)[place]
@@ -140,7 +140,7 @@ def components(table: csr_matrix, seed: int) -> np.ndarray:
 
 
 def place_by_content(content: np.ndarray, company: np.ndarray, bought: np.ndarray) -> np.ndarray:
-    """(I, SIZE) unit rows: company as bought, drawn to what content tells by TRUSTED_PURCHASES of purchases."""
+    """(I, SIZE) unit rows: company as bought, drawn to what content predicts by TRUSTED_PURCHASES of purchases."""
     weight = np.minimum(bought, TRUSTED_PURCHASES)[:, None]
     left = content.T @ (weight * content) + RIDGE * np.eye(SIZE)
     told = unit(content @ np.linalg.solve(left, content.T @ (weight * company)))

@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 
 KEYS = ("user_id", "as_of")
-SPARSE_SHARE = 0.005  # a column that is null or zero for all but this share of rows tells next to nothing
+SPARSE_SHARE = 0.005  # a column that is null or zero for all but this share of rows says next to nothing
 DUPLICATE_CORRELATION = 0.99
 OUTCOME_SCHEMA = {"column": pl.String, "outcome": pl.String, "duplicate_of": pl.String, "correlation": pl.Float64}
 

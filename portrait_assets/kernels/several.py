@@ -37,7 +37,7 @@ def train_together(lesson: Lesson, config: BehaviourConfig, machine: Machine) ->
         job.unlink()
     if code:
         raise PortraitError(
-            f"{machine.processes} processes that trained the network ended with code {code}, for the reason they tell above; "
+            f"{machine.processes} processes that trained the network ended with code {code}, for the reason they give above; "
             "train again, and they go on from their last whole epoch; PORTRAIT_TRAINING_PROCESSES=1 does without them"
         )
 

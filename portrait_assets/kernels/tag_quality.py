@@ -13,7 +13,7 @@ from portrait_assets.kernels.metrics import calibration_error
 
 @dataclass(frozen=True)
 class Accuracy:
-    """Of N users of whom the truth is known: shares right, the mean probability told, and how far that is from being right."""
+    """Of N users of whom the truth is known: shares right, the mean probability (`told`), and how far that is from being right."""
 
     users: int
     accuracy: float

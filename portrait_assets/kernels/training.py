@@ -30,7 +30,7 @@ class Outputs:
 
 def fit_network(lesson: Lesson, config: BehaviourConfig, each_epoch: EachEpoch, machine: Machine = ALONE) -> BehaviourModel:
     """AdamW with warm-up and cosine over all as-of points of all users; `each_epoch` looks on. With checkpoints, it goes on after the
-    last whole epoch of a training like this one, and `each_epoch` is told of that one again.
+    last whole epoch of a training like this one, and `each_epoch` is called for that one again.
     """
     machine.pin(config)
     users = user_batches(lesson.reading, config)

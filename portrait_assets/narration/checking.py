@@ -202,7 +202,7 @@ ZH_SIGNS = frozenset(
 
 
 def complaint(text: str, facts: tuple[Told, ...], language: Language) -> str | None:
-    """Why `text` can't be told of a portrait with these `facts`; None where it can."""
+    """Why `text` can't be said of a portrait with these `facts`; None where it can."""
     slots = SLOT.findall(text)
     around = SLOT.sub(" ", text)
     if doubled := sorted({slot for slot in slots if slots.count(slot) > 1}):
@@ -246,7 +246,7 @@ def _name(text: str, facts: tuple[Told, ...], language: Language) -> str | None:
 
 
 def _claim(text: str, facts: tuple[Told, ...]) -> str | None:
-    """A sentence has to tell a fact, to negate nothing, and what it praises or regrets has to be good or bad news."""
+    """A sentence has to state a fact, to negate nothing, and what it praises or regrets has to be good or bad news."""
     polarity = {fact.slot: fact.polarity for fact in facts}
     for sentence in SENTENCE.findall(text):
         told = [polarity[slot] for slot in SLOT.findall(sentence)]

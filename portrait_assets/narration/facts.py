@@ -1,4 +1,4 @@
-"""The facts that a narrative tells of a portrait: drafts with named slots, and the phrase each slot is filled with."""
+"""The facts that a narrative states of a portrait: drafts with named slots, and the phrase each slot is filled with."""
 
 import re
 from dataclasses import dataclass
@@ -55,7 +55,7 @@ class Told:
 
 
 def facts_of(portrait: dict[str, Any], language: Language) -> tuple[Told, ...]:
-    """What can be told of a portrait row, in the order of the file."""
+    """What can be said of a portrait row, in the order of the file."""
     told = []
     for fact in _shipped().facts:
         wording = fact.wording(language)

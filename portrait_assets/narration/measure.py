@@ -1,4 +1,4 @@
-"""How much of what the local model writes can be told: python -m portrait_assets.narration.measure [--texts N]. Needs the model installed."""
+"""How much of what the local model writes can be used: python -m portrait_assets.narration.measure [--texts N]. Needs the model installed."""
 
 import argparse
 from collections import Counter

@@ -1,4 +1,4 @@
-"""A card's narrative by whoever the settings name: what a model wrote where it can be told, the template otherwise, and which it was."""
+"""A card's narrative by whoever the settings name: what a model wrote where it passes the check, the template otherwise, and which it was."""
 
 from dataclasses import replace
 
@@ -15,7 +15,7 @@ SPACES = {"en": " ", "zh": ""}  # between words and sentences
 
 
 def narrated(card: Card, settings: Settings) -> Card:
-    """The same card; where a model is asked for, told by it as far as its text stands the check, and saying so."""
+    """The same card; where a model is asked for, written by it as far as its text stands the check, and saying so."""
     if settings.narrator == "template":
         return card
     told, said = dict(card.narrative), []

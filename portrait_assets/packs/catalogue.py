@@ -192,7 +192,7 @@ def _expressions(entries: list[Any], values: dict[str, str]) -> Iterator[str]:
             tag = TagEntry.model_validate(entry)
             written = [tag.value, tag.confidence, *tag.evidence.values(), *([tag.origin] if tag.origin else []), *tag.needs]
             yield from [expanded(sql, values, (tag.id,)) for sql in written]
-        except ValueError:  # it is told by its place later
+        except ValueError:  # it is refused with its place later
             continue
 
 

@@ -87,7 +87,7 @@ class SnapshotRow:
         return dict(found.fetchall())
 
     def _bound(self, together: list[str]) -> dict[str, str]:
-        """The type of each of `together`; of none where one of them is wrong, which examining them one by one then tells."""
+        """The type of each of `together`; of none where one of them is wrong, which examining them one by one then shows."""
         try:
             described = self.connection.execute(
                 f"describe select {', '.join(f'({sql}{CLOSE}' for sql in ['0', *together])} from {PORTRAITS_SNAPSHOTS.name} as snapshot_rows"

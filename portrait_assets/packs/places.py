@@ -1,4 +1,4 @@
-"""Where in a TOML file something stands: the parser tells what is said, not on which line."""
+"""Where in a TOML file something stands: the parser gives what is said, not on which line."""
 
 import re
 

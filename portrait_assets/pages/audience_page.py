@@ -126,7 +126,7 @@ def members_page(group: Audience) -> str:
 
 
 def alike_page(group: Audience) -> str:
-    """Users outside who are most like them, and how far such a list can be trusted; says so where there are too few to tell."""
+    """Users outside who are most like them, and how far such a list can be trusted; says so where there are too few to say."""
     try:
         alike, measured = expand(group, MOST_USERS).to_dicts(), quality(group)
     except PortraitError as problem:

@@ -226,7 +226,7 @@ def _outlook(card: Card) -> list[Block]:
 
 
 def _not_predicted(card: Card) -> list[Block]:
-    """What is predicted of nobody, by reason; attributes are told of among the social ones."""
+    """What is predicted of nobody, by reason; attributes are listed among the social ones."""
     by_reason: dict[str, list[str]] = {}
     for target, why in card.not_predicted.items():
         kind, _, name = target.partition("=")

@@ -177,5 +177,5 @@ class Transaction:
         if kind is None:
             self.connection.execute("commit").fetchall()
         else:
-            with suppress(duckdb.Error):  # DuckDB may have rolled back by itself; the error to tell is the one under way
+            with suppress(duckdb.Error):  # DuckDB may have rolled back by itself; the error to report is the one under way
                 self.connection.execute("rollback").fetchall()

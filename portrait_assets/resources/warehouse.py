@@ -33,7 +33,7 @@ class Warehouse(DuckDBResource):
 
     @contextmanager
     def open(self, purpose: str) -> Iterator[Session]:
-        """A session with every schema and table in place. `purpose` is what a waiting process is told."""
+        """A session with every schema and table in place. `purpose` is what a waiting process is shown."""
         path = Path(self.database)
         path.parent.mkdir(parents=True, exist_ok=True)
         with exclusive(path.with_suffix(".lock"), purpose):

@@ -193,7 +193,7 @@ def _rows_of(name: str) -> str:
 
 
 def _raw_column(name: str, type_: str, home: Home) -> str:
-    """What a landed row holds in a column of raw.events; one live row is one event, told once."""
+    """What a landed row holds in a column of raw.events; one live row is one event, received once."""
     told = {
         "source": literal(home.source.name), "event_key": "declared_key", "event_date": "event_time::date", "batch_id": "'live'",
         "batch_seq": "0", "is_first": "true", "key_hash": "hash(declared_key)",

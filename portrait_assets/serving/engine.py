@@ -110,7 +110,7 @@ class Engine:
     def add(self, logged: list[Logged], events: pa.Table, acknowledged: float | None = None) -> None:
         """Add durable events that are new, with what `clean` made of them; turns then bring their users up to date.
 
-        `acknowledged` is when they were, by the monotonic clock, if how long they take is to be told.
+        `acknowledged` is when they were, by the monotonic clock, if how long they take is to be reported.
         """
         if not logged:
             return
@@ -270,7 +270,7 @@ class Engine:
             return pa.concat_tables(user.events) if user and user.events else None
 
     def recommendations(self, user_id: str, which: str, context: Context) -> dict[str, Any]:
-        """One list, of now where the user did something since the generation or a context is told: see `answer`. `through` is the
+        """One list, of now where the user did something since the generation or a context is given: see `answer`. `through` is the
         position through which the log's events of this user are in it."""
         through, live_events = self.through, self.live_events(user_id)
         told = answer(self.generation, self.recommender, user_id, live_events, as_of_of(self.day), which, context)

@@ -102,7 +102,7 @@ def answer(
 ) -> dict[str, Any]:
     """What to offer a user, as of when, whether that was made now, and where something is missing a `note` that says what.
 
-    Made now where the user has `live_events` or a context is told; else, and while the recommender is not there (then it is the
+    Made now where the user has `live_events` or a context is given; else, and while the recommender is not there (then it is the
     reason), it is as published. A PortraitError where nobody knows what the context names.
     """
     published, note = generation.export.as_of, None

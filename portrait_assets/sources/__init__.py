@@ -1,6 +1,6 @@
 """Declared mappings: anyone's files to canonical events, items and attributes, without Python.
 
-`load` reads a mapping (docs/mapping.md), `check` tries it, `survey` tells its days, `land` brings its files into raw, `coupons_of` reads what coupons are for.
+`load` reads a mapping (docs/mapping.md), `check` tries it, `survey` gives its days, `land` brings its files into raw, `coupons_of` reads what coupons are for.
 """
 
 from portrait_assets.sources.checking import Report, check, survey

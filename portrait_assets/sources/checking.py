@@ -19,7 +19,7 @@ from portrait_assets.sources.planning import Work, work_of
 from portrait_assets.sources.trial import EXAMPLES, ColumnReport, Trial, try_file
 
 MIDNIGHTS = 10  # events that are all at midnight are no chance
-SHOWN = 5  # files of a stream whose differences are told one by one
+SHOWN = 5  # files of a stream whose differences are listed one by one
 
 
 @dataclass(frozen=True)
@@ -200,9 +200,9 @@ def _warnings(work: Work, trials: Sequence[Trial], batch: Batch) -> list[str]:
     if not isinstance(work.stream, EventStream):
         return found
     if not work.stream.key:
-        found.append("no key: an event is its whole row, so a later correction can't be told from a new event")
+        found.append("no key: an event is its whole row, so a later correction can't be distinguished from a new event")
     if ambiguous := sum(trial.ambiguous_keys for trial in trials):
-        found.append(f"{ambiguous} keys are told with different content, of which only the last counts; is the key complete?")
+        found.append(f"{ambiguous} keys come with different content, of which only the last counts; is the key complete?")
     found += days_apart(sum((Counter(trial.days) for trial in trials), Counter[date]()))
     if sum(trial.midnights for trial in trials) == batch.rows_accepted >= MIDNIGHTS:
         found.append('every event is at midnight; if these are dates without an hour, write event_time = "…::date"')

@@ -41,7 +41,7 @@ def format_of(table: SourceTable, path: Path) -> str:
     ending = Path(plain_name(path.name)).suffix.lower()
     if table.format is None and ending not in ENDINGS:
         raise PortraitError(
-            f'{path.name}: the ending does not tell the format; set format in its [tables.…], e.g. format = "csv"'
+            f'{path.name}: the ending does not say the format; set format in its [tables.…], e.g. format = "csv"'
         )
     return table.format or ENDINGS[ending]
 

@@ -15,7 +15,7 @@ def days_apart(days: Mapping[date, int]) -> list[str]:
     for (before, after), earlier in zip(pairwise(ordered), accumulate(days[day] for day in ordered), strict=False):
         if after - before < FAR:
             continue
-        if _are_few(earlier, total):  # the last such gap tells of all days before it
+        if _are_few(earlier, total):  # the last such gap covers all days before it
             asked["early"] = _asked(earlier, ordered[0], before, f"before all others, which begin on {after}")
         if _are_few(total - earlier, total):  # and the first of all after it
             asked.setdefault("late", _asked(total - earlier, after, ordered[-1], f"after all others, which end on {before}"))

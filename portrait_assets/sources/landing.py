@@ -1,6 +1,6 @@
 """Landing: files of a source into raw.events, raw.items, raw.attributes, raw.quarantine and the ledger raw.batches.
 
-A batch is one file of one stream, in one transaction. The same bytes told by the same declaration land once.
+A batch is one file of one stream, in one transaction. The same bytes read by the same declaration land once.
 """
 
 import logging
@@ -219,7 +219,7 @@ def _map(con: duckdb.DuckDBPyConnection, work: Work, plan: Compiled, now: dateti
 
 
 def _write(con: duckdb.DuckDBPyConnection, work: Work, reading: Reading, parameters: dict[str, Any]) -> Batch:
-    """The mapped rows into the raw tables; the temporary table `accepted` tells the ledger which of them said something new."""
+    """The mapped rows into the raw tables; the temporary table `accepted` has for the ledger which of them said something new."""
     [(batch_seq,)] = con.execute("select coalesce(max(batch_seq), 0) + 1 from raw.batches").fetchall()
     keep = getattr(work.stream, "keep", None)
     parameters |= {

@@ -182,25 +182,27 @@ def _said_since(con: duckdb.DuckDBPyConnection, work: Work, seq: int, rest: Iter
     kind = "events" if isinstance(work.stream, EventStream) else work.stream.identity
     later = {batch for (batch,) in con.execute(LATER[kind], {"source": work.source.name, "seq": seq}).fetchall()}
     for other in rest if later else ():
-        with suppress(PortraitError):  # an unreadable file is told when its turn comes
+        with suppress(PortraitError):  # an unreadable file is reported when its turn comes
             if known := _newest(con, identity_of(*other)["batch_id"]):
                 later.discard(known["batch_seq"])
     return bool(later)
 
 
 def _refuse_changed_declaration(con: duckdb.DuckDBPyConnection, work: Work, identity: dict[str, Any]) -> None:
-    """Another key or stream, or without a key any other reading, would tell every event again as a new one."""
+    """Another key or stream, or without a key any other reading, would make every event a new one."""
     advice = "put the mapping back, rename the source, or start a fresh home (PORTRAIT_HOME)"
     ledger = con.execute(
         "select stream, declaration <> $declaration, sha256 = $sha256 from raw.batches where source = $source and declaration <> ''",
         {"source": work.source.name, "declaration": identity["declaration"], "sha256": identity["sha256"]},
     ).fetchall()
     if any(stream == work.stream.stream and is_other for stream, is_other, _ in ledger):
-        raise PortraitError(f"{work.place}: landed before by another declaration, so its events would be told twice; {advice}")
+        raise PortraitError(
+            f"{work.place}: landed before by another declaration, so its events would be counted twice; {advice}"
+        )
     known = {stream.stream: stream for stream in work.source.events}
     gone = [stream for stream, _, is_same_file in ledger if is_same_file and stream not in known]
     if gone and work.stream.stream in known and not known[work.stream.stream].corrects:
         raise PortraitError(
             f"{work.place}: {identity['files']} was landed before as stream '{gone[0]}', which the mapping no longer has, so its "
-            f"events would be told twice; {advice}"
+            f"events would be counted twice; {advice}"
         )

@@ -1,4 +1,4 @@
-"""A mapping file read: TOML to `Source`, every mistake told with its line and the nearest thing that is right."""
+"""A mapping file read: TOML to `Source`, every mistake reported with its line and the nearest thing that is right."""
 
 import importlib.util
 import re

@@ -134,7 +134,7 @@ class EventStream(Stream):
     """One stream of events."""
 
     duplicates: Literal["same", "distinct"] = Field(
-        "same", description="whether equal rows are one event told twice, or two events"
+        "same", description="whether equal rows are one event received twice, or two events"
     )
     corrects: str | None = Field(None, description="the stream whose events (by key) this one corrects or takes back")
     times: Times | None = Field(None, description="as at the top, for this stream alone")

@@ -406,7 +406,7 @@ class Relation:
         return found
 
     def _refuse_many(self, place: str, relation: str, keys: list[str], lookup: Lookup) -> None:
-        """A key that several rows share would tell one event several times."""
+        """A key that several rows share would make one event several."""
         columns = ", ".join(f"__key{n}" for n in range(len(keys)))
         some = self.con.execute(
             f"select {columns}, count(*) as times from ({relation}) group by {columns} "

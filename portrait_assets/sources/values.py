@@ -1,4 +1,4 @@
-"""Any SQL value to a canonical one, and what to tell a person when it is not one: pure SQL text, no connection."""
+"""Any SQL value to a canonical one, and what to say to a person when it is not one: pure SQL text, no connection."""
 
 import re
 from dataclasses import dataclass

@@ -43,7 +43,7 @@ class Campaign:
 class Tested:
     """rivals: campaign x truth x score: sets judged, users, share that came true, AUC, lift at TARGETED, mean over the sets.
 
-    calibration: chance told, share that came true, calibration error, over users and coupons. uplift: what recipients bought more.
+    calibration: mean chance (`told`), share that came true, calibration error, over users and coupons. uplift: what recipients bought more.
     """
 
     rivals: pl.DataFrame
@@ -78,7 +78,7 @@ def judge_campaign(lines: Lines, stand: Stand, model: Propensity, campaign: Camp
 
 
 def scores_of(stand: Stand, model: Propensity, in_set: np.ndarray) -> dict[str, np.ndarray]:
-    """(U,) by each of SCORES; visits with the set are told apart by how lately they were."""
+    """(U,) by each of SCORES; visits with the set are set apart by how lately they were."""
     x, names = set_features(stand, in_set)
     number = {name: x[:, k].astype(np.float64) for k, name in enumerate(names)}
     lately = 1 / (1 + np.nan_to_num(number["set_since_days"], nan=np.inf))

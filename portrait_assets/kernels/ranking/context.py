@@ -1,4 +1,4 @@
-"""What a list on request may be told of the moment."""
+"""What a list on request may be given of the moment."""
 
 from dataclasses import dataclass
 

@@ -25,7 +25,7 @@ Block = dict[str, np.ndarray]
 
 @dataclass(frozen=True)
 class Everyone:
-    """Told by `lines` before `as_of` alone."""
+    """From `lines` before `as_of` alone."""
 
     lines: Lines
     as_of: date

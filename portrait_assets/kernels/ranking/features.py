@@ -13,7 +13,7 @@ from portrait_assets.kernels.ranking.lines import GROUPS, USUAL_PLACE, Lines
 from portrait_assets.kernels.ranking.neighbours import Neighbours, values_at
 from portrait_assets.kernels.ranking.rhythm import NEVER_DAYS, Runs, rhythm, runs_of
 
-FULL_GROUPS = ("item_type", "make", "category")  # whose whole rhythm is told; of the others a few numbers
+FULL_GROUPS = ("item_type", "make", "category")  # whose whole rhythm is read; of the others a few numbers
 BRIEF = ("visits_decayed_45d", "visits_decayed_120d", "visits", "since_days", "visit_share", "due")
 RANKED = (
     "pair_visits_decayed_14d",
@@ -29,7 +29,7 @@ RANKED = (
 def pair_features(
     everyone: Everyone, lines: Lines, candidates: Candidates, near: Neighbours, place: int = USUAL_PLACE
 ) -> tuple[np.ndarray, list[str]]:
-    """(N, F) float32 of the candidates of `lines`' users, who are at `place`; NaN where there is nothing to tell. And the F names."""
+    """(N, F) float32 of the candidates of `lines`' users, who are at `place`; NaN where nothing is known. And the F names."""
     known = known_at(lines, everyone.as_of, everyone.horizon)
     user, item = candidates.user, candidates.item
     block = placed(own_block(everyone, known), *known.pairs.find(user * len(lines.items) + item), "pair")

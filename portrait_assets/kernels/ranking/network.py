@@ -1,6 +1,6 @@
 """A small network on the same numbers as the boosters. It errs elsewhere than they do, so that the sum of all ranks better.
 
-Numbers are damped (signed logarithm), standardised and clipped; what is not told is zero, with a flag beside it where that happens often.
+Numbers are damped (signed logarithm), standardised and clipped; what is not known is zero, with a flag beside it where that happens often.
 It learns whole users at a time: softmax cross entropy of the list (Bruch et al., ICTIR 2019) and log loss.
 """
 
@@ -53,7 +53,7 @@ def mean_scores(networks: tuple[Network, ...], x: np.ndarray) -> np.ndarray:
 
 
 def prepared(x: np.ndarray, mean: np.ndarray, spread: np.ndarray, flagged: np.ndarray) -> np.ndarray:
-    """Damped, standardised, clipped; a flag for each of `flagged` that is not told."""
+    """Damped, standardised, clipped; a flag for each of `flagged` that is not known."""
     untold = np.isnan(x)
     z = np.clip((damped(x) - mean) / spread, -CLIPPED, CLIPPED)
     z[untold] = 0.0

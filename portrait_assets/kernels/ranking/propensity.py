@@ -2,7 +2,7 @@
 
 It learns from sets drawn out of the hierarchy of items, as campaigns draw theirs, over the windows that end at the as-of and before it;
 so the set asked for need never have been a campaign. It is propensity, who buys anyway: nobody was left untreated at random, so what a
-campaign would change is not told.
+campaign would change is not known.
 """
 
 from dataclasses import dataclass

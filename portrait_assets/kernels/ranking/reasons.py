@@ -1,4 +1,4 @@
-"""Why an item is offered: the group of features without which its score would fall most, told in words with their own numbers.
+"""Why an item is offered: the group of features without which its score would fall most, said in words with their own numbers.
 
 Each group of features is put to what it is for a middling candidate, and the candidate scored again: least without what contributed
 most. So no reason is given that the score does not contain.
@@ -17,7 +17,7 @@ from portrait_assets.kernels.sequences import day_number
 from portrait_assets.settings import CORES
 
 NAMED = 5  # events at most that a reason speaks of
-REGULAR = 4  # visits from which a rhythm is told: three gaps
+REGULAR = 4  # visits from which a rhythm is said: three gaps
 POPULAR = 2  # buyers of 28 days from which anything is called popular
 ROWS_AT_ONCE = 500
 GROUPED = tuple(f"{group}_" for group in GROUPS)
@@ -45,7 +45,7 @@ LEAST = {
     "kind": ("item_type_visits", 1),
     "goes_with": ("goes_with", np.finfo(np.float32).smallest_subnormal),
     "price": ("item_reduced_14d", 0.05),
-}  # reason -> the number that it tells, and from where there is something to tell
+}  # reason -> the number that it says, and from where there is something to say
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ def columns_of(names: tuple[str, ...]) -> tuple[np.ndarray, ...]:
 
 
 def middle_of(x: np.ndarray) -> np.ndarray:
-    """(F,) the median candidate, NaN where most have nothing to tell."""
+    """(F,) the median candidate, NaN where most have nothing to say."""
     told = ~np.isnan(x)
     half = told.mean(0) >= 0.5 if len(x) else np.zeros(x.shape[1], bool)
     middle = np.full(x.shape[1], np.nan, np.float32)
@@ -89,7 +89,7 @@ def tell(
 ) -> tuple[list[str], list[str]]:
     """Of each of `rows` (M,) of the candidates, against `middle` (F,): the reason's name and its words.
 
-    A reason that cannot be told yields to the next; of what the numbers alone rule out, no score is asked.
+    A reason that cannot be said yields to the next; of what the numbers alone rule out, no score is asked.
     """
     column, x = {name: j for j, name in enumerate(read.names)}, read.x[rows]
     order = np.argsort(scores_lacking(ranker, x, middle, tellable(x, column), threads), axis=1, kind="stable")

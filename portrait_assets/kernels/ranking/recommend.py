@@ -53,7 +53,7 @@ class Standing:
     names: Names
     policy: Policy
     offered: np.ndarray  # (I,) bool: not kept from everybody by the policy
-    middle: np.ndarray  # (F,) the median candidate: what a reason is told against
+    middle: np.ndarray  # (F,) the median candidate: what a reason is compared with
     threads: int = CORES  # that score
 
 

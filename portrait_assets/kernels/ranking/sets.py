@@ -1,4 +1,4 @@
-"""How a user stands to a set of items, such as those of a coupon: the numbers from which the chance of buying any of them is told.
+"""How a user stands to a set of items, such as those of a coupon: the numbers from which the chance of buying any of them is predicted.
 
 Of the user and the set together: the rhythm of visits with any of the set, the same of what is of its item types and its categories but not
 in it, what users alike buy of it; of the set: how many buy it lately; of the user: how often they come.
@@ -60,7 +60,7 @@ def stand_at(lines: Lines, as_of: date, horizon: float, hood: Neighbourhood | No
 
 
 def set_features(stand: Stand, in_set: np.ndarray) -> tuple[np.ndarray, list[str]]:
-    """(U, F) float32, NaN where there is nothing to tell, and the F names; `in_set` (I,) bool."""
+    """(U, F) float32, NaN where nothing is known, and the F names; `in_set` (I,) bool."""
     known, lines = stand.known, stand.lines
     users, size = np.arange(len(lines.users)), len(lines.users)
     runs, at = visits_with_any(stand, in_set)

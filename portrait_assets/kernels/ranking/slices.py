@@ -12,7 +12,7 @@ from portrait_assets.kernels.sequences import day_number
 
 VISITS = (5, 20, 80)  # edges of the slices by visits before the as-of
 LATELY = 28  # days: first seen within them, or not seen for them
-FEWEST = 30  # users of a declared value that are told apart
+FEWEST = 30  # users of a declared value that are shown apart
 SCHEMA = {
     "slice": pl.String, "users": pl.Int64, "recall": pl.Float64, "ndcg": pl.Float64, "rival recall": pl.Float64,
     "rival ndcg": pl.Float64, "ratio": pl.Float64,

@@ -56,7 +56,7 @@ def target(ranker: Ranker, lines: Lines, items: pl.DataFrame, as_of: date, in_se
 def strongest(
     ranker: Ranker, everyone: Everyone, users: np.ndarray, in_set: np.ndarray, names: Names
 ) -> tuple[np.ndarray, list[str]]:
-    """(M,) of the set's items the one that the ranker thinks each user likeliest to buy, and why; told against these users' candidates."""
+    """(M,) of the set's items the one that the ranker thinks each user likeliest to buy, and why; compared with these users' candidates."""
     lines = everyone.lines
     copies = without(lines, [(int(user), ()) for user in users])
     sold = np.bincount(lines.item[lines.before(everyone.as_of)], minlength=len(lines.items))
