@@ -28,9 +28,11 @@ class Claim:
 
 @dataclass(frozen=True)
 class Unit:
-    """What is taken out at once: a visit, or what one visit bought of one kind. `group` is the reason it belongs to."""
+    """What is taken out at once: a visit, or what one visit bought of one kind. `group` is the reason it belongs to; `day` and `count`
+    are of its events of this type, whatever else is in the visit (a review of the order comes days after it)."""
 
     numbers: tuple[int, ...]
+    count: int
     day: date
     event_type: str
     kind: str | None
@@ -43,7 +45,7 @@ class Unit:
         what = "purchase" if self.event_type == "purchase" else self.event_type
         kind = f" of {printable(self.kind)}" if self.kind else ""
         paid = f", {money(self.cents)}" if self.cents else ""
-        return f"{day(self.day)}: {counted(len(self.numbers), f'{what} line' if what == 'purchase' else what)}{kind}{paid}"
+        return f"{day(self.day)}: {counted(self.count, f'{what} line' if what == 'purchase' else what)}{kind}{paid}"
 
 
 def target_of(tag: Tag, value: str) -> str | None:
@@ -62,10 +64,12 @@ def units_of(events: pl.DataFrame, target: str | None, as_of: date) -> list[Unit
         kind=pl.col(level) if level else pl.lit(None, pl.String)
     )
     purchase = pl.col("event_type") == "purchase"
+    told_of = pl.col("event_type") == pl.when(purchase.any()).then(pl.lit("purchase")).otherwise(pl.col("event_type").first())
     grouped = events.group_by("visit_id", "kind", maintain_order=True).agg(
         pl.col("event_number"),
-        pl.col("event_date").max(),
-        pl.when(purchase.any()).then(pl.lit("purchase")).otherwise(pl.col("event_type").first()).alias("event_type"),
+        told_of.sum().alias("count"),
+        pl.col("event_date").filter(told_of).max(),
+        pl.col("event_type").filter(told_of).first(),
         pl.col("amount_cents").filter(purchase).sum().alias("cents"),
         pl.col("department").first(),
     )
@@ -81,7 +85,7 @@ def units_of(events: pl.DataFrame, target: str | None, as_of: date) -> list[Unit
         else:
             group = f"purchases of other {row['department']}" if row["department"] in departments else "other purchases"
         numbers = tuple(row["event_number"])
-        found.append(Unit(numbers, row["event_date"], row["event_type"], row["kind"], row["cents"] or 0, group))
+        found.append(Unit(numbers, row["count"], row["event_date"], row["event_type"], row["kind"], row["cents"] or 0, group))
     return found
 
 

@@ -38,7 +38,24 @@ def test_a_claim_of_coming_back_rests_on_visits_by_their_age_newest_first():
         ((6,), "view", 0, "visits 14 to 60 days ago"),
         ((7,), "return", 0, "visits more than 60 days ago"),  # what was paid back is not paid
     ]
-    assert [unit.told for unit in found][::3] == ["31 Mar 2024: 3 purchase lines, 7.00", "1 Feb 2024: 1 view"]
+    assert [unit.told for unit in found][::3] == ["31 Mar 2024: 2 purchase lines, 7.00", "1 Feb 2024: 1 view"]
+
+
+def test_an_order_is_told_by_what_was_bought_whenever_it_was_viewed_and_reviewed():
+    order = [
+        (1, "o1", date(2024, 3, 10), "view", "food", "dairy", None),
+        (2, "o1", date(2024, 3, 11), "purchase", "food", "dairy", 900),
+        (3, "o1", date(2024, 3, 20), "review", None, None, None),
+        (4, "o2", date(2024, 3, 12), "view", "food", "dairy", None),
+        (5, "o2", date(2024, 3, 13), "cart", "food", "dairy", None),
+        (6, "o2", date(2024, 3, 12), "view", "food", "bakery", None),
+    ]
+    found = units_of(pl.DataFrame(order, schema=FRAME.schema, orient="row"), "churn_14d", AS_OF)
+    assert [(unit.numbers, unit.group) for unit in found] == [
+        ((4, 5, 6), "visits 14 to 60 days ago"),
+        ((1, 2, 3), "visits 14 to 60 days ago"),
+    ]
+    assert [unit.told for unit in found] == ["12 Mar 2024: 2 views", "11 Mar 2024: 1 purchase line, 9.00"]
 
 
 def test_a_claim_of_a_category_rests_on_what_each_visit_bought_of_it_and_of_what_is_beside_it():
@@ -100,7 +117,7 @@ class Additive:
 def test_evidence_names_at_most_five_units_the_strongest_first_and_none_that_speaks_against_the_claim():
     weights = [[0.5, 3.0, -1.0, 2.0, 0.25, 1.0, 1.5], [], [-2.0]]
     claims = [Claim(user, "churn_14d", 1) for user in ("ann", "bob", "cat")]
-    units = [[Unit((n,), AS_OF, "view", None, 0, "visits") for n in range(len(of))] for of in weights]
+    units = [[Unit((n,), 1, AS_OF, "view", None, 0, "visits") for n in range(len(of))] for of in weights]
     ann, bob, cat = evidence_of(Additive([4.0, 1.0, 0.0], weights), claims, units)
     assert (ann.full, ann.named, ann.without_named) == (4.0, [1, 3, 6, 5, 0], 4.0 - 8.0)
     assert ann.alone == pytest.approx([3.5, 1.0, 5.0, 2.0, 3.75, 3.0, 2.5])
