@@ -188,7 +188,7 @@ def published_scores(context: dg.AssetExecutionContext, warehouse: Warehouse, ho
     """Vectors and next purchases, for the days that are published."""
     window = window_of(context)
     with warehouse.open("scores/vectors") as session:
-        days = scored_days(session, home, window)
+        days = list(scored_days(session, home, window))
         vectors = [vector_rows(day) for day in days] or [blocks_at(session, home, day) for day in window]
         rows = write_scores(session, home, c.SCORES_VECTORS, window, vectors)
         yield shown(context, session, c.SCORES_VECTORS, rows, window)

@@ -121,7 +121,7 @@ def items_of(session: Session, rule: Rule) -> pl.DataFrame:
 def write_published(session: Session, home: Home, day: date) -> None:
     """Write what is kept for published days only: vectors, next purchases, recommendations and the quality of tags."""
     window = Window(day, day)
-    scored = scored_days(session, home, window)
+    scored = list(scored_days(session, home, window))
     vectors = [vector_rows(one) for one in scored] or [blocks_at(session, home, day)]
     write_scores(session, home, c.SCORES_VECTORS, window, vectors)
     write_scores(session, home, c.SCORES_NEXT_PURCHASES, window, [purchase_rows(one) for one in scored])

@@ -1,5 +1,6 @@
 """What the model in force says of every user at the end of each day."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from portrait_assets.kernels.sequences import History
 
 SCORED_AT_ONCE = 50_000  # users times days, each with features and some fifty rows
+OF_PURCHASES = pl.col("target").str.contains("^(category|item)_14d=")
 
 
 @dataclass(frozen=True)
@@ -33,8 +35,9 @@ class ScoredDay:
     scores: "Scores"
 
 
-def scored_days(session: Session, home: Home, window: Window, history: "History | None" = None) -> list[ScoredDay]:
-    """Scores of each day that has a model in force; features and models are read once for the whole window.
+def scored_days(session: Session, home: Home, window: Window, history: "History | None" = None) -> Iterator[ScoredDay]:
+    """Scores of each day that has a model in force, one after the other: those of a day are large. Features and models are read once for
+    the whole window.
 
     `history` is what all did before the end of the window or of a later one, where it was read already.
     """
@@ -42,17 +45,14 @@ def scored_days(session: Session, home: Home, window: Window, history: "History 
 
     versions = {day: version for day, version in models_in_force(session, window).items() if version is not None}
     if not versions:
-        return []
+        return
     features = features_at(session, home, list(versions))
     models = {version: storage.load(home.settings.models_dir / version)[0] for version in set(versions.values())}
     history = history or history_at(session, as_of_of(max(versions)))
-    scored = []
     for day, version in versions.items():
         as_of = as_of_of(day)
         of_day = features.filter(pl.col("as_of") == as_of)
-        scores = behaviour.score_history(models[version], history.before(as_of), of_day, as_of)
-        scored.append(ScoredDay(day, version, of_day, scores))
-    return scored
+        yield ScoredDay(day, version, of_day, behaviour.score_history(models[version], history.before(as_of), of_day, as_of))
 
 
 def vector_rows(scored: ScoredDay) -> pl.DataFrame:
@@ -67,7 +67,7 @@ def vector_rows(scored: ScoredDay) -> pl.DataFrame:
 
 def portrait_rows(scored: ScoredDay) -> pl.DataFrame:
     """Rows of scores.predictions: all that is not about what will be bought."""
-    chances = _split(scored).filter(~pl.col("target").is_in(["category_14d", "item_14d"]))
+    chances = _split(scored, ~OF_PURCHASES)
     return pl.concat([chances, _dated(scored.scores.amounts, scored.day, scored.version)], how="diagonal")
 
 
@@ -78,7 +78,7 @@ def segment_rows(scored: ScoredDay) -> pl.DataFrame:
 
 def purchase_rows(scored: ScoredDay) -> pl.DataFrame:
     """Rows of scores.next_purchases."""
-    return _split(scored).filter(pl.col("target").is_in(["category_14d", "item_14d"]))
+    return _split(scored, OF_PURCHASES)
 
 
 def blocks_at(session: Session, home: Home, day: date) -> pl.DataFrame:
@@ -95,9 +95,11 @@ def write_chances(session: Session, home: Home, window: Window) -> tuple[int, in
     history = history_at(session, as_of_of(max(modelled))) if modelled else None
     predicted = clustered = 0
     for piece in (*runs_of(set(window) - set(modelled)), *pieces):
-        scored = scored_days(session, home, piece, history)
-        predicted += write_scores(session, home, c.SCORES_PREDICTIONS, piece, [portrait_rows(day) for day in scored])
-        clustered += write_scores(session, home, c.SCORES_SEGMENTS, piece, [segment_rows(day) for day in scored])
+        rows = list(
+            map(_kept_rows, scored_days(session, home, piece, history))
+        )  # a loop would hold each day until the next is scored
+        predicted += write_scores(session, home, c.SCORES_PREDICTIONS, piece, [chances for chances, _ in rows])
+        clustered += write_scores(session, home, c.SCORES_SEGMENTS, piece, [clusters for _, clusters in rows])
     return predicted, clustered
 
 
@@ -109,10 +111,14 @@ def write_scores(session: Session, home: Home, table: Table, window: Window, par
     return write_days(session, home, table, window, "select * from scored")
 
 
-def _split(scored: ScoredDay) -> pl.DataFrame:
-    """`age=55-64` as target and class."""
+def _kept_rows(scored: ScoredDay) -> tuple[pl.DataFrame, pl.DataFrame]:
+    return portrait_rows(scored), segment_rows(scored)
+
+
+def _split(scored: ScoredDay, kept: pl.Expr) -> pl.DataFrame:
+    """`age=55-64` as target and class, of the predictions that are `kept`."""
     parts = pl.col("target").str.splitn("=", 2).struct
-    split = scored.scores.predictions.with_columns(
+    split = scored.scores.predictions.filter(kept).with_columns(
         parts.field("field_0").alias("target"), parts.field("field_1").alias("class")
     )
     return _dated(split, scored.day, scored.version)

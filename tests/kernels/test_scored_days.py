@@ -1,5 +1,6 @@
 """Each day of a window is scored by the model in force on it, from what had happened by its end."""
 
+import weakref
 from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
@@ -12,7 +13,7 @@ from portrait_assets.assets import scoring, training
 from portrait_assets.assets.scoring import scored_days, vector_rows, write_chances
 from portrait_assets.assets.training import bought_at
 from portrait_assets.bench.vector import NETWORK, measured
-from portrait_assets.kernels import storage
+from portrait_assets.kernels import behaviour, storage
 from portrait_assets.partitions import DAY, Window
 from portrait_assets.resources.session import Session
 from tests.small_world import World, event
@@ -47,7 +48,7 @@ def world(trained, tmp_path_factory) -> World:
 
 def test_a_day_is_scored_by_the_newest_champion_that_saw_nothing_after_it(world: World, trained):
     with world.open():
-        scored = scored_days(world.session, world.home, Window(FIRST - 3 * DAY, SECOND))
+        scored = list(scored_days(world.session, world.home, Window(FIRST - 3 * DAY, SECOND)))
     version = {through: storage.version_of(replace(trained[0], trained_through=through)) for through in (FIRST, SECOND)}
     by = {day.day: day.version for day in scored}
     assert by == {day: version[FIRST if day < SECOND - DAY else SECOND] for day in Window(FIRST - DAY, SECOND)}
@@ -57,7 +58,7 @@ def test_what_happens_after_a_day_does_not_move_its_vectors(world: World):
     """Alone, and as the first of a window whose frames reach further."""
     with world.open():
         alone, first = (
-            vector_rows(scored_days(world.session, world.home, Window(FIRST, end))[0]) for end in (FIRST, FIRST + 2 * DAY)
+            vector_rows(next(scored_days(world.session, world.home, Window(FIRST, end)))) for end in (FIRST, FIRST + 2 * DAY)
         )
     assert alone["user_id"].to_list() == ["ann", "bob"]
     assert np.array_equal(np.array(alone["embedding"].to_list()), np.array(first["embedding"].to_list()))
@@ -92,6 +93,22 @@ def test_visits_are_read_for_some_users_at_a_time_and_once_for_all_days(world: W
         vectors = world.session.frame("select user_id from scores.predictions")
     assert [rows.equals(other) for rows, other in zip(found, wanted, strict=True)] == [True] * len(wanted)
     assert not vectors.is_empty()
+
+
+def test_the_scores_of_a_day_are_gone_before_the_next_is_scored(world: World, monkeypatch):
+    made: list[weakref.ref] = []
+    score = behaviour.score_history
+
+    def watched(*inputs: Any) -> behaviour.Scores:
+        assert all(scores() is None for scores in made), "the scores of a day before are still there"
+        scores = score(*inputs)
+        made.append(weakref.ref(scores))
+        return scores
+
+    monkeypatch.setattr(behaviour, "score_history", watched)
+    with world.open():
+        write_chances(world.session, world.home, Window(FIRST - 3 * DAY, SECOND))
+    assert len(made) == len(Window(FIRST - DAY, SECOND))
 
 
 @pytest.mark.parametrize(("at_once", "read"), [(12, [12]), (11, [6, 6])])
