@@ -58,6 +58,14 @@ def test_numbers_of_a_user_and_a_set_by_hand():
     assert [user for user, yes in zip(lines.users, bought, strict=True) if yes] == ["cat", "dan"]
 
 
+def test_lately_is_at_most_so_many_days_ago():
+    """Of ann's two visits one is 84 days old, of bob and cat one bought 28 days ago."""
+    lines = shop_of([("ann", 84, "i00"), ("ann", 84.5, "i00"), ("bob", 28.5, "i00"), ("cat", 28, "i00")])
+    ann = told(lines, "ann", "i00")
+    assert (ann["set_visits"], ann["set_lines_84d"]) == (2, 1)
+    assert (ann["set_buyers_28d"], ann["set_buyers_84d"]) == (pytest.approx(1 / 3), 1)
+
+
 @pytest.fixture(scope="module")
 def customers() -> Lines:
     """Eighty users, each with two habits of her own among thirty items, on a rhythm of 4 to 20 days; now and then something else."""
@@ -134,6 +142,12 @@ def test_judging_by_hand():
     sets, users, share, auc, times = judged([(score, truth), (score, np.zeros(20, bool))])  # nobody bought of the second
     assert (sets, users, share) == (1, 20, 0.5) and auc == pytest.approx(0.99) and times == lift(truth, score) == 2
     assert judged([(score, np.zeros(20, bool))]) == (0, 20, None, None, None)
+
+
+def test_a_set_needs_ten_who_bought_and_ten_who_did_not():
+    score = np.arange(20.0)
+    assert judged([(score, score >= 10)]) == (1, 20, 0.5, 1.0, 2.0)
+    assert judged([(score, score >= 11)]) == judged([(score, score >= 9)]) == (0, 20, None, None, None)
 
 
 def test_recipients_are_compared_with_others_as_likely_to_buy():

@@ -44,7 +44,7 @@ from portrait_assets.kernels.ranking.reasons import (
     tellable,
 )
 from portrait_assets.kernels.ranking.recommend import recommend
-from portrait_assets.kernels.ranking.rhythm import waits_of
+from portrait_assets.kernels.ranking.rhythm import rhythm, runs_of, waits_of
 from portrait_assets.kernels.sequences import day_number
 from tests.kernels.ranking_shop import AS_OF, ITEMS, THROUGH, bought, make_goods, make_shop
 
@@ -70,6 +70,31 @@ def test_rhythm_of_a_pair_by_hand():
     bread = numbers(lines, "ann", "bread")
     assert (bread["pair_visits"], bread["pair_visits_since"]) == (1, 2)
     assert bread["pair_gap_days"] == 400
+
+
+def test_rhythms_of_runs_by_hand():
+    """Of eight visits the second, third, fifth and sixth had it, 80, 60, 10 and 5 days ago; of two both, 10 and 4; of one that one."""
+    runs = runs_of(np.array([0, 0, 0, 0, 1, 1, 2]))
+    day, number = np.array([20.0, 40, 90, 95, 90, 96, 99]), np.array([2, 3, 5, 6, 1, 2, 1])
+    found = rhythm(runs, day, number, np.array([8, 2, 1]), 100.0)
+    late = [2 ** (-age / 60) for age in (60, 10, 5)]
+    expected = {
+        "visits": [4, 2, 1],
+        "since_days": [5, 4, 1],
+        "known_days": [80, 10, 1],
+        "gap_days": [25, 6, 400],
+        "due": [0.2, 4 / 6, 1 / 400],
+        "late_gap_days": [(20 * late[0] + 50 * late[1] + 5 * late[2]) / sum(late), 6, 400],  # newer gaps weigh more
+        "gap_variation": [np.sqrt((400 + 2500 + 25) / 3 - 625) / 25, np.nan, np.nan],  # of two gaps at least
+        "last_gap_days": [5, 6, 400],
+        "visits_since": [2, 0, 0],
+        "visit_share": [1 / 2, 1, 1],
+        "visit_share_since_first": [4 / 7, 1, 1],
+        "visits_due": [2 / (4 / 3), 0, 0],
+        "visits_decayed_14d": [sum(2 ** (-age / 14) for age in ages) for ages in ((80, 60, 10, 5), (10, 4), (1,))],
+    }
+    for name, values in expected.items():
+        assert found[name] == pytest.approx(values, nan_ok=True), name
 
 
 def test_chance_to_return_is_the_share_of_longer_waits_that_end_in_time():

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from sklearn.metrics import ndcg_score, recall_score
 
 from portrait_assets.kernels.ranking.lines import joined, lines_from
-from portrait_assets.kernels.ranking.measures import Measured, measure
-from portrait_assets.kernels.ranking.slices import slices_frame
+from portrait_assets.kernels.ranking.measures import Measured, measure, targets_of
+from portrait_assets.kernels.ranking.slices import by_visits, declared, slices_frame
 from tests.kernels.ranking_shop import AS_OF, ITEMS, bought, make_goods, make_shop
 
 COUNT = 25
@@ -78,3 +78,45 @@ def test_lines_of_some_users_each_join_to_those_of_all(bounds):
         of = getattr(found, name)
         each = [(of[key], value[key]) for key in value] if isinstance(value, dict) else [(of, value)]
         assert all(np.array_equal(a, b) and getattr(a, "dtype", None) == getattr(b, "dtype", None) for a, b in each), name
+
+
+def at_midnight(*rows: tuple[str, int, str]) -> pl.DataFrame:
+    """As dates without an hour are."""
+    return bought(*rows).with_columns(pl.col("visit_time").dt.truncate("1d"))
+
+
+def test_a_window_begins_at_the_as_of_and_ends_before_the_day_after_it():
+    """Of the items bought at the first instant of days -1, 0, 13 and 14 of the window the middle two are targets."""
+    after = [("ann", ago, item) for ago, item in ((1, "bread"), (0, "milk"), (-13, "beer"), (-14, "soap"))]
+    lines = lines_from(at_midnight(("ann", 60, "milk"), *after), ITEMS)
+    targets = {
+        name: [lines.items[pair % len(lines.items)] for pair in pairs] for name, pairs in targets_of(lines, AS_OF, 14).items()
+    }
+    assert targets == {"window": ["beer", "milk"], "basket": ["milk"], "again": ["milk"], "discover": ["beer"]}
+
+
+def test_slices_at_their_edges():
+    """ann came 5 times, bob 6, cat 20 and dan 21; eve was first seen 28 days ago to the hour and last fay; gus both a day before."""
+    counts = {"ann": 5, "bob": 6, "cat": 20, "dan": 21}
+    rows = [(user, 40 + k, "milk") for user, count in counts.items() for k in range(count)]
+    rows += [("eve", 28, "milk"), ("fay", 50, "milk"), ("fay", 28, "milk"), ("gus", 29, "milk")]
+    lines = lines_from(at_midnight(*rows), ITEMS)
+    names = {name: [lines.users[k] for k in np.flatnonzero(of)] for name, of in by_visits(lines, np.arange(7), AS_OF).items()}
+    assert names == {
+        "1 to 5 visits": ["ann", "eve", "fay", "gus"],
+        "6 to 20 visits": ["bob", "cat"],
+        "21 to 80 visits": ["dan"],
+        "more than 80 visits": [],
+        "new: first seen in the last 28 days": ["eve"],
+        "not seen for 28 days": ["ann", "bob", "cat", "dan", "gus"],
+    }
+
+
+def test_thirty_users_of_a_declared_value_are_enough_and_a_rival_of_nothing_has_no_ratio():
+    users = [f"u{k:02}" for k in range(59)]
+    lines = lines_from(bought(*((user, 5, "milk") for user in users)), ITEMS)
+    ages = pl.DataFrame({"user_id": users, "attribute": "age", "value": ["old"] * 30 + ["young"] * 29})
+    assert {name: int(of.sum()) for name, of in declared(lines, np.arange(59), ages).items()} == {"age: old": 30}
+    ours, none = (Measured({"window": np.arange(59)}, {"window": {name: np.full(59, value) for name in ("recall", "ndcg")}}) for value in (0.5, 0.0))  # fmt: skip
+    everybody = slices_frame(lines, AS_OF, ours, none, ages).row(0, named=True)
+    assert (everybody["recall"], everybody["rival recall"], everybody["ratio"]) == (0.5, 0, None)
