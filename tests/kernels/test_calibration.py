@@ -47,6 +47,30 @@ def test_temperature_of_overconfident_logits_is_above_one():
     assert fit_temperature(logits, happened.astype(int)) == pytest.approx(3, rel=0.1)
 
 
+def test_temperature_of_timid_logits_is_below_one():
+    said, happened = overconfident()
+    timid = said / 9  # a third of the true ones
+    assert fit_temperature(np.stack([np.zeros_like(timid), timid], axis=1), happened.astype(int)) == pytest.approx(
+        1 / 3, rel=0.1
+    )
+
+
+def test_a_handful_of_rows_leaves_the_blend_near_the_even_one():
+    """Of three rows the one of least score alone came true: likelier stays likelier."""
+    score = np.array([-2.0, 0.0, 1.0])
+    blend = fit_blend(score, score, np.array([True, False, False]), binary=True)
+    assert 0.3 < blend.boosted + blend.network < 1
+
+
+def test_the_level_is_that_of_the_boosted_scores():
+    """The network, learnt from one window, says all is likelier by one."""
+    rng = np.random.default_rng(2)
+    true = rng.normal(-1, 1, 20_000)
+    happened = rng.random(len(true)) < sigmoid(true + 0.1)
+    blend = fit_blend(true, true + 1, happened, binary=True)
+    assert sigmoid(blend.apply(true, true + 1)).mean() == pytest.approx(sigmoid(true).mean(), abs=1e-6)
+
+
 def test_held_out_users_are_judged_by_what_others_were_fitted_on():
     """The halves that are drawn contradict each other: in one the likely churn and buy, in the other the unlikely. Fitted on themselves, they would look
     good; judged by the other half's fit they look worse than chance, in every head.

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from portrait_assets.kernels.fusion import BLOCKS, LENGTH, fit_fusion, rotate, unfold
+from portrait_assets.kernels.fusion import BLOCKS, LENGTH, fit_block, fit_fusion, rotate, unfold
 
 
 @pytest.fixture
@@ -52,3 +52,12 @@ def test_absent_blocks_are_zeros_and_the_length_stays(inputs):
 def test_constant_and_empty_blocks_are_zeros_not_errors():
     odd = {"user_scores": np.ones((4, 5)), "category_scores": np.zeros((4, 0)), "features": np.ones((4, 3))}
     assert not fit_fusion(odd).vectors(odd).any()
+
+
+def test_a_block_keeps_its_strongest_directions_at_its_share_of_variance():
+    """Columns of deviation 3, 1 and 0.1 into one slot of variance 4: two thirds of the first column, whatever its sign was."""
+    x = np.random.default_rng(0).normal(size=(500, 3))
+    x = np.linalg.qr(x - x.mean(0))[0] * np.sqrt(500) * np.array([3.0, 1.0, 0.1]) + 7
+    block = fit_block(x, np.zeros((500, 0)), slots=1, share=4.0, scale=False)
+    assert block.basis == pytest.approx(np.array([[2 / 3], [0], [0]]), abs=1e-9)
+    assert block.apply(x, np.zeros((500, 0)))[:, 0] == pytest.approx((x[:, 0] - 7) * 2 / 3)
