@@ -75,6 +75,13 @@ def test_silence_by_hand():
     assert Lifetime(ONES, None).bought_if_any(customer(0, 0, 0), 1.0)[0] == pytest.approx((2 * np.log(2) - 1) / some)
 
 
+def test_who_buys_at_all_buys_once_at_least():
+    """Also of who has left as good as surely, where the chance of any purchase is too small to divide by."""
+    long_gone = Summary(np.array([30.0]), np.array([30.0]), np.array([3e5]), np.array([100.0]))
+    lifetime = Lifetime(PurchaseModel(0.8, 10, 0.8, 2.5), None)
+    assert lifetime.bought(long_gone, 14)[0] < 1e-10 and lifetime.bought_if_any(long_gone, 14).tolist() == [1.0]
+
+
 def test_means_over_a_beta_distribution():
     points, weights = beta_points(2.0, np.array([3.0, 300.0]))
     assert (points * weights).sum(1) == pytest.approx([2 / 5, 2 / 302])

@@ -29,6 +29,7 @@ from portrait_assets.kernels.outlook import (
     wait_figures,
     waits,
 )
+from portrait_assets.kernels.parts import purchase_summary
 from portrait_assets.kernels.predicting import longer, spend_ahead
 from portrait_assets.kernels.selection import select_columns
 from portrait_assets.kernels.sequences import history_from
@@ -50,6 +51,17 @@ def test_labels_by_hand(three):
     assert waits(*of).tolist() == [2.5, 20.5, np.inf]
     assert purchase_days(*of, 14).tolist() == [2, 0, 0] and purchase_days(*of, 28).tolist() == [2, 1, 0]
     assert spend(*of, 0, 14).tolist() == [900, 0, 0] and spend(*of, 14, 28).tolist() == [0, 700, 0]
+
+
+def test_a_window_holds_its_first_instant_and_not_the_one_after_its_last():
+    """As dates without an hour are: bought at the as-of, and a fortnight later."""
+    rows = [
+        visit_row("ann", datetime(2024, 3, day, tzinfo=UTC), ["i1"], ["milk"], spend=cents)
+        for day, cents in ((10, 500), (24, 300))
+    ]
+    of = (history_from(visits_of(rows), make_items(), date(2024, 5, 1), "purchase"), np.arange(1), date(2024, 3, 10))
+    assert (waits(*of)[0], purchase_days(*of, 14)[0], purchase_days(*of, 15)[0]) == (0, 1, 2)
+    assert (spend(*of, 0, 14)[0], spend(*of, 14, 28)[0], spend(*of, 0, 15)[0]) == (500, 300, 800)
 
 
 def test_what_each_head_learns_and_of_whom(three):
@@ -205,6 +217,16 @@ def test_who_comes_often_is_told_a_short_wait_and_more_spend(trained, shop):
     assert told.filter(pl.col("next_purchase_days") < 7).height > 50 and told["next_purchase_days"].min() >= 0
     alive = scores.predictions.filter(pl.col("target") == "alive_probability")
     assert alive["probability"].is_between(0, 1).all() and alive.height == told.height
+
+
+def test_who_is_there_buys_by_the_end_of_the_curve_or_is_there_even_so(trained, shop):
+    """The curve ends at 28 days: of who does not buy by then, whom the lifetime model takes to be there after 28 more days of silence."""
+    scores = behaviour.score(trained[0], shop["visits"], shop["features"], shop["items"], THROUGH)
+    told = scores.predictions.pivot("target", index="user_id", values="probability").sort("user_id")
+    history = history_from(shop["visits"], shop["items"], THROUGH, CONFIG.outcome_event)
+    gone = 1 - trained[0].served.lifetime.alive(purchase_summary(history, THROUGH).later(28))
+    assert history.users == told["user_id"].to_list()
+    assert told["alive_probability"].to_numpy() == pytest.approx(1 - told["churn_28d"].to_numpy() * gone, abs=1e-12)
 
 
 def test_nothing_to_learn_is_an_abstention(shop):
