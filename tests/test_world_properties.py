@@ -175,6 +175,7 @@ def test_refreshing_ends_where_a_recomputation_ends(
     with made(events, zone=zone) as world:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(daily, "DAYS_AT_ONCE", 5)
+            patch.setattr(daily, "FEW_EVENTS", 0)
             world.refresh()
             for file in (late, later):
                 if file:
@@ -327,6 +328,8 @@ def test_a_window_written_in_pieces_is_the_window(events: list[dict], told_again
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(daily, "EVENTS_AT_ONCE", most)
             patch.setattr(daily, "DAYS_AT_ONCE", most)
+            patch.setattr(daily, "FEW_EVENTS", 0)
+            patch.setattr(derivation, "USER_DAYS_AT_ONCE", 10 * most)
             patch.setattr(derivation, "INTEREST_LOOKS_AT_ONCE", most)
             same(result(world.build()), whole)
 
@@ -337,4 +340,16 @@ def test_pieces_hold_as_many_events_as_they_may_and_whole_days():
         pieces = daily.pieces_of(world.session, Window(FIRST, LAST), 3)
     assert [(str(piece.start), str(piece.end)) for piece in pieces] == [
         ("2024-01-20", "2024-01-22"), ("2024-01-23", "2024-01-23"), ("2024-01-24", str(LAST)),
+    ]  # fmt: skip
+
+
+def test_a_piece_of_many_days_has_few_events(monkeypatch: pytest.MonkeyPatch):
+    days = {"2024-01-20": 2, "2024-01-22": 1, "2024-01-23": 5, "2024-01-24": 1}
+    long_ago = Window(date(1970, 1, 5), LAST)
+    with made([event(f"{day} {n}", "ann", f"{day} 10:00") for day, count in days.items() for n in range(count)]) as world:
+        assert daily.pieces_of(world.session, long_ago, most=9, days=31) == [long_ago]
+        monkeypatch.setattr(daily, "FEW_EVENTS", 2)
+        pieces = daily.pieces_of(world.session, Window(FIRST, LAST), most=9, days=2)
+    assert [(str(piece.start), str(piece.end)) for piece in pieces] == [
+        ("2024-01-20", "2024-01-21"), ("2024-01-22", "2024-01-23"), ("2024-01-24", str(LAST)),
     ]  # fmt: skip

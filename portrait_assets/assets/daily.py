@@ -34,9 +34,9 @@ FEW_DAYS = 10
 # source do not fit into memory. Each piece goes on from the days before it.
 GROWING = (c.CLEAN_EVENTS, c.FEATURES_VISIT, c.FEATURES_USER_DAY, c.FEATURES_USER_DAY_INTEREST, c.FEATURES_USER_STATE)
 EVENTS_AT_ONCE = 5_000_000
-DAYS_AT_ONCE = (
-    31  # of a state, each day of a user is joined with those before it in the window; of cut points, everybody a month
-)
+# Of a state, each day of a user is joined with those before it in the window; of cut points, everybody is measured a month.
+DAYS_AT_ONCE = 31
+FEW_EVENTS = 5_000
 
 # One to one, as in clean/identities.sql: who is new since a batch.
 NEW_IDENTITIES = """
@@ -65,11 +65,12 @@ def write_days(session: Session, home: Home, table: Table, window: Window, selec
 def _pieces(session: Session, table: Table, window: Window) -> list[Window]:
     """The window in order, in as many days at a time as fit into memory."""
     if table in GROWING:
-        pieces = pieces_of(session, window, EVENTS_AT_ONCE)
-        return [part for piece in pieces for part in (piece.cut(DAYS_AT_ONCE) if table is c.FEATURES_USER_STATE else [piece])]
+        return pieces_of(session, window, EVENTS_AT_ONCE, DAYS_AT_ONCE if table is c.FEATURES_USER_STATE else None)
     if table in PORTRAITS:
         return window.cut(days_at_once(session, window.end))
-    return window.cut(DAYS_AT_ONCE) if table is c.FEATURES_CUT_POINTS else [window]
+    if table is c.FEATURES_CUT_POINTS:
+        return window.cut(max(DAYS_AT_ONCE, days_at_once(session, window.end)))
+    return [window]
 
 
 def write_piece(session: Session, home: Home, table: Table, window: Window, select: Select | None = None) -> int:
@@ -81,8 +82,9 @@ def write_piece(session: Session, home: Home, table: Table, window: Window, sele
     return session.replace(table, window, select, _marks(session, home, table, window), **known)
 
 
-def pieces_of(session: Session, window: Window, most: int) -> list[Window]:
-    """The window in order, cut into windows of at most `most` raw events each; a day is never cut."""
+def pieces_of(session: Session, window: Window, most: int, days: int | None = None) -> list[Window]:
+    """The window in order, cut into windows of at most `most` raw events each; a day is never cut. With `days`, a window of more days
+    than that has few events: years with hardly any are then not cut into months."""
     events = dict(
         session.rows(
             "select event_date, count(*) from raw.events where event_date between $start and $end group by event_date",
@@ -93,7 +95,8 @@ def pieces_of(session: Session, window: Window, most: int) -> list[Window]:
     pieces, held = [window], 0
     for day in window:
         held += events.get(day, 0)
-        if held > most and day > pieces[-1].start:
+        is_long = days is not None and (day - pieces[-1].start).days >= days and held > FEW_EVENTS
+        if (held > most or is_long) and day > pieces[-1].start:
             pieces[-1:] = [Window(pieces[-1].start, day - DAY), Window(day, window.end)]
             held = events.get(day, 0)
     return pieces
