@@ -27,6 +27,14 @@ def test_index_is_the_share_in_the_audience_over_the_share_in_all(export: Export
     assert (active.index, active.low) == (0, 0) and 0 < active.high < 100
 
 
+def test_what_is_most_different_comes_first(export: Export):
+    """All of u1 to u4 are lapsing, ten of forty are; active, of which none of them is, comes next; then what may be as common as in all."""
+    lines = insight(audience(export, "visits <= 4"))
+    assert (lines[0].tag_id, lines[0].value) == ("lifecycle", "lapsing")
+    far = [max(line.low / 100, 100 / line.high if line.high else inf) for line in lines]
+    assert far == sorted(far, reverse=True) and far[0] > 1 > far[-1]
+
+
 def test_index_counts_fresh_tags(export: Export):
     """Of u31 to u39 five have a high churn risk, two of them a fresh one; of u31 to u36 the same two."""
     [high] = [

@@ -82,6 +82,7 @@ def test_history_reads_what_was_published(home: Path):
         {"audience": ["cooling"] * 2, "user_id": ["u3", "u11"], "since": [date(2017, 9, 1), date(2017, 10, 1)]}
     ).write_parquet(folder / "audiences.parquet")
     moves = [(date(2017, 9, 1), "u3", "entered"), (date(2017, 10, 1), "u11", "entered"), (date(2017, 10, 1), "u1", "left")]
+    moves += [(date(2017, 9, 25), "u9", "entered"), (date(2017, 9, 24), "u8", "left")]  # a week before, and a day more
     frame = pl.DataFrame(
         [(day, "cooling", *rest) for day, *rest in moves], schema=["event_date", "audience", "user_id", "move"], orient="row"
     )
@@ -89,7 +90,10 @@ def test_history_reads_what_was_published(home: Path):
     manifest = json.loads((folder / "manifest.json").read_text()) | {"audiences": {"cooling": "lifecycle = lapsing"}}
     (folder / "manifest.json").write_text(json.dumps(manifest))
     found = told("history", "cooling", "--days", "7")
-    assert [row["user_id"] for row in found["members"]] == ["u3", "u11"] and len(found["moves"]) == 2
+    assert [row["user_id"] for row in found["members"]] == ["u3", "u11"]
+    assert {move["user_id"] for move in found["moves"]} == {"u11", "u1", "u9"}
+    by_day = saved.history(Export.open(folder), "cooling", 7).by_day()
+    assert by_day == [(date(2017, 10, 1), ["u11"], ["u1"]), (date(2017, 9, 25), ["u9"], [])]
     assert "2017-10-01        1     1  +u11, -u1" in asked("history", "cooling", "--days", "7").stdout
     with pytest.raises(PortraitError, match="has no audience 'warm'; it has cooling"):
         raise asked("history", "warm").exception or AssertionError("was accepted")

@@ -17,8 +17,8 @@ def a_day(world: World) -> dict:
         event(4, "ann", "2024-01-06 09:00", item="bread", session="b2", quantity=1, amount=2),  # 4 in the morning
         event(5, "ann", "2024-01-06 18:00", "view", session="web"),
         event(6, "ann", "2024-01-06 18:01", "search", item=None, session="web"),
-        event(7, "ann", "2024-01-06 18:02", "cart", session="web"),
-        event(8, "ann", "2024-01-06 18:03", "return", item="soap", session="web", amount=500),
+        event(7, "ann", "2024-01-06 18:02", "cart", session="web", amount=9),
+        event(8, "ann", "2024-01-06 18:03", "return", item="soap", session="web", quantity=1, amount=500, discount=2, coupon=1),
         event(9, "ann", "2024-01-06 18:04", "review", session="web", rating=4.5),
         event(10, "ann", "2024-01-06 18:05", "review", session="web", rating=2),
         event(11, "ann", "2024-01-06 18:06", "coupon", item=None, session="web", campaign="x"),
@@ -68,6 +68,8 @@ def test_visits_hold_their_events_in_order(world: World):
     assert (visits[1]["spend_cents"], visits[1]["discount_cents"], visits[1]["coupon_cents"]) == (60_700, 125, 50)
     assert visits[2]["event_types"] == ["view", "search", "cart", "return", "review", "review", "coupon"]
     assert visits[2]["spend_cents"] == 0 and visits[2]["line_count"] == 7
+    assert [row["refund_cents"] for row in visits] == [0, 0, 50_000]
+    assert (visits[2]["discount_cents"], visits[2]["coupon_cents"]) == (0, 0)  # of what was bought alone
 
 
 def test_an_exposure_alone_is_no_activity(world: World):
