@@ -55,6 +55,6 @@ def test_a_write_that_fails_leaves_nothing_of_its_lines(folders: tuple[Path, Pat
 
     with monkeypatch.context() as patched, pytest.raises(OSError, match="No space left"):
         patched.setattr(module.os, "fsync", full)
-        log.append(['{"n":2}'])
+        log.append(['{"n":2,"longer":"than the next one"}'])
     log.append(['{"n":3}'])
     assert log.path.read_text() == '{"n":1}\n{"n":3}\n'
