@@ -82,9 +82,10 @@ YEAR = {
 TEXT = """# What it costs
 
 Written by `make bench` (10 million events; `make bench SIZE=100m` adds 100 million, and needs `TMPDIR` on a large disk; `make bench YEAR=6014`
-and `YEAR=16700` measure the year of that many households, below); every figure here is measured by it, and stands in [bench.json](bench.json) too. Seconds depend on the machine and on who else uses it; **R**, one DuckDB
-query that makes the user-day-category table from the clean events of the run and no more, on the same threads in the same process
-(median of three), is what they are divided by. Where others use the machine, the same ratios in processor time waver less.
+and `YEAR=16700` measure the year of that many households); every figure here is measured by it, and stands in [bench.json](bench.json) too.
+Seconds depend on the machine and on who else uses it; **R**, one DuckDB query that makes the user-day-category table from the clean events
+of the run and no more, on the same threads in the same process (median of three), is what they are divided by. Where others use the machine,
+the same ratios in processor time waver less.
 
 {headlines}
 
@@ -113,7 +114,20 @@ Under {events_offered} events and {cards_offered} cards a second, on a home of t
 
 {service}
 
-## A year with every day's portraits
+{years}## Step by step, over R
+
+A step runs from the end of the one before to its own commit; `look` asks the ledger what is due, `close` is the checkpoint.
+Of the days each step's median.
+
+{steps}
+
+## Statements that take the time
+
+{statements}
+"""
+
+
+YEAR_TEXT = """## A year with every day's portraits
 
 `portrait run` on the year of so many households, with its model and the portraits of all days, then the file of the next day and `portrait
 refresh`: Dagster, checks, scores, recommendations and the export included, in one process under the default settings. The columns are
@@ -126,16 +140,6 @@ before and after is `between the steps`. Memory that training took and the proce
 
 {year_steps}
 
-## Step by step, over R
-
-A step runs from the end of the one before to its own commit; `look` asks the ledger what is due, `close` is the checkpoint.
-Of the days each step's median.
-
-{steps}
-
-## Statements that take the time
-
-{statements}
 """
 
 
@@ -214,8 +218,7 @@ class Report:
             cards_offered=CARDS_A_SECOND,
             headlines=self._by_size(HEADLINES),
             service=_table(["", "value"], ([told, self.figures.get(name)] for name, told in SERVICE.items())),
-            years=_table(["", *self.years], ([told, *self._year(name)] for name, told in YEAR.items())),
-            year_steps="\n\n".join(f"### {title}\n\n{self._year_steps(command)}" for command, title in COMMANDS.items()),
+            years=self._years_section() if self.years else "",
             steps="\n\n".join(f"### {title}\n\n{self._by_size(self._steps(name))}" for name, title in OPERATIONS.items()),
             statements="\n\n".join(self._statements(name, title) for name, title in OPERATIONS.items()),
         )
@@ -237,6 +240,8 @@ class Report:
         for name, told in SERVICE.items():
             table.add_row(told, _cell(self.figures.get(name)))
         console.print(table)
+        if not self.years:
+            return
         years = RichTable("", *self.years, title="A year with every day's portraits, by households", title_justify="left")
         for name, told in YEAR.items():
             years.add_row(told.replace("**", ""), *map(_cell, self._year(name)))
@@ -255,6 +260,12 @@ class Report:
             if key.startswith(f"{operation}_") and key.endswith(end)
         }
         return {f"{name}_over_raw": "all" if name == operation else f"`{name.removeprefix(operation + '_')}`" for name in names}
+
+    def _years_section(self) -> str:
+        return YEAR_TEXT.format(
+            years=_table(["", *self.years], ([told, *self._year(name)] for name, told in YEAR.items())),
+            year_steps="\n\n".join(f"### {title}\n\n{self._year_steps(command)}" for command, title in COMMANDS.items()),
+        )
 
     def _year(self, name: str) -> list[Any]:
         """A figure of each year."""
