@@ -14,7 +14,7 @@ from portrait_assets.assets import (
     ranking_evaluation,
     raw,
 )
-from portrait_assets.assets.common import of_days
+from portrait_assets.assets.common import of_home
 from portrait_assets.automation import JOBS, SCHEDULES, SENSORS
 from portrait_assets.checks import CHECKS, values_in_their_domains
 from portrait_assets.home import Home, open_home
@@ -30,7 +30,7 @@ def build_definitions(home: Home) -> dg.Definitions:
     """Everything, for a home as it is now: the partitions are its days, those that a replay will deliver among them."""
     planned = home.planned()
     return dg.Definitions(
-        assets=of_days(ASSETS, planned.days),
+        assets=of_home(ASSETS, planned),
         asset_checks=[*CHECKS, values_in_their_domains, *WATCHES],
         jobs=JOBS,
         schedules=SCHEDULES,

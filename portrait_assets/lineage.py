@@ -1,36 +1,46 @@
 """Which daily table is made from what, and so which of its days, and of whose rows in them, are due.
 
-The ledger `meta.materializations` remembers two things of each day of a table. Its version is a hash of the code, the pack's
-data and the model that wrote it: another version makes the whole day due. Its `through_seq` is the newest landed batch it
-holds: later batches make due the users they name, from the first day they touch. Nothing is ever found by clocks.
+The ledger `meta.materializations` remembers two things of each day of a table. Its version is a hash of what made it: the SQL as it runs
+with the values the pack gives it, the Python that its rows come from, the model, and the versions of the tables it reads. Another
+version makes the whole day due. Its `through_seq` is the newest landed batch it holds: later batches make due the users they name, from
+the first day they touch. Nothing is ever found by clocks.
 """
 
 import hashlib
 from bisect import bisect_right
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
 from functools import cache, cached_property, lru_cache
 from itertools import accumulate
 from operator import attrgetter, itemgetter, xor
-from pathlib import Path
+from typing import Any
 
 from portrait_assets import __version__
 from portrait_assets import columns as c
 from portrait_assets.history import history_start
 from portrait_assets.home import Home
+from portrait_assets.packs import Tag
+from portrait_assets.packs.tag_sql import tag_changes, tag_values
 from portrait_assets.partitions import DAY, Window, as_of_of
+from portrait_assets.reached import reached
 from portrait_assets.resources.session import Session
-from portrait_assets.resources.sql import sql_version
+from portrait_assets.resources.sql import has_sql, read_sql, text_version, used_parameters
 from portrait_assets.tables import Table
 
 
 @dataclass(frozen=True)
 class Daily:
-    """A daily table, the `.sql` files that make it and the daily tables it reads: of the same day, or of all days up to it."""
+    """A daily table, what makes it, and the daily tables it reads: of the same day, or of all days up to it.
+
+    It is made by the `.sql` file of its name where there is one, by those in `sql`, and by the Python functions in `made_by`, with the
+    files these name.
+    """
 
     table: Table
-    sql: tuple[str, ...]
+    sql: tuple[str, ...] = ()
+    made_by: tuple[str, ...] = ()
     inputs: tuple[Table, ...] = ()
     accumulates: tuple[Table, ...] = ()
     by_user: bool = True
@@ -42,8 +52,8 @@ class Daily:
     is_retained: bool = False
     """Kept for the newest days alone (settings.snapshots_kept): an earlier day is made again where it is read."""
     uses_audiences: bool = False
-    uses_tags: bool = False
-    """Made from the tag catalogue; other tables are made from pack.toml alone."""
+    rendered: tuple[Callable[[tuple[Tag, ...]], str], ...] = ()
+    """The SQL that is made of the tag catalogue."""
     goes_on: bool = False
     """What is written for a window goes on from the table's own rows of the days before it."""
 
@@ -55,48 +65,63 @@ class Daily:
 
 CLEAN_SQL = ("clean/identities.sql", "clean/items.sql", "clean/users.sql")
 STATE = (c.FEATURES_USER_STATE, c.FEATURES_INTERESTS)
-AS_OF = "features/as_of.sql"
 
 
-def _scored(table: Table, on_demand: bool = False, is_retained: bool = False) -> Daily:
+def _scored(table: Table, rows: str, on_demand: bool = False, is_retained: bool = False) -> Daily:
+    """`rows` makes the rows of a scored day."""
     reads = (*STATE, c.FEATURES_VISIT)
+    made_by = ("assets.scoring:scored_days", f"assets.scoring:{rows}")
     return Daily(
-        table, (AS_OF,), accumulates=reads, by_user=False, uses_model=True, on_demand=on_demand, is_retained=is_retained
+        table,
+        made_by=made_by,
+        accumulates=reads,
+        by_user=False,
+        uses_model=True,
+        on_demand=on_demand,
+        is_retained=is_retained,
     )
 
 
 def _recommended(table: Table) -> Daily:
     reads = (c.CLEAN_EVENTS, c.FEATURES_USER_STATE)
-    files = ("recommendations/top.sql", "recommendations/popular.sql", "recommendations/gone.sql")
-    return Daily(table, files, accumulates=reads, by_user=False, uses_model=True, uses_rules=True, on_demand=True)
+    return Daily(
+        table,
+        made_by=("assets.recommending:write_recommendations",),
+        accumulates=reads,
+        by_user=False,
+        uses_model=True,
+        uses_rules=True,
+        on_demand=True,
+    )
 
 
 DAILY_TABLES: tuple[Daily, ...] = (
-    Daily(c.CLEAN_EVENTS, ("clean/events.sql", *CLEAN_SQL)),
-    Daily(c.FEATURES_VISIT, ("features/visit.sql",), (c.CLEAN_EVENTS,)),
-    Daily(c.FEATURES_USER_DAY, ("features/user_day.sql",), (c.CLEAN_EVENTS,)),
-    Daily(c.FEATURES_USER_DAY_INTEREST, ("features/user_day_interest.sql",), (c.CLEAN_EVENTS,)),
-    Daily(c.FEATURES_USER_STATE, ("features/user_state.sql",), accumulates=(c.FEATURES_USER_DAY,), goes_on=True),
-    Daily(c.FEATURES_INTERESTS, ("features/interests.sql",), accumulates=(c.FEATURES_USER_DAY_INTEREST,)),
-    Daily(
-        c.FEATURES_CUT_POINTS,
-        ("features/cut_points.sql",),
-        accumulates=(c.FEATURES_USER_DAY, c.FEATURES_USER_STATE),
-        by_user=False,
-    ),
-    _scored(c.SCORES_PREDICTIONS, is_retained=True),
-    _scored(c.SCORES_SEGMENTS),
+    Daily(c.CLEAN_EVENTS, sql=CLEAN_SQL),
+    Daily(c.FEATURES_VISIT, inputs=(c.CLEAN_EVENTS,)),
+    Daily(c.FEATURES_USER_DAY, inputs=(c.CLEAN_EVENTS,)),
+    Daily(c.FEATURES_USER_DAY_INTEREST, inputs=(c.CLEAN_EVENTS,)),
+    Daily(c.FEATURES_USER_STATE, accumulates=(c.FEATURES_USER_DAY,), goes_on=True),
+    Daily(c.FEATURES_INTERESTS, accumulates=(c.FEATURES_USER_DAY_INTEREST,)),
+    Daily(c.FEATURES_CUT_POINTS, accumulates=(c.FEATURES_USER_DAY, c.FEATURES_USER_STATE), by_user=False),
+    _scored(c.SCORES_PREDICTIONS, "portrait_rows", is_retained=True),
+    _scored(c.SCORES_SEGMENTS, "segment_rows"),
     Daily(
         c.PORTRAITS_SNAPSHOTS,
-        ("portraits/snapshots.sql", AS_OF, "features/next_day.sql"),
-        (c.SCORES_PREDICTIONS,),
-        STATE,
+        made_by=("assets.derivation:stage_features", "assets.derivation:stage_next_day"),
+        inputs=(c.SCORES_PREDICTIONS,),
+        accumulates=STATE,
         is_retained=True,
     ),
-    Daily(c.PORTRAITS_CHANGES, (), (c.PORTRAITS_SNAPSHOTS, c.CLEAN_EVENTS), uses_tags=True),
-    Daily(c.PORTRAITS_AUDIENCES, (), (c.PORTRAITS_SNAPSHOTS, c.SCORES_PREDICTIONS), uses_audiences=True, uses_tags=True),
-    _scored(c.SCORES_VECTORS, on_demand=True),
-    _scored(c.SCORES_NEXT_PURCHASES, on_demand=True),
+    Daily(c.PORTRAITS_CHANGES, rendered=(tag_values, tag_changes), inputs=(c.PORTRAITS_SNAPSHOTS, c.CLEAN_EVENTS)),
+    Daily(
+        c.PORTRAITS_AUDIENCES,
+        made_by=("audiences.membership_sql:membership",),
+        rendered=(tag_values,),
+        inputs=(c.PORTRAITS_SNAPSHOTS, c.SCORES_PREDICTIONS),
+        uses_audiences=True,
+    ),
+    _scored(c.SCORES_VECTORS, "vector_rows", on_demand=True),
+    _scored(c.SCORES_NEXT_PURCHASES, "purchase_rows", on_demand=True),
     _recommended(c.RECOMMENDATIONS_TOP),
     _recommended(c.RECOMMENDATIONS_LISTS),
 )
@@ -128,6 +153,11 @@ REFRESH_TAG = "portrait/refresh"
 
 # The process that a command's run is executed in: when it is gone and the run not over, it was killed.
 PROCESS_TAG = "portrait/process"
+
+# Forward decay counts from landmarks so many half-lives apart: the sums of an era fit into a HUGEINT, and what is twenty half-lives
+# older than its landmark weighs nothing. They are of the calendar, so that no event, however early, moves them.
+DECAY_EPOCH = date(2017, 1, 1)
+HALF_LIVES_AN_ERA = 30
 
 # A month's cut points are taken this long before its first day, so that what comes up to a fortnight late is in them.
 CUT_LEAD = 16 * DAY
@@ -178,16 +208,8 @@ class Ledger:
         # Cut points matter by what they are, not by when they were taken: a late event seldom moves one.
         cuts = dict(self.session.rows("select event_date, string_agg(measure || cuts::varchar order by measure) "
                                       "from features.cut_points group by event_date"))  # fmt: skip
-        code = tuple((daily.table.name, self._code(daily)) for daily in DAILY_TABLES)
+        code = tuple((daily.table.name, code_version(daily, self.home)) for daily in DAILY_TABLES)
         return _versions(code, tuple(cuts.items()), tuple(self.models.items()), self.history_start)
-
-    def _code(self, daily: Daily) -> str:
-        """What names the code and the data of the pack that make a table."""
-        pack = self.home.pack
-        rules = self.home.recommending.model_dump_json() if daily.uses_rules else ""
-        audiences = audiences_version(tuple(sorted(self.home.audiences.items()))) if daily.uses_audiences else ""
-        declared = pack.version if daily.uses_tags else pack.limits
-        return sql_version(*daily.sql) + declared + (kernel_version() if daily.uses_model else "") + rules + audiences
 
     def due(self, table: Table, window: Window) -> Due:
         """What of the window is due."""
@@ -385,23 +407,27 @@ def _versions(
     return versions
 
 
-@cache
-def kernel_version() -> str:
-    """Hash of the Python that scores: a changed kernel makes what it wrote stale, as a changed `.sql` file does."""
-    package = Path(__file__).parent
-    files = [
-        *sorted((package / "kernels").rglob("*.py")),
-        *(package / "assets" / f"{n}.py" for n in ("scoring", "training", "recommending")),
-    ]
-    return _digest(*(file.read_text(encoding="utf-8") for file in files))
+def code_version(daily: Daily, home: Home) -> str:
+    """Sixteen hex digits of everything but data and model that the rows of a table come from."""
+    found = reached(*daily.made_by)
+    own = daily.table.name.replace(".", "/") + ".sql"
+    texts = [read_sql(name) for name in sorted({*daily.sql, *found.sql, *([own] if has_sql(own) else [])})]
+    texts += [render(home.pack.tags) for render in daily.rendered]
+    given = [f"{name} {used_parameters(text, fixed_parameters(home))}" for name, text in enumerate(texts)]
+    rules = home.recommending.model_dump_json() if daily.uses_rules else ""
+    audiences = [f"{name}\t{text}" for name, text in sorted(home.audiences.items())] if daily.uses_audiences else []
+    return _digest(text_version(*texts), *given, found.fingerprint(), rules, *audiences)
 
 
-@cache
-def audiences_version(audiences: tuple[tuple[str, str], ...]) -> str:
-    """Hash of the saved audiences and of the Python that reads them."""
-    package = Path(__file__).parent
-    code = (package / f"{name}.py" for name in ("audiences/language", "audiences/membership_sql", "packs/tag_sql"))
-    return _digest(*(file.read_text(encoding="utf-8") for file in code), *(f"{name}\t{text}" for name, text in audiences))
+def fixed_parameters(home: Home) -> dict[str, Any]:
+    """The named values a `.sql` file may ask for, but for those of the window: the pack's, the source's and the calendar's."""
+    return {
+        **home.pack.sql_parameters,
+        "time_zone": home.source.time_zone,
+        "decay_epoch": DECAY_EPOCH,
+        "decay_era_days": round(HALF_LIVES_AN_ERA * home.pack.sql_parameters["half_life_days"]),
+        "cut_lead_days": CUT_LEAD // DAY,
+    }
 
 
 def stale_days(session: Session, home: Home, window: Window) -> dict[str, list[date]]:
@@ -418,7 +444,12 @@ def knowledge(session: Session, home: Home, day: date) -> str:
         "select batch_id from raw.batches where rows_accepted > 0 and (first_date is null or first_date <= $day) order by batch_id",
         day=day,
     )
-    return _digest(__version__, *(f"{table} {days[day]}" for table, days in versions.items()), *(batch for (batch,) in batches))
+    return _digest(
+        __version__,
+        home.pack.version,
+        *(f"{table} {days[day]}" for table, days in versions.items()),
+        *(batch for (batch,) in batches),
+    )
 
 
 def covering(stale: dict[str, list[date]], tables: set[str]) -> Window | None:

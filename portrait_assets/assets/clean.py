@@ -63,7 +63,6 @@ users = _rebuilt(
     group_name="clean",
     owners=OWNERS,
     kinds={"duckdb", "sql"},
-    code_version=sql_version("clean/events.sql"),
     metadata=definition_metadata(c.CLEAN_EVENTS),
 )
 def clean_events(context: dg.AssetExecutionContext, warehouse: Warehouse, home: HomeParam) -> dg.MaterializeResult:

@@ -11,7 +11,7 @@ import polars as pl
 
 from portrait_assets.assets.daily import refresh_days, runs_of, write_days
 from portrait_assets.home import Home
-from portrait_assets.lineage import REFRESH_TAG, Ledger
+from portrait_assets.lineage import BY_NAME, REFRESH_TAG, Ledger, code_version
 from portrait_assets.partitions import DAY, Window
 from portrait_assets.resources.session import Session
 from portrait_assets.tables import Table
@@ -41,14 +41,19 @@ def weekly_of(days: Window) -> dg.WeeklyPartitionsDefinition:
     return dg.WeeklyPartitionsDefinition(start_date=str(days.start), end_date=str(days.end + 8 * DAY), day_offset=1)
 
 
-def of_days(assets: Iterable[dg.AssetsDefinition], days: Window) -> list[dg.AssetsDefinition]:
-    """The same assets with the partitions of these days."""
+def of_home(assets: Iterable[dg.AssetsDefinition], home: Home) -> list[dg.AssetsDefinition]:
+    """The same assets with the partitions of the home's days, and the versions that its ledger knows daily tables by."""
+    days = home.days
     partitions: dict[dg.PartitionsDefinition, dg.PartitionsDefinition] = {DAILY: daily_of(days), WEEKLY: weekly_of(days)}
 
     def with_days(spec: dg.AssetSpec) -> dg.AssetSpec:
         return spec.replace_attributes(partitions_def=partitions[spec.partitions_def]) if spec.partitions_def else spec
 
-    return [each.map_asset_specs(with_days) for each in assets]
+    def with_version(spec: dg.AssetSpec) -> dg.AssetSpec:
+        daily = BY_NAME.get(".".join(spec.key.path))
+        return spec.replace_attributes(code_version=code_version(daily, home)) if daily else spec
+
+    return [each.map_asset_specs(lambda spec: with_version(with_days(spec))) for each in assets]
 
 
 def window_of(context: dg.AssetExecutionContext) -> Window:

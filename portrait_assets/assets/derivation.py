@@ -8,17 +8,13 @@ from portrait_assets import columns as c
 from portrait_assets.audiences.membership_sql import membership
 from portrait_assets.history import history_start
 from portrait_assets.home import Home
-from portrait_assets.lineage import CUT_LEAD, Ledger
+from portrait_assets.lineage import Ledger, fixed_parameters
 from portrait_assets.packs.tag_sql import tag_changes, tag_values
 from portrait_assets.partitions import DAY, Window
 from portrait_assets.resources.session import Select, Session
 from portrait_assets.resources.sql import read_sql
 from portrait_assets.tables import Table
 
-# Forward decay counts from landmarks so many half-lives apart: the sums of an era fit into a HUGEINT, and what is twenty half-lives
-# older than its landmark weighs nothing. They are of the calendar, so that no event, however early, moves them.
-DECAY_EPOCH = date(2017, 1, 1)
-HALF_LIVES_AN_ERA = 30
 # A user's days that get a row, each with all the user's partials up to then: what making interests takes.
 INTEREST_LOOKS = """
 select sum(rows * days)
@@ -42,15 +38,7 @@ select hash(user_id) % $parts as part, * from scoped_interest_days where event_d
 
 def parameters(home: Home, window: Window, history: date) -> dict[str, Any]:
     """The named values a `.sql` file may ask for: the pack's, where the kept history begins, what the calendar says of the window."""
-    return {
-        **home.pack.sql_parameters,
-        "time_zone": home.source.time_zone,
-        "decay_epoch": DECAY_EPOCH,
-        "decay_era_days": round(HALF_LIVES_AN_ERA * home.pack.sql_parameters["half_life_days"]),
-        "history_start": history,
-        "cut_lead_days": CUT_LEAD // DAY,
-        "month_starts": [day for day in window if day.day == 1],
-    }
+    return fixed_parameters(home) | {"history_start": history, "month_starts": [day for day in window if day.day == 1]}
 
 
 def selection(session: Session, home: Home, table: Table, window: Window) -> Select:

@@ -4,14 +4,12 @@ import dagster as dg
 
 from portrait_assets import columns as c
 from portrait_assets.assets.common import DAILY, OWNERS, SINGLE_RUN, HomeParam, definition_metadata, shown, window_of, written
-from portrait_assets.resources.sql import sql_version
 from portrait_assets.resources.warehouse import Warehouse
 from portrait_assets.tables import Table
 
 
 def _daily(table: Table, deps: list[list[str]], description: str) -> dg.AssetsDefinition:
     """A daily table, its window replaced by its `.sql` file."""
-    sql_name = table.name.replace(".", "/") + ".sql"
 
     @dg.asset(
         key=table.name.split("."),
@@ -22,7 +20,6 @@ def _daily(table: Table, deps: list[list[str]], description: str) -> dg.AssetsDe
         owners=OWNERS,
         kinds={"duckdb", "sql"},
         description=description,
-        code_version=sql_version(sql_name),
         metadata=definition_metadata(table),
     )
     def daily(context: dg.AssetExecutionContext, warehouse: Warehouse, home: HomeParam) -> dg.MaterializeResult:
@@ -66,7 +63,6 @@ interests = _daily(
     group_name="features",
     owners=OWNERS,
     kinds={"duckdb", "sql"},
-    code_version=sql_version("features/cut_points.sql"),
     metadata=definition_metadata(c.FEATURES_CUT_POINTS),
 )
 def cut_points(context: dg.AssetExecutionContext, warehouse: Warehouse, home: HomeParam) -> dg.MaterializeResult:

@@ -17,9 +17,6 @@ from portrait_assets.assets.common import (
 from portrait_assets.assets.daily import drop_unkept
 from portrait_assets.assets.recommending import write_recommendations
 from portrait_assets.history import begin_history, history_start
-from portrait_assets.packs import load_pack
-from portrait_assets.packs.tag_sql import tag_changes, tag_values
-from portrait_assets.resources.sql import sql_version, text_version
 from portrait_assets.resources.warehouse import Warehouse
 from portrait_assets.tables import Table
 
@@ -38,7 +35,6 @@ from portrait_assets.tables import Table
     group_name="portraits",
     owners=OWNERS,
     kinds={"duckdb", "sql"},
-    code_version=sql_version("portraits/snapshots.sql", "features/as_of.sql"),
     metadata=definition_metadata(c.PORTRAITS_SNAPSHOTS),
 )
 def snapshots(context: dg.AssetExecutionContext, warehouse: Warehouse, home: HomeParam) -> dg.MaterializeResult:
@@ -62,7 +58,6 @@ def snapshots(context: dg.AssetExecutionContext, warehouse: Warehouse, home: Hom
     group_name="portraits",
     owners=OWNERS,
     kinds={"duckdb", "sql"},
-    code_version=text_version(tag_values(load_pack().tags), tag_changes(load_pack().tags)),
     metadata=definition_metadata(c.PORTRAITS_CHANGES),
 )
 def changes(context: dg.AssetExecutionContext, warehouse: Warehouse, home: HomeParam) -> dg.MaterializeResult:
@@ -115,7 +110,6 @@ def _recommended(table: Table, description: str) -> dg.AssetSpec:
         group_name="recommendations",
         owners=OWNERS,
         kinds={"duckdb", "python"},
-        code_version=sql_version("recommendations/top.sql", "recommendations/popular.sql", "recommendations/gone.sql"),
         metadata=definition_metadata(table),
         partitions_def=DAILY,
     )

@@ -17,6 +17,11 @@ def read_sql(name: str) -> str:
     return (SQL_DIR / name).read_text(encoding="utf-8")
 
 
+def has_sql(name: str) -> bool:
+    """Whether there is such a file."""
+    return (SQL_DIR / name).is_file()
+
+
 @cache
 def sql_version(*names: str) -> str:
     """Twelve hex digits that change when what one of the files computes may change; comments do not count."""

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from portrait_assets import columns as c
-from portrait_assets.assets.derivation import DECAY_EPOCH, HALF_LIVES_AN_ERA
 from portrait_assets.history import begin_history
+from portrait_assets.lineage import DECAY_EPOCH, HALF_LIVES_AN_ERA
 from portrait_assets.partitions import DAY
 from tests.small_world import World, event
 
