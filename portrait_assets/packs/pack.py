@@ -133,8 +133,6 @@ class Pack:
     catalogue: tuple[Tag, ...]
     recommending: Recommending
     taxonomy: Taxonomy
-    limits: str
-    """Twelve hex digits of what pack.toml says alone: most tables are made from no tag."""
     own: Path | None = None
     """The folder of a home's own rules, where they are laid over the pack's."""
     content: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
@@ -230,7 +228,6 @@ def _made(files: dict[str, Read], over: dict[str, Read], own: Path | None) -> Pa
         name=file.name,
         title=file.title,
         version=_digest(content),
-        limits=_digest(json.dumps(said, sort_keys=True, ensure_ascii=False)),
         own=own,
         content={"pack": said, "tags": written, "taxonomy": taxonomy.content, "recommendations": rules.content},
         event_types=(*EVENT_TYPES, *file.events.types),

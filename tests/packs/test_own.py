@@ -58,7 +58,7 @@ def test_a_tag_is_added_one_is_changed_by_what_it_says_and_one_is_hidden(tmp_pat
     basket, before = pack.tag("basket_size"), shipped.tag("basket_size")
     assert basket and before and basket.needs == {"purchase_days": 7} and "purchase_days >= 7" in basket.value
     assert (basket.name, basket.evidence, basket.version) == (before.name, before.evidence, 9)
-    assert pack.version != shipped.version and pack.limits == shipped.limits
+    assert pack.version != shipped.version and pack.sql_parameters == shipped.sql_parameters
 
 
 def test_limits_rules_and_taxonomy_are_laid_over_the_packs(tmp_path: Path):
