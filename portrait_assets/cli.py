@@ -30,6 +30,7 @@ LATER = (
     "recommend",
     "rules",
     "segments",
+    "sql",
     "tags",
 )  # modules of `commands`, imported when asked for
 

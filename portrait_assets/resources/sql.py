@@ -1,20 +1,66 @@
-"""The `.sql` files: read, given their parameters by name, and known by a hash that makes stale what they feed."""
+"""The `.sql` files: rendered, given their parameters by name, and known by a hash that makes stale what they feed.
+
+A file is a Jinja template that loops where columns follow from what is declared (VOCABULARY); nothing else is decided in it.
+"""
 
 import hashlib
 import re
+from datetime import date
 from functools import cache
+from pathlib import Path
 from typing import Any
 
+from jinja2 import StrictUndefined
+from jinja2.sandbox import SandboxedEnvironment
+
+from portrait_assets import columns as c
 from portrait_assets.settings import SQL_DIR
 
 COMMENT = re.compile(r"--[^\n]*")
 PARAMETER = re.compile(r"\$([a-z_]+)")
 
 
+TEMPLATES = SandboxedEnvironment(  # what it makes is SQL, not a page
+    undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True, autoescape=False
+)
+VOCABULARY: dict[str, list[Any]] = {
+    "measures": [measure.name for measure in c.DAY_MEASURES],
+    "distinct": list(c.DISTINCT_MEASURES),
+    "ever": list(c.EVER),
+    "windowed": list(c.WINDOWED),
+    "windows": list(c.WINDOWS),
+    "attributes": list(c.ATTRIBUTES),
+}
+"""What a template may loop over: measures of a day, those counted distinct, those a portrait has ever and in windows; attributes."""
+
+
 @cache
 def read_sql(name: str) -> str:
-    """The text of `sql/<name>`, e.g. `features/user_day.sql`."""
+    """The text of `sql/<name>`, e.g. `features/user_day.sql`, as it runs: rendered, with its parameters still by name."""
+    return render(read_template(name))
+
+
+def read_template(name: str) -> str:
+    """The text of `sql/<name>` as it is written."""
     return (SQL_DIR / name).read_text(encoding="utf-8")
+
+
+def render(template: str) -> str:
+    """A template as SQL. Raises jinja2's errors where it names what is not declared."""
+    return TEMPLATES.from_string(template).render(VOCABULARY)
+
+
+def sql_names() -> list[str]:
+    """The `.sql` files there are, by layer."""
+    return sorted(file.relative_to(SQL_DIR).as_posix() for file in SQL_DIR.rglob("*.sql"))
+
+
+def write_rendered(folder: Path) -> int:
+    """Write every file as it runs under `folder`; returns how many."""
+    for name in sql_names():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(read_sql(name), encoding="utf-8")
+    return len(sql_names())
 
 
 def has_sql(name: str) -> bool:
@@ -32,6 +78,27 @@ def text_version(*texts: str) -> str:
     """The same of SQL texts that were made, not read."""
     code = "\n".join(" ".join(COMMENT.sub("", text).split()) for text in texts)
     return hashlib.sha256(code.encode()).hexdigest()[:12]
+
+
+def with_literals(sql: str, parameters: dict[str, Any]) -> str:
+    """`sql` with the values of the parameters that are known in their place; comments stay as they are."""
+    return "".join(
+        piece if piece.startswith("--") else PARAMETER.sub(lambda found: _literal(found, parameters), piece)
+        for piece in re.split(f"({COMMENT.pattern})", sql)
+    )
+
+
+def _literal(found: re.Match[str], parameters: dict[str, Any]) -> str:
+    return literal(parameters[found[1]]) if found[1] in parameters else found[0]
+
+
+def literal(value: Any) -> str:
+    """A value as DuckDB writes it."""
+    if isinstance(value, date):
+        return f"date '{value}'"
+    if isinstance(value, str):
+        return "'" + value.replace("'", "''") + "'"
+    return f"[{', '.join(map(literal, value))}]" if isinstance(value, list) else str(value)
 
 
 def used_parameters(sql: str, parameters: dict[str, Any]) -> dict[str, Any]:

@@ -62,16 +62,9 @@ held as (
 
 select
     user_id,
-    max(value) filter (where attribute = 'gender') as gender,
-    max(value) filter (where attribute = 'age') as age,
-    max(value) filter (where attribute = 'occupation') as occupation,
-    max(value) filter (where attribute = 'region') as region,
-    max(value) filter (where attribute = 'income') as income,
-    max(value) filter (where attribute = 'household_size') as household_size,
-    max(value) filter (where attribute = 'household_composition') as household_composition,
-    max(value) filter (where attribute = 'marital_status') as marital_status,
-    max(value) filter (where attribute = 'home_ownership') as home_ownership,
-    max(value) filter (where attribute = 'kids') as kids
+{% for name in attributes %}
+    max(value) filter (where attribute = '{{ name }}') as {{ name }}{{ '' if loop.last else ',' }}
+{% endfor %}
 from held
 group by user_id
 order by user_id

@@ -51,7 +51,7 @@ looks as (
         windows.days,
         grid.event_date - windows.days as look_date
     from grid
-    cross join (select unnest([7, 14, 30, 60, 90, 365]) as days) as windows
+    cross join (select unnest([{{ windows | join(', ') }}]) as days) as windows
 ),
 
 stood as (
@@ -60,18 +60,9 @@ stood as (
         looks.event_date,
         looks.days,
         {
-            'active_days': state.active_days - coalesce(opening.carried_active_days, 0),
-            'visits': state.visits - coalesce(opening.carried_visits, 0),
-            'views': state.views,
-            'carts': state.carts,
-            'purchases': state.purchases,
-            'purchase_days': state.purchase_days - coalesce(opening.carried_purchase_days, 0),
-            'item_days': state.item_days - coalesce(opening.carried_item_days, 0),
-            'spend_cents': state.spend_cents,
-            'net_spend_cents': state.net_spend_cents,
-            'discounted_purchases': state.discounted_purchases,
-            'coupon_purchases': state.coupon_purchases,
-            'coupons': state.coupons
+{% for name in windowed %}
+            '{{ name }}': state.{{ name }}{% if name in distinct %} - coalesce(opening.carried_{{ name }}, 0){% endif %}{{ '' if loop.last else ',' }}
+{% endfor %}
         } as totals
     from looks
     asof inner join scoped_user_state as state
@@ -84,12 +75,9 @@ before as (
     select
         user_id,
         event_date,
-        any_value(totals) filter (where days = 7) as totals_7,
-        any_value(totals) filter (where days = 14) as totals_14,
-        any_value(totals) filter (where days = 30) as totals_30,
-        any_value(totals) filter (where days = 60) as totals_60,
-        any_value(totals) filter (where days = 90) as totals_90,
-        any_value(totals) filter (where days = 365) as totals_365
+{% for days in windows %}
+        any_value(totals) filter (where days = {{ days }}) as totals_{{ days }}{{ '' if loop.last else ',' }}
+{% endfor %}
     from stood
     group by user_id, event_date
 ),
@@ -126,105 +114,14 @@ select
         ))
     end as std_gap_days,
     now.gap_days as last_gap_days,
-    now.active_days,
-    now.visits,
-    now.views,
-    now.searches,
-    now.carts,
-    now.purchases,
-    now.purchase_days,
-    now.returns,
-    now.reviews,
-    now.coupons,
-    now.exposures,
-    now.item_days,
-    now.quantity_milli,
-    now.spend_cents,
-    now.refund_cents,
-    now.net_spend_cents,
-    now.discount_cents,
-    now.coupon_cents,
-    now.discounted_purchases,
-    now.coupon_purchases,
-    now.night_visits,
-    now.morning_visits,
-    now.afternoon_visits,
-    now.evening_visits,
-    now.weekend_visits,
-    now.ratings,
-    now.rating_milli,
-    now.active_days - coalesce(before.totals_7.active_days, 0) as active_days_7d,
-    now.active_days - coalesce(before.totals_14.active_days, 0) as active_days_14d,
-    now.active_days - coalesce(before.totals_30.active_days, 0) as active_days_30d,
-    now.active_days - coalesce(before.totals_60.active_days, 0) as active_days_60d,
-    now.active_days - coalesce(before.totals_90.active_days, 0) as active_days_90d,
-    now.active_days - coalesce(before.totals_365.active_days, 0) as active_days_365d,
-    now.visits - coalesce(before.totals_7.visits, 0) as visits_7d,
-    now.visits - coalesce(before.totals_14.visits, 0) as visits_14d,
-    now.visits - coalesce(before.totals_30.visits, 0) as visits_30d,
-    now.visits - coalesce(before.totals_60.visits, 0) as visits_60d,
-    now.visits - coalesce(before.totals_90.visits, 0) as visits_90d,
-    now.visits - coalesce(before.totals_365.visits, 0) as visits_365d,
-    now.views - coalesce(before.totals_7.views, 0) as views_7d,
-    now.views - coalesce(before.totals_14.views, 0) as views_14d,
-    now.views - coalesce(before.totals_30.views, 0) as views_30d,
-    now.views - coalesce(before.totals_60.views, 0) as views_60d,
-    now.views - coalesce(before.totals_90.views, 0) as views_90d,
-    now.views - coalesce(before.totals_365.views, 0) as views_365d,
-    now.carts - coalesce(before.totals_7.carts, 0) as carts_7d,
-    now.carts - coalesce(before.totals_14.carts, 0) as carts_14d,
-    now.carts - coalesce(before.totals_30.carts, 0) as carts_30d,
-    now.carts - coalesce(before.totals_60.carts, 0) as carts_60d,
-    now.carts - coalesce(before.totals_90.carts, 0) as carts_90d,
-    now.carts - coalesce(before.totals_365.carts, 0) as carts_365d,
-    now.purchases - coalesce(before.totals_7.purchases, 0) as purchases_7d,
-    now.purchases - coalesce(before.totals_14.purchases, 0) as purchases_14d,
-    now.purchases - coalesce(before.totals_30.purchases, 0) as purchases_30d,
-    now.purchases - coalesce(before.totals_60.purchases, 0) as purchases_60d,
-    now.purchases - coalesce(before.totals_90.purchases, 0) as purchases_90d,
-    now.purchases - coalesce(before.totals_365.purchases, 0) as purchases_365d,
-    now.purchase_days - coalesce(before.totals_7.purchase_days, 0) as purchase_days_7d,
-    now.purchase_days - coalesce(before.totals_14.purchase_days, 0) as purchase_days_14d,
-    now.purchase_days - coalesce(before.totals_30.purchase_days, 0) as purchase_days_30d,
-    now.purchase_days - coalesce(before.totals_60.purchase_days, 0) as purchase_days_60d,
-    now.purchase_days - coalesce(before.totals_90.purchase_days, 0) as purchase_days_90d,
-    now.purchase_days - coalesce(before.totals_365.purchase_days, 0) as purchase_days_365d,
-    now.item_days - coalesce(before.totals_7.item_days, 0) as item_days_7d,
-    now.item_days - coalesce(before.totals_14.item_days, 0) as item_days_14d,
-    now.item_days - coalesce(before.totals_30.item_days, 0) as item_days_30d,
-    now.item_days - coalesce(before.totals_60.item_days, 0) as item_days_60d,
-    now.item_days - coalesce(before.totals_90.item_days, 0) as item_days_90d,
-    now.item_days - coalesce(before.totals_365.item_days, 0) as item_days_365d,
-    now.spend_cents - coalesce(before.totals_7.spend_cents, 0) as spend_cents_7d,
-    now.spend_cents - coalesce(before.totals_14.spend_cents, 0) as spend_cents_14d,
-    now.spend_cents - coalesce(before.totals_30.spend_cents, 0) as spend_cents_30d,
-    now.spend_cents - coalesce(before.totals_60.spend_cents, 0) as spend_cents_60d,
-    now.spend_cents - coalesce(before.totals_90.spend_cents, 0) as spend_cents_90d,
-    now.spend_cents - coalesce(before.totals_365.spend_cents, 0) as spend_cents_365d,
-    now.net_spend_cents - coalesce(before.totals_7.net_spend_cents, 0) as net_spend_cents_7d,
-    now.net_spend_cents - coalesce(before.totals_14.net_spend_cents, 0) as net_spend_cents_14d,
-    now.net_spend_cents - coalesce(before.totals_30.net_spend_cents, 0) as net_spend_cents_30d,
-    now.net_spend_cents - coalesce(before.totals_60.net_spend_cents, 0) as net_spend_cents_60d,
-    now.net_spend_cents - coalesce(before.totals_90.net_spend_cents, 0) as net_spend_cents_90d,
-    now.net_spend_cents - coalesce(before.totals_365.net_spend_cents, 0) as net_spend_cents_365d,
-    now.discounted_purchases - coalesce(before.totals_7.discounted_purchases, 0) as discounted_purchases_7d,
-    now.discounted_purchases - coalesce(before.totals_14.discounted_purchases, 0) as discounted_purchases_14d,
-    now.discounted_purchases - coalesce(before.totals_30.discounted_purchases, 0) as discounted_purchases_30d,
-    now.discounted_purchases - coalesce(before.totals_60.discounted_purchases, 0) as discounted_purchases_60d,
-    now.discounted_purchases - coalesce(before.totals_90.discounted_purchases, 0) as discounted_purchases_90d,
-    now.discounted_purchases - coalesce(before.totals_365.discounted_purchases, 0) as discounted_purchases_365d,
-    now.coupon_purchases - coalesce(before.totals_7.coupon_purchases, 0) as coupon_purchases_7d,
-    now.coupon_purchases - coalesce(before.totals_14.coupon_purchases, 0) as coupon_purchases_14d,
-    now.coupon_purchases - coalesce(before.totals_30.coupon_purchases, 0) as coupon_purchases_30d,
-    now.coupon_purchases - coalesce(before.totals_60.coupon_purchases, 0) as coupon_purchases_60d,
-    now.coupon_purchases - coalesce(before.totals_90.coupon_purchases, 0) as coupon_purchases_90d,
-    now.coupon_purchases - coalesce(before.totals_365.coupon_purchases, 0) as coupon_purchases_365d,
-    now.coupons - coalesce(before.totals_7.coupons, 0) as coupons_7d,
-    now.coupons - coalesce(before.totals_14.coupons, 0) as coupons_14d,
-    now.coupons - coalesce(before.totals_30.coupons, 0) as coupons_30d,
-    now.coupons - coalesce(before.totals_60.coupons, 0) as coupons_60d,
-    now.coupons - coalesce(before.totals_90.coupons, 0) as coupons_90d,
-    now.coupons - coalesce(before.totals_365.coupons, 0) as coupons_365d,
+{% for name in ever %}
+    now.{{ name }},
+{% endfor %}
+{% for name in windowed %}
+{% for days in windows %}
+    now.{{ name }} - coalesce(before.totals_{{ days }}.{{ name }}, 0) as {{ name }}_{{ days }}d,
+{% endfor %}
+{% endfor %}
     interests.departments,
     interests.categories,
     interests.brands,

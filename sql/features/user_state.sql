@@ -109,7 +109,7 @@ gaps as (
 -- What each day adds; where the totals stood is one more of them.
 steps as (
     select
-        * exclude (carried_active_days, carried_visits, carried_purchase_days, carried_item_days),
+        * exclude ({% for name in distinct %}carried_{{ name }}{{ '' if loop.last else ', ' }}{% endfor %}),
         last_purchase_date as gap_date
     from stood
     union all by name
@@ -154,34 +154,9 @@ totals as (
         max(steps.last_purchase_date) as last_purchase_date,
         max_by(steps.gap_days, steps.gap_date) filter (where steps.gap_days is not null) as gap_days,
         coalesce(sum(steps.gap_square_days), 0) as gap_square_days,
-        sum(steps.active_days) as active_days,
-        sum(steps.visits) as visits,
-        sum(steps.views) as views,
-        sum(steps.searches) as searches,
-        sum(steps.carts) as carts,
-        sum(steps.purchases) as purchases,
-        sum(steps.purchase_days) as purchase_days,
-        sum(steps.returns) as returns,
-        sum(steps.reviews) as reviews,
-        sum(steps.coupons) as coupons,
-        sum(steps.exposures) as exposures,
-        sum(steps.item_days) as item_days,
-        sum(steps.quantity_milli) as quantity_milli,
-        sum(steps.spend_cents) as spend_cents,
-        sum(steps.refund_cents) as refund_cents,
-        sum(steps.net_spend_cents) as net_spend_cents,
-        sum(steps.discount_cents) as discount_cents,
-        sum(steps.coupon_cents) as coupon_cents,
-        sum(steps.discounted_purchases) as discounted_purchases,
-        sum(steps.coupon_purchases) as coupon_purchases,
-        sum(steps.night_visits) as night_visits,
-        sum(steps.morning_visits) as morning_visits,
-        sum(steps.afternoon_visits) as afternoon_visits,
-        sum(steps.evening_visits) as evening_visits,
-        sum(steps.weekend_visits) as weekend_visits,
-        sum(steps.ratings) as ratings,
-        sum(steps.rating_milli) as rating_milli,
-        sum(steps.outliers) as outliers
+{% for name in measures %}
+        sum(steps.{{ name }}) as {{ name }}{{ '' if loop.last else ',' }}
+{% endfor %}
     from (select distinct event_date, user_id from window_days) as days
     inner join steps on days.user_id = steps.user_id and days.event_date >= steps.event_date
     group by days.event_date, days.user_id
@@ -189,9 +164,8 @@ totals as (
 
 select
     totals.*,
-    coalesce(carried.active_days, 0) as carried_active_days,
-    coalesce(carried.visits, 0) as carried_visits,
-    coalesce(carried.purchase_days, 0) as carried_purchase_days,
-    coalesce(carried.item_days, 0) as carried_item_days
+{% for name in distinct %}
+    coalesce(carried.{{ name }}, 0) as carried_{{ name }}{{ '' if loop.last else ',' }}
+{% endfor %}
 from totals
 left join carried on totals.event_date = carried.event_date and totals.user_id = carried.user_id

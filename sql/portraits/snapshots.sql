@@ -50,16 +50,9 @@ predictions as (
         max("value") filter (where target = 'expected_spend_cents_90d') as expected_spend_cents_90d,
         max("value") filter (where target = 'expected_purchases_90d') as expected_purchases_90d,
         max("value") filter (where target = 'lifetime_value_cents_365d') as lifetime_value_cents_365d,
-        max({'probability': probability, 'class': class}) filter (where target = 'gender') as gender,
-        max({'probability': probability, 'class': class}) filter (where target = 'age') as age,
-        max({'probability': probability, 'class': class}) filter (where target = 'occupation') as occupation,
-        max({'probability': probability, 'class': class}) filter (where target = 'region') as region,
-        max({'probability': probability, 'class': class}) filter (where target = 'income') as income,
-        max({'probability': probability, 'class': class}) filter (where target = 'household_size') as household_size,
-        max({'probability': probability, 'class': class}) filter (where target = 'household_composition') as household_composition,
-        max({'probability': probability, 'class': class}) filter (where target = 'marital_status') as marital_status,
-        max({'probability': probability, 'class': class}) filter (where target = 'home_ownership') as home_ownership,
-        max({'probability': probability, 'class': class}) filter (where target = 'kids') as kids
+{% for name in attributes %}
+        max({'probability': probability, 'class': class}) filter (where target = '{{ name }}') as {{ name }}{{ '' if loop.last else ',' }}
+{% endfor %}
     from scores.predictions
     where event_date in (select event_date from wanted_days)
     group by event_date, user_id
@@ -80,26 +73,10 @@ scored as (
         predictions.expected_spend_cents_90d,
         predictions.expected_purchases_90d,
         predictions.lifetime_value_cents_365d,
-        users.gender as declared_gender,
-        predictions.gender as guessed_gender,
-        users.age as declared_age,
-        predictions.age as guessed_age,
-        users.occupation as declared_occupation,
-        predictions.occupation as guessed_occupation,
-        users.region as declared_region,
-        predictions.region as guessed_region,
-        users.income as declared_income,
-        predictions.income as guessed_income,
-        users.household_size as declared_household_size,
-        predictions.household_size as guessed_household_size,
-        users.household_composition as declared_household_composition,
-        predictions.household_composition as guessed_household_composition,
-        users.marital_status as declared_marital_status,
-        predictions.marital_status as guessed_marital_status,
-        users.home_ownership as declared_home_ownership,
-        predictions.home_ownership as guessed_home_ownership,
-        users.kids as declared_kids,
-        predictions.kids as guessed_kids,
+{% for name in attributes %}
+        users.{{ name }} as declared_{{ name }},
+        predictions.{{ name }} as guessed_{{ name }},
+{% endfor %}
         6 - (1 + list_sum(list_transform(cuts.recency_cuts, lambda cut: (features.recency_days > cut)::int)))::bigint as recency_score,
         (1 + list_sum(list_transform(cuts.frequency_cuts, lambda cut: (features.active_days_365d > cut)::int)))::bigint as frequency_score,
         -- Who has nothing left of all that was paid is in no fifth; nor is who was paid back more than was paid within the year.
@@ -184,105 +161,14 @@ select
     std_gap_days,
     last_gap_days,
     usual_gap_days,
-    active_days,
-    visits,
-    views,
-    searches,
-    carts,
-    purchases,
-    purchase_days,
-    returns,
-    reviews,
-    coupons,
-    exposures,
-    item_days,
-    quantity_milli,
-    spend_cents,
-    refund_cents,
-    net_spend_cents,
-    discount_cents,
-    coupon_cents,
-    discounted_purchases,
-    coupon_purchases,
-    night_visits,
-    morning_visits,
-    afternoon_visits,
-    evening_visits,
-    weekend_visits,
-    ratings,
-    rating_milli,
-    active_days_7d,
-    active_days_14d,
-    active_days_30d,
-    active_days_60d,
-    active_days_90d,
-    active_days_365d,
-    visits_7d,
-    visits_14d,
-    visits_30d,
-    visits_60d,
-    visits_90d,
-    visits_365d,
-    views_7d,
-    views_14d,
-    views_30d,
-    views_60d,
-    views_90d,
-    views_365d,
-    carts_7d,
-    carts_14d,
-    carts_30d,
-    carts_60d,
-    carts_90d,
-    carts_365d,
-    purchases_7d,
-    purchases_14d,
-    purchases_30d,
-    purchases_60d,
-    purchases_90d,
-    purchases_365d,
-    purchase_days_7d,
-    purchase_days_14d,
-    purchase_days_30d,
-    purchase_days_60d,
-    purchase_days_90d,
-    purchase_days_365d,
-    item_days_7d,
-    item_days_14d,
-    item_days_30d,
-    item_days_60d,
-    item_days_90d,
-    item_days_365d,
-    spend_cents_7d,
-    spend_cents_14d,
-    spend_cents_30d,
-    spend_cents_60d,
-    spend_cents_90d,
-    spend_cents_365d,
-    net_spend_cents_7d,
-    net_spend_cents_14d,
-    net_spend_cents_30d,
-    net_spend_cents_60d,
-    net_spend_cents_90d,
-    net_spend_cents_365d,
-    discounted_purchases_7d,
-    discounted_purchases_14d,
-    discounted_purchases_30d,
-    discounted_purchases_60d,
-    discounted_purchases_90d,
-    discounted_purchases_365d,
-    coupon_purchases_7d,
-    coupon_purchases_14d,
-    coupon_purchases_30d,
-    coupon_purchases_60d,
-    coupon_purchases_90d,
-    coupon_purchases_365d,
-    coupons_7d,
-    coupons_14d,
-    coupons_30d,
-    coupons_60d,
-    coupons_90d,
-    coupons_365d,
+{% for name in ever %}
+    {{ name }},
+{% endfor %}
+{% for name in windowed %}
+{% for days in windows %}
+    {{ name }}_{{ days }}d,
+{% endfor %}
+{% endfor %}
     case when visits > 0 then net_spend_cents / visits end as spend_per_visit_cents,
     case when visits > 0 then purchases / visits end as purchases_per_visit,
     case when timed_visits > 0 then night_visits / timed_visits end as night_share,
@@ -308,126 +194,20 @@ select
     category_count,
     unknown_share_milli,
     -- social attributes
+{% for name in attributes %}
     case
-        when declared_gender is not null then declared_gender
-        when guessed_gender.probability >= $min_probability then guessed_gender.class
-    end as gender,
+        when declared_{{ name }} is not null then declared_{{ name }}
+        when guessed_{{ name }}.probability >= $min_probability then guessed_{{ name }}.class
+    end as {{ name }},
     case
-        when declared_gender is not null then 'declared'
-        when guessed_gender.probability >= $min_probability then 'inferred'
-    end as gender_origin,
+        when declared_{{ name }} is not null then 'declared'
+        when guessed_{{ name }}.probability >= $min_probability then 'inferred'
+    end as {{ name }}_origin,
     case
-        when declared_gender is not null then 1.0
-        when guessed_gender.probability >= $min_probability then guessed_gender.probability
-    end as gender_probability,
-    case
-        when declared_age is not null then declared_age
-        when guessed_age.probability >= $min_probability then guessed_age.class
-    end as age,
-    case
-        when declared_age is not null then 'declared'
-        when guessed_age.probability >= $min_probability then 'inferred'
-    end as age_origin,
-    case
-        when declared_age is not null then 1.0
-        when guessed_age.probability >= $min_probability then guessed_age.probability
-    end as age_probability,
-    case
-        when declared_occupation is not null then declared_occupation
-        when guessed_occupation.probability >= $min_probability then guessed_occupation.class
-    end as occupation,
-    case
-        when declared_occupation is not null then 'declared'
-        when guessed_occupation.probability >= $min_probability then 'inferred'
-    end as occupation_origin,
-    case
-        when declared_occupation is not null then 1.0
-        when guessed_occupation.probability >= $min_probability then guessed_occupation.probability
-    end as occupation_probability,
-    case
-        when declared_region is not null then declared_region
-        when guessed_region.probability >= $min_probability then guessed_region.class
-    end as region,
-    case
-        when declared_region is not null then 'declared'
-        when guessed_region.probability >= $min_probability then 'inferred'
-    end as region_origin,
-    case
-        when declared_region is not null then 1.0
-        when guessed_region.probability >= $min_probability then guessed_region.probability
-    end as region_probability,
-    case
-        when declared_income is not null then declared_income
-        when guessed_income.probability >= $min_probability then guessed_income.class
-    end as income,
-    case
-        when declared_income is not null then 'declared'
-        when guessed_income.probability >= $min_probability then 'inferred'
-    end as income_origin,
-    case
-        when declared_income is not null then 1.0
-        when guessed_income.probability >= $min_probability then guessed_income.probability
-    end as income_probability,
-    case
-        when declared_household_size is not null then declared_household_size
-        when guessed_household_size.probability >= $min_probability then guessed_household_size.class
-    end as household_size,
-    case
-        when declared_household_size is not null then 'declared'
-        when guessed_household_size.probability >= $min_probability then 'inferred'
-    end as household_size_origin,
-    case
-        when declared_household_size is not null then 1.0
-        when guessed_household_size.probability >= $min_probability then guessed_household_size.probability
-    end as household_size_probability,
-    case
-        when declared_household_composition is not null then declared_household_composition
-        when guessed_household_composition.probability >= $min_probability then guessed_household_composition.class
-    end as household_composition,
-    case
-        when declared_household_composition is not null then 'declared'
-        when guessed_household_composition.probability >= $min_probability then 'inferred'
-    end as household_composition_origin,
-    case
-        when declared_household_composition is not null then 1.0
-        when guessed_household_composition.probability >= $min_probability then guessed_household_composition.probability
-    end as household_composition_probability,
-    case
-        when declared_marital_status is not null then declared_marital_status
-        when guessed_marital_status.probability >= $min_probability then guessed_marital_status.class
-    end as marital_status,
-    case
-        when declared_marital_status is not null then 'declared'
-        when guessed_marital_status.probability >= $min_probability then 'inferred'
-    end as marital_status_origin,
-    case
-        when declared_marital_status is not null then 1.0
-        when guessed_marital_status.probability >= $min_probability then guessed_marital_status.probability
-    end as marital_status_probability,
-    case
-        when declared_home_ownership is not null then declared_home_ownership
-        when guessed_home_ownership.probability >= $min_probability then guessed_home_ownership.class
-    end as home_ownership,
-    case
-        when declared_home_ownership is not null then 'declared'
-        when guessed_home_ownership.probability >= $min_probability then 'inferred'
-    end as home_ownership_origin,
-    case
-        when declared_home_ownership is not null then 1.0
-        when guessed_home_ownership.probability >= $min_probability then guessed_home_ownership.probability
-    end as home_ownership_probability,
-    case
-        when declared_kids is not null then declared_kids
-        when guessed_kids.probability >= $min_probability then guessed_kids.class
-    end as kids,
-    case
-        when declared_kids is not null then 'declared'
-        when guessed_kids.probability >= $min_probability then 'inferred'
-    end as kids_origin,
-    case
-        when declared_kids is not null then 1.0
-        when guessed_kids.probability >= $min_probability then guessed_kids.probability
-    end as kids_probability,
+        when declared_{{ name }} is not null then 1.0
+        when guessed_{{ name }}.probability >= $min_probability then guessed_{{ name }}.probability
+    end as {{ name }}_probability,
+{% endfor %}
     -- value; a source without amounts has none
     recency_score,
     frequency_score,
