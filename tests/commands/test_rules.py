@@ -41,7 +41,7 @@ def lint(*words: str) -> str:
     result = CliRunner().invoke(app, ["rules", "lint", *words])
     if result.exception and not isinstance(result.exception, SystemExit):
         raise result.exception
-    return result.output.replace("\n", "")
+    return " ".join(result.output.split())
 
 
 def test_a_name_that_no_item_has_is_told_with_its_line_and_what_is_near(rules: Path):

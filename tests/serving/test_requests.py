@@ -2,7 +2,7 @@
 
 import json
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -16,8 +16,8 @@ HEAD = b"POST /events HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/j
 
 
 @pytest.fixture(scope="module")
-def client(published: Shop) -> Iterator[Client]:
-    with serving(Service(published.home)) as client:
+def client(a_copy: Callable[[], Shop]) -> Iterator[Client]:
+    with serving(Service(a_copy().home)) as client:
         yield client
 
 
