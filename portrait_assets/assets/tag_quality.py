@@ -25,8 +25,13 @@ if TYPE_CHECKING:
 
 FLIP_WEEKS = 4
 HORIZONS = {f"churn_{days}d": days for days in (14, 28, 90)}
+OWN_HORIZON = "churn"
 DIGITS = 6  # of figures that are estimates anyway
-# Who stayed away: the truth that a churn tag of `horizon` days ago is held against.
+# The horizon that most users have, and the truth that a churn tag of so many days ago is held against: who stayed away since.
+USUAL_HORIZON = """
+select churn_horizon_days from portraits.snapshots where event_date = $day and churn_horizon_days is not null
+group by churn_horizon_days order by count(*) desc, churn_horizon_days limit 1
+"""
 STAYED_AWAY = """
 select snapshots.user_id, "{column}" as probability, purchases.user_id is null as stayed_away
 from portraits.snapshots as snapshots
@@ -34,14 +39,15 @@ left join (
     select distinct user_id from clean.events
     where event_date > $told and event_date <= $day and event_type = 'purchase'
 ) as purchases on snapshots.user_id = purchases.user_id
-where snapshots.event_date = $told and "{column}" is not null
+where snapshots.event_date = $told and "{column}" is not null{own}
 order by snapshots.user_id
 """
 
 
 def write_tag_quality(session: Session, home: Home, day: date) -> int:
     """Replace the rows of published `day`; returns how many tags there are."""
-    make_again(session, home, [day, *(day - timedelta(days=horizon) for horizon in HORIZONS.values())])
+    make_again(session, home, [day])
+    make_again(session, home, [day - timedelta(days=horizon) for horizon in horizons_at(session, day).values()])
     session.stage_frame("tag_quality_rows", tag_quality(session, home, day))
     table = c.OBSERVABILITY_TAG_QUALITY
     with session.transaction():
@@ -109,22 +115,29 @@ def accuracies(session: Session, home: Home, day: date) -> dict[str, dict[str, A
     """Tag id -> truth, truth_as_of, truth_users and figures, of the tags whose truth is known by the end of `day`.
 
     Attributes are predicted for households that declared them by fits that did not include them; churn risk as it was a horizon ago is
-    compared with what happened since.
+    compared with what happened since: of `churn`, which each user has over a horizon of their own, for those with the most usual one.
     """
-    found = _attributes(session, home, day)
+    found, horizons = _attributes(session, home, day), horizons_at(session, day)
     for tag in home.pack.tags:
-        column = next((name for name in HORIZONS if name in tag.inputs), None)
-        if column and (figures := _came_true(session, home, day, tag, column)):
+        column = next((name for name in horizons if tag.kind == "model" and name in tag.inputs), None)
+        if column and (figures := _came_true(session, home, day, tag, column, horizons[column])):
             found[tag.id] = figures
     return found
 
 
-def _came_true(session: Session, home: Home, day: date, tag: Tag, column: str) -> dict[str, Any] | None:
+def horizons_at(session: Session, day: date) -> dict[str, int]:
+    """Column of a portrait -> the days over which it says that somebody stays away, as far as portraits of `day` have it."""
+    usual = session.rows(USUAL_HORIZON, day=day)
+    return HORIZONS | ({OWN_HORIZON: usual[0][0]} if usual else {})
+
+
+def _came_true(session: Session, home: Home, day: date, tag: Tag, column: str, horizon: int) -> dict[str, Any] | None:
     from portrait_assets.kernels.tag_quality import accuracy
 
-    told = day - timedelta(days=HORIZONS[column])
+    told = day - timedelta(days=horizon)
     holders = _tags_at(session, home, told, tag).select("user_id")
-    seen = session.frame(STAYED_AWAY.format(column=column), told=told, day=day).join(holders, on="user_id", how="semi")
+    own = f" and snapshots.churn_horizon_days = {horizon}" if column == OWN_HORIZON else ""
+    seen = session.frame(STAYED_AWAY.format(column=column, own=own), told=told, day=day).join(holders, on="user_id", how="semi")
     chance = seen["probability"].to_numpy()
     found = accuracy(chance >= 0.5, seen["stayed_away"].to_numpy(), np.maximum(chance, 1 - chance))
     return _figures(found, "what happened", as_of_of(told))

@@ -5,7 +5,7 @@ from datetime import date
 import polars as pl
 import pytest
 
-from portrait_assets.assets.tag_quality import tag_quality, uses, write_tag_quality
+from portrait_assets.assets.tag_quality import accuracies, horizons_at, tag_quality, uses, write_tag_quality
 from portrait_assets.observability import tag_doubts, tag_quality_of
 from tests.small_world import World, event
 
@@ -62,3 +62,26 @@ def test_it_is_stored_once_a_day_and_doubts_are_told_with_what_to_do(two_users: 
     assert "right for 20% of 300 users (declared), 30% by saying the most frequent" in doubts["accuracy"][0]
     few = bad.with_columns(truth_users=pl.lit(9))
     assert not tag_doubts(few)["accuracy"] and not tag_doubts(few)["calibration"]
+
+
+def test_churn_risk_is_held_against_who_stayed_away_by_hand(tmp_path):
+    """A fortnight ago: ann, who bought since, was unlikely to stay away; fay, who bought on the last day, likely; bob, cid (who had bought on
+    the very day) and dan (at a half) stayed away as said. Eve has another horizon, gus no probability."""
+    chances = {"ann": 0.2, "bob": 0.9, "cid": 0.7, "dan": 0.5, "eve": 0.9, "fay": 0.9, "gus": None}
+    later = [("ann", "2024-03-20"), ("cid", "2024-03-17"), ("eve", "2024-03-25"), ("fay", "2024-03-31")]
+    with World(tmp_path).open() as world:
+        world.land(
+            *(event(user, user, "2024-02-01 12:00") for user in chances),
+            *(event(f"{user}2", user, f"{day} 12:00") for user, day in later),
+        )
+        world.build()
+        for user, chance in chances.items():
+            world.session.execute(
+                "update portraits.snapshots set churn = $chance, churn_horizon_days = $days where user_id = $user",
+                chance=chance, days=28 if user == "eve" else 14, user=user,
+            )  # fmt: skip
+        assert horizons_at(world.session, DAY)["churn"] == 14
+        found = accuracies(world.session, world.home, DAY)["churn_risk"]
+    assert (found["truth"], found["truth_as_of"], found["truth_users"]) == ("what happened", date(2024, 3, 18), 5)
+    assert found["accuracy"] == pytest.approx(4 / 5) and found["baseline_accuracy"] == pytest.approx(3 / 5)
+    assert found["told"] == pytest.approx((0.8 + 0.9 + 0.7 + 0.5 + 0.9) / 5)
