@@ -17,7 +17,7 @@ TEMPLATES = [name for name in sql_names() if read_template(name) != read_sql(nam
 
 @pytest.mark.parametrize("name", TEMPLATES)
 def test_a_template_makes_the_sql_that_was_reviewed(name):
-    """`portrait sql render tests/sql/rendered` writes what a changed template makes; other files are not kept there."""
+    """A change is taken over by `portrait sql render FOLDER`, of which the files that loop are kept here, and no others."""
     assert read_sql(name) == (RENDERED / name).read_text(encoding="utf-8")
 
 
