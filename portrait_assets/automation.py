@@ -22,7 +22,6 @@ from portrait_assets.observability import outdated
 from portrait_assets.partitions import Window, as_of_of
 from portrait_assets.publishing import is_current
 from portrait_assets.resources.lock import is_held
-from portrait_assets.resources.warehouse import warehouse_of
 from portrait_assets.sources import Source
 from portrait_assets.sources.files import is_data
 
@@ -131,7 +130,7 @@ def _readings(source: Source) -> list[Path]:
 
 def _failed(home: Home, files: list[Path]) -> bool:
     """Whether one of the files could not be landed the last time; then a mended mapping is a reason to try again."""
-    with warehouse_of(home.settings).open("look for files that failed") as session:
+    with home.warehouse.open("look for files that failed") as session:
         names = [file.name for file in files]
         return session.rows("select 1 from raw.failures where list_contains($names, files) limit 1", names=names) != []
 
@@ -139,7 +138,7 @@ def _failed(home: Home, files: list[Path]) -> bool:
 def _due(home: Home) -> dg.RunRequest | dg.SkipReason | None:
     """The first step that the ledger finds stale, over the days it is stale for; its key lets it be asked for once."""
     last = Window(home.days.end, home.days.end)
-    with warehouse_of(home.settings).open("look for stale days") as session:
+    with home.warehouse.open("look for stale days") as session:
         if not session.scalar("select count(*) from raw.batches"):
             return dg.SkipReason("nothing was landed yet; run the job `ingest`, or `portrait run`")
         stale, history = stale_days(session, home, home.days), history_start(session, home)
@@ -188,7 +187,7 @@ def drifted(context: dg.SensorEvaluationContext, home: HomeParam):
     """A request for the `train` partition of the week, or why there is none."""
     if runs_under_way(context.instance) or is_held(home.settings.warehouse_file.with_suffix(".lock")):
         return dg.SkipReason("a run is under way; looking again when it is done")
-    with warehouse_of(home.settings).open("look for drift") as session:
+    with home.warehouse.open("look for drift") as session:
         found = outdated(session, open_home(home.settings))
     if isinstance(found, str):
         return dg.SkipReason(found)

@@ -17,7 +17,6 @@ from portrait_assets.lineage import models_in_force
 from portrait_assets.model_card import table
 from portrait_assets.partitions import Window, as_of_of, partition_of
 from portrait_assets.resources.session import Session
-from portrait_assets.resources.warehouse import warehouse_of
 from portrait_assets.sources.expressions import first_line, references
 from portrait_assets.spreadsheet import write_csv
 from portrait_assets.terminal import printable
@@ -169,7 +168,7 @@ def tested(home: Home, first: date, last: date) -> dict[str, pl.DataFrame]:
     from portrait_assets.kernels.ranking.sets import stand_at
 
     coupons = sources.coupons_of(home.source)
-    with warehouse_of(home.settings).open("read for the evaluation of campaigns") as session:
+    with home.warehouse.open("read for the evaluation of campaigns") as session:
         exposures, redemptions = session.frame(EXPOSURES), session.frame(REDEMPTIONS)
         lines = lines_from(lines_at(session, as_of_of(home.days.end)), session.frame(ITEMS))
     starts = exposures.group_by("campaign_id").agg(pl.col("starts").min())

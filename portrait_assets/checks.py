@@ -9,7 +9,7 @@ import dagster as dg
 from portrait_assets.assets.common import PREVIEW_ROWS, HomeParam, markdown_table
 from portrait_assets.home import open_home
 from portrait_assets.observability import foreign_tag_values
-from portrait_assets.resources.sql import read_sql
+from portrait_assets.resources.sql import read_template
 from portrait_assets.resources.warehouse import Warehouse
 from portrait_assets.settings import SQL_DIR
 
@@ -33,18 +33,18 @@ def audit_names() -> list[str]:
 
 def _audit(name: str) -> dg.AssetChecksDefinition:
     schema, table, claim = name.split(".")
-    sql = read_sql(f"audits/{name}.sql")
+    file = f"audits/{name}.sql"
 
     @dg.asset_check(
         asset=dg.AssetKey([schema, table]),
         name=claim,
-        description=sql.splitlines()[0].removeprefix("-- "),
+        description=read_template(file).splitlines()[0].removeprefix("-- "),
         blocking=name in BLOCKING,
     )
     def audit(warehouse: Warehouse, home: HomeParam) -> dg.AssetCheckResult:
         with warehouse.open(f"check {name}") as session:
             days = open_home(home.settings).days  # as they are now: the landing of this run may have extended them
-            offenders = session.frame(sql, first=days.start, last=days.end)
+            offenders = session.frame(session.sql(file), first=days.start, last=days.end)
         return dg.AssetCheckResult(
             passed=offenders.is_empty(),
             metadata={

@@ -4,7 +4,7 @@ Times are UTC `timestamp`s. Money is whole cents, quantities are whole thousandt
 sums add, take back and recompute to the same bits in any order.
 """
 
-from portrait_assets.tables import Column, Table
+from portrait_assets.tables import Column, Table, Wide
 
 EVENT_TYPES = ("view", "search", "cart", "purchase", "return", "review", "coupon", "exposure")
 
@@ -259,58 +259,9 @@ FEATURES_VISIT = Table(
     partition="event_date",
 )
 
-# The additive integer measures of a user's day. `user_day` holds them per day, `user_state` their running totals.
-DAY_MEASURES = (
-    Column("active_days", "bigint", "local dates on which the user did something (exposures alone do not count)"),
-    Column(
-        "visits", "bigint", "distinct visits: baskets, orders or sessions with a shopping act (a review or a return makes none)"
-    ),
-    Column("views", "bigint", "view events"),
-    Column("searches", "bigint", "search events"),
-    Column("carts", "bigint", "cart events"),
-    Column("purchases", "bigint", "purchase lines"),
-    Column("purchase_days", "bigint", "local dates with a purchase"),
-    Column("returns", "bigint", "return events"),
-    Column("reviews", "bigint", "review events"),
-    Column("coupons", "bigint", "coupon redemptions"),
-    Column("exposures", "bigint", "campaign exposures"),
-    Column("item_days", "bigint", "distinct items purchased, each local date anew"),
-    Column("quantity_milli", "bigint", "purchased thousandths of units"),
-    Column("spend_cents", "bigint", "paid for purchases, cents"),
-    Column("refund_cents", "bigint", "paid back for returns, cents"),
-    Column("net_spend_cents", "bigint", "spend less what was paid back, cents; negative where returns outweigh purchases"),
-    Column("discount_cents", "bigint", "reductions on purchases, cents"),
-    Column("coupon_cents", "bigint", "coupon reductions on purchases, cents"),
-    Column("discounted_purchases", "bigint", "purchase lines with a reduction"),
-    Column("coupon_purchases", "bigint", "purchase lines paid in part by coupon"),
-    Column("night_visits", "bigint", "visits beginning at wall-clock hour 0-5"),
-    Column("morning_visits", "bigint", "visits beginning at wall-clock hour 6-11"),
-    Column("afternoon_visits", "bigint", "visits beginning at wall-clock hour 12-17"),
-    Column("evening_visits", "bigint", "visits beginning at wall-clock hour 18-23"),
-    Column("weekend_visits", "bigint", "visits beginning on a wall-clock Saturday or Sunday"),
-    Column("ratings", "bigint", "events with a rating"),
-    Column("rating_milli", "bigint", "sum of ratings, thousandths"),
-    Column("outliers", "bigint", "events flagged as outliers"),
-)
-
-# What is counted distinct: a local date meets two UTC days, and a visit may go on over midnight.
-DISTINCT_MEASURES = ("active_days", "visits", "purchase_days", "item_days")
-
-FEATURES_USER_DAY = Table(
+FEATURES_USER_DAY = Wide(
     "features.user_day",
     "user x UTC day x local date: additive partials; any range is the sum of its days, less what two of them both counted",
-    (
-        Column("event_date", "date", "UTC day: the partition"),
-        Column("user_id", "varchar", "the person"),
-        Column("local_date", "date", "the day on the source's wall clock"),
-        *DAY_MEASURES,
-        Column(
-            "begun_visits",
-            "struct(visit_id varchar, day_part utinyint, is_weekend boolean)[]",
-            "the visits counted; day_part 0 is night, 1 morning, 2 afternoon, 3 evening, null where no hour is known",
-        ),
-        Column("item_ids", "varchar[]", "the items counted"),
-    ),
     partition="event_date",
 )
 
@@ -331,28 +282,9 @@ FEATURES_USER_DAY_INTEREST = Table(
     partition="event_date",
 )
 
-FEATURES_USER_STATE = Table(
+FEATURES_USER_STATE = Wide(
     "features.user_state",
     "user x active UTC day: running totals through that day; only events change it, a quiet user adds no row",
-    (
-        Column("event_date", "date", "the day the totals run through: the partition"),
-        Column("user_id", "varchar", "the person"),
-        Column("first_date", "date", "first local date with an event"),
-        Column("last_active_date", "date", "last local date on which the user did something; null before"),
-        Column("first_purchase_date", "date", "first local date with a purchase; null before"),
-        Column("last_purchase_date", "date", "last local date with a purchase; null before"),
-        Column("gap_days", "bigint", "days between the last two purchase days; null before the second"),
-        Column("gap_square_days", "bigint", "running sum of squared gaps between purchase days, days squared"),
-        *(Column(measure.name, "bigint", f"running total of: {measure.meaning}") for measure in DAY_MEASURES),
-        *(
-            Column(
-                f"carried_{name}",
-                "bigint",
-                f"how many {name.replace('_', ' ')} of this UTC day the day before had counted already",
-            )
-            for name in DISTINCT_MEASURES
-        ),
-    ),
     partition="event_date",
 )
 
@@ -498,150 +430,7 @@ SCORES_SEGMENTS = Table(
     partition="event_date",
 )
 
-WINDOWS = (7, 14, 30, 60, 90, 365)
-WINDOWED = (
-    "active_days", "visits", "views", "carts", "purchases", "purchase_days", "item_days", "spend_cents", "net_spend_cents",
-    "discounted_purchases", "coupon_purchases", "coupons",
-)  # fmt: skip
-_MEANING = {measure.name: measure.meaning for measure in DAY_MEASURES}
-
-EVER = tuple(measure.name for measure in DAY_MEASURES if measure.name != "outliers")
-"""The running totals that a portrait has."""
-
-PORTRAITS_SNAPSHOTS = Table(
-    "portraits.snapshots",
-    "user x day: the portrait at the end of the day",
-    (
-        Column("event_date", "date", "UTC day: the partition"),
-        Column("user_id", "varchar", "the person"),
-        Column("as_of", "date", "everything before this instant (00:00 UTC) is in, nothing else"),
-        Column("first_date", "date", "behaviour: first local date with an event"),
-        Column("tenure_days", "bigint", "behaviour: days from then to the local date of the as-of's last microsecond"),
-        Column("last_active_date", "date", "behaviour: last local date on which the user did something"),
-        Column("recency_days", "bigint", "behaviour: days since then, as for tenure_days"),
-        Column(
-            "last_purchase_date",
-            "date",
-            "behaviour: last local date with a purchase; null where all that was ever paid was paid back",
-        ),
-        Column("purchase_recency_days", "bigint", "behaviour: days since then"),
-        Column("mean_gap_days", "double", "behaviour: mean days between purchase days; null before the second"),
-        Column("std_gap_days", "double", "behaviour: their standard deviation; null before the third"),
-        Column("last_gap_days", "bigint", "behaviour: days between the last two purchase days"),
-        Column(
-            "usual_gap_days",
-            "double",
-            "behaviour: mean days between purchase days (between active days of who bought nothing), from the pack's least gaps on",
-        ),
-        Column("active_days", "bigint", "behaviour: local dates on which the user did something"),
-        *(
-            Column(measure.name, "bigint", f"behaviour, ever: {measure.meaning}")
-            for measure in DAY_MEASURES
-            if measure.name not in ("active_days", "outliers")
-        ),
-        *(
-            Column(f"{name}_{days}d", "bigint", f"behaviour, last {days} days: {_MEANING[name]}")
-            for name in WINDOWED
-            for days in WINDOWS
-        ),
-        Column("spend_per_visit_cents", "double", "behaviour: net cents a visit"),
-        Column("purchases_per_visit", "double", "behaviour: purchase lines a visit"),
-        Column("night_share", "double", "behaviour: of the visits whose hour is known, the share beginning at 0-5 o'clock"),
-        Column("morning_share", "double", "behaviour: of the visits whose hour is known, the share beginning at 6-11 o'clock"),
-        Column(
-            "afternoon_share", "double", "behaviour: of the visits whose hour is known, the share beginning at 12-17 o'clock"
-        ),
-        Column("evening_share", "double", "behaviour: of the visits whose hour is known, the share beginning at 18-23 o'clock"),
-        Column("weekend_share", "double", "behaviour: share of visits beginning on Saturday or Sunday"),
-        Column("discounted_share", "double", "behaviour: share of purchase lines with a reduction"),
-        Column("coupon_share", "double", "behaviour: share of purchase lines paid in part by coupon"),
-        Column("saved_share", "double", "behaviour: reductions and coupons over the undiscounted value"),
-        Column("return_share", "double", "behaviour: return events per purchase line"),
-        Column("mean_rating", "double", "behaviour: mean rating given"),
-        Column("departments", INTEREST_TYPE, "preference: five strongest departments"),
-        Column("categories", INTEREST_TYPE, "preference: five strongest categories"),
-        Column("brands", INTEREST_TYPE, "preference: five strongest brands"),
-        Column("price_bands", INTEREST_TYPE, "preference: five strongest price bands"),
-        Column("top_department", "varchar", "preference: the strongest department"),
-        Column("top_category", "varchar", "preference: the strongest category"),
-        Column("top_brand", "varchar", "preference: the strongest brand"),
-        Column("top_price_band", "utinyint", "preference: the strongest step of the 1-2-5 price ladder"),
-        Column("category_count", "bigint", "preference: categories ever given attention"),
-        Column("unknown_share_milli", "bigint", "preference: thousandths of attention on items of unknown category"),
-        *(
-            column
-            for name in ATTRIBUTES
-            for column in (
-                Column(name, "varchar", f"social attribute: {name.replace('_', ' ')}, declared or inferred; null is unknown"),
-                Column(f"{name}_origin", "varchar", "social attribute: declared or inferred; null is unknown"),
-                Column(f"{name}_probability", "double", "social attribute: 1 where declared, the model's where inferred"),
-            )
-        ),
-        Column(
-            "recency_score",
-            "bigint",
-            "value: fifth of recency, 5 is most recent; null before the first cut points, as all scores",
-        ),
-        Column("frequency_score", "bigint", "value: fifth of active days in 365 days, 5 is most"),
-        Column(
-            "monetary_score",
-            "bigint",
-            "value: fifth of net spend in 365 days, 5 is most; null where nothing that was paid stayed",
-        ),
-        Column("value_tier", "varchar", "value: high, medium or low by monetary_score"),
-        Column("spend_score", "bigint", "value: fifth of all that was ever paid and stayed, of those with something left"),
-        Column("ticket_score", "bigint", "value: fifth of net spend per purchase day"),
-        Column("basket_score", "bigint", "behaviour: fifth of lines per purchase day"),
-        Column("units_score", "bigint", "behaviour: fifth of units per line, from ten lines on"),
-        Column("review_score", "bigint", "behaviour: fifth of reviews written, of those who wrote one"),
-        Column("rating_score", "bigint", "behaviour: fifth of the mean rating given, from three on"),
-        Column("research_score", "bigint", "behaviour: fifth of views per line, from 20 views and five lines on"),
-        Column("conversion_score", "bigint", "behaviour: fifth of the share of active days with a purchase, from ten days on"),
-        Column("discount_score", "bigint", "preference: fifth of the share of lines at a reduced price, from ten lines on"),
-        Column("return_score", "bigint", "risk: fifth of returns per line, of those who returned something"),
-        Column(
-            "main_act",
-            "varchar",
-            "lifecycle: what the source's rhythm is of: purchase, or where it has none review, cart, view or search; null in the first month",
-        ),
-        Column(
-            "pace_days",
-            "double",
-            "lifecycle: the gap that silence is measured by, the source's or the user's if longer; null where neither is known",
-        ),
-        Column(
-            "lifecycle", "varchar", "lifecycle: prospect, new, active, lapsing, lapsed or dormant; null where no pace is known"
-        ),
-        Column(
-            "churn",
-            "double",
-            "risk: probability of no purchase within churn_horizon_days; null before the first model, and where the source shows no rhythm",
-        ),
-        Column(
-            "churn_horizon_days",
-            "bigint",
-            "risk: the days of `churn`, by the rhythm of the source and of the user; whole weeks",
-        ),
-        Column("churn_14d", "double", "risk: probability of no purchase in the next 14 days; null before the first model"),
-        Column("churn_28d", "double", "risk: the same within 28 days; null where the history is too short to be judged on it"),
-        Column("churn_90d", "double", "risk: the same within 90 days"),
-        Column("alive_probability", "double", "risk: probability of not having left for good; null before a purchase"),
-        Column(
-            "next_purchase_days", "double", "value: median days to the next purchase; null beyond 28 or before the first model"
-        ),
-        Column("expected_spend_cents_14d", "double", "value: spend to expect of the next 14 days, cents"),
-        Column("expected_spend_cents_90d", "double", "value: spend to expect of the next 90 days, cents"),
-        Column("expected_purchases_90d", "double", "value: purchase days to expect of the next 90 days"),
-        Column(
-            "lifetime_value_cents_365d",
-            "double",
-            "value: spend to expect of a year, cents: that of 90 days, gone on with as the lifetime models go on",
-        ),
-        Column("segment", "varchar", "segment: named cell of recency, frequency and monetary fifths"),
-        Column("model_version", "varchar", "the model behind the model fields; null before the first model"),
-    ),
-    partition="event_date",
-)
+PORTRAITS_SNAPSHOTS = Wide("portraits.snapshots", "user x day: the portrait at the end of the day", partition="event_date")
 
 PORTRAITS_CHANGES = Table(
     "portraits.changes",

@@ -19,7 +19,6 @@ from portrait_assets.automation import JOBS, SCHEDULES, SENSORS
 from portrait_assets.checks import CHECKS, values_in_their_domains
 from portrait_assets.home import Home, open_home
 from portrait_assets.resources.tracking import Tracking
-from portrait_assets.resources.warehouse import warehouse_of
 from portrait_assets.watches import WATCHES
 
 MODULES = (raw, clean, features, models, evaluation, ranking_evaluation, portraits, observability, catalogue, published)
@@ -37,7 +36,7 @@ def build_definitions(home: Home) -> dg.Definitions:
         sensors=SENSORS,
         resources={
             "home": planned,
-            "warehouse": warehouse_of(home.settings),
+            "warehouse": home.warehouse,
             "tracking": Tracking(folder=str(home.settings.mlflow_dir)),
         },
         executor=dg.in_process_executor,

@@ -18,6 +18,7 @@ from portrait_assets.packs.recommending import Recommending
 from portrait_assets.partitions import Window, as_of_of
 from portrait_assets.resources.lock import exclusive
 from portrait_assets.resources.session import Session
+from portrait_assets.resources.warehouse import Warehouse
 from portrait_assets.settings import Settings
 from portrait_assets.sources import Source
 
@@ -54,6 +55,21 @@ class Home:
     def landed_whole(self) -> Source:
         """What of the source lands from its own files: everything, or in a replayed home everything but events."""
         return self.source.model_copy(update={"events": ()}) if self.replay else self.source
+
+    @property
+    def warehouse(self) -> Warehouse:
+        """Its DuckDB file, for one process at a time."""
+        return self.warehouse_in(self.settings.warehouse_file)
+
+    def warehouse_in(self, file: Path) -> Warehouse:
+        """Another warehouse for the same source and pack."""
+        return Warehouse(
+            database=str(file),
+            threads=self.settings.threads,
+            memory_limit=self.settings.memory_limit,
+            pack=self.pack.name,
+            own=str(self.pack.own or ""),
+        )
 
     @property
     def audiences(self) -> dict[str, str]:

@@ -27,7 +27,7 @@ from portrait_assets.partitions import DAY, Window, as_of_of
 from portrait_assets.reached import reached
 from portrait_assets.resources.session import Session
 from portrait_assets.resources.sql import has_sql, read_sql, text_version, used_parameters
-from portrait_assets.tables import Table
+from portrait_assets.tables import Relation
 
 
 @dataclass(frozen=True)
@@ -38,11 +38,11 @@ class Daily:
     files these name.
     """
 
-    table: Table
+    table: Relation
     sql: tuple[str, ...] = ()
     made_by: tuple[str, ...] = ()
-    inputs: tuple[Table, ...] = ()
-    accumulates: tuple[Table, ...] = ()
+    inputs: tuple[Relation, ...] = ()
+    accumulates: tuple[Relation, ...] = ()
     by_user: bool = True
     """A user's rows depend on that user's events only, so a touched user can be refreshed alone."""
     uses_model: bool = False
@@ -67,7 +67,7 @@ CLEAN_SQL = ("clean/identities.sql", "clean/items.sql", "clean/users.sql")
 STATE = (c.FEATURES_USER_STATE, c.FEATURES_INTERESTS)
 
 
-def _scored(table: Table, rows: str, on_demand: bool = False, is_retained: bool = False) -> Daily:
+def _scored(table: Relation, rows: str, on_demand: bool = False, is_retained: bool = False) -> Daily:
     """`rows` makes the rows of a scored day."""
     reads = (*STATE, c.FEATURES_VISIT)
     made_by = ("assets.scoring:scored_days", f"assets.scoring:{rows}")
@@ -82,7 +82,7 @@ def _scored(table: Table, rows: str, on_demand: bool = False, is_retained: bool 
     )
 
 
-def _recommended(table: Table) -> Daily:
+def _recommended(table: Relation) -> Daily:
     reads = (c.CLEAN_EVENTS, c.FEATURES_USER_STATE)
     return Daily(
         table,
@@ -211,7 +211,7 @@ class Ledger:
         code = tuple((daily.table.name, code_version(daily, self.home)) for daily in DAILY_TABLES)
         return _versions(code, tuple(cuts.items()), tuple(self.models.items()), self.history_start)
 
-    def due(self, table: Table, window: Window) -> Due:
+    def due(self, table: Relation, window: Window) -> Due:
         """What of the window is due."""
         daily = BY_NAME[table.name]
         whole: list[date] = []
@@ -247,12 +247,12 @@ class Ledger:
         come_to = max((entry.last for entry in self.entries[c.PORTRAITS_CHANGES.name]), default=through)
         return max(self.history_start, max(come_to, through) - DAY * (self.home.settings.snapshots_kept - 1))
 
-    def is_current(self, table: Table, day: date) -> bool:
+    def is_current(self, table: Relation, day: date) -> bool:
         """Whether the day of the table is stored and misses nothing that is landed."""
         held = self.held(table, day)
         return held != NEVER and self.newest_batch(BY_NAME[table.name], day) <= held
 
-    def held(self, table: Table, day: date) -> int:
+    def held(self, table: Relation, day: date) -> int:
         """The newest batch that a day of the table holds; NEVER where it is missing or was written by another version."""
         entries = self.entries[table.name]
         place = bisect_right(entries, day, key=attrgetter("first")) - 1
@@ -277,7 +277,7 @@ class Ledger:
                 return seq
         return held + 1
 
-    def content(self, table: Table, days: Window) -> dict[date, str]:
+    def content(self, table: Relation, days: Window) -> dict[date, str]:
         """Day -> a name for what it holds where it misses nothing: another one when other code writes it or a batch touches it."""
         batches = self.session.rows(
             "select batch_id, first_date, last_date from raw.batches where rows_accepted > 0 order by batch_id"
@@ -309,7 +309,7 @@ class Ledger:
         newest = accumulate((seq for _, seq in ordered), max)
         return [(first, seq) for (first, _), seq in zip(ordered, newest, strict=True)]
 
-    def through(self, table: Table, window: Window) -> dict[date, int]:
+    def through(self, table: Relation, window: Window) -> dict[date, int]:
         """Day -> the newest batch that what is written for it now will hold, given its inputs; NEVER where one is missing."""
         daily = BY_NAME[table.name]
         so_far = self._looked_up_through if table is c.CLEAN_EVENTS else self.newest_seq
@@ -324,7 +324,7 @@ class Ledger:
             held[day] = min((so_far, *(self.reached(source, day) for source in daily.inputs)))
         return held
 
-    def _least_reached(self, table: Table, days: Window) -> int:
+    def _least_reached(self, table: Relation, days: Window) -> int:
         """The least that `reached` says of these days, asked of those alone where it may turn."""
         turns = {days.start, self.history_start, self.history_start + DAY, *self._turns}
         turns |= {day for entry in self.entries[table.name] for day in (entry.first, entry.last + DAY)}
@@ -348,7 +348,7 @@ class Ledger:
         behind = [through for through in described if through < self._newest_undated]
         return min((self.newest_seq, held.get(c.CLEAN_IDENTITIES.name, NEVER), *behind))
 
-    def reached(self, table: Table, day: date) -> int:
+    def reached(self, table: Relation, day: date) -> int:
         """The newest batch of which a day of the table misses nothing; of one that is made where it is read, of which it will."""
         if self.is_current(table, day):
             return self.newest_seq
@@ -358,7 +358,7 @@ class Ledger:
             self._made_where_read[table.name] = self.through(table, self.home.days)
         return self._made_where_read[table.name].get(day, NEVER)
 
-    def _is_made_where_read(self, table: Table, day: date) -> bool:
+    def _is_made_where_read(self, table: Relation, day: date) -> bool:
         """Snapshots are derived where the stored ones are not there or behind; without a model there are no predictions to store."""
         return table is c.PORTRAITS_SNAPSHOTS or (table is c.SCORES_PREDICTIONS and self.models.get(day) is None)
 
@@ -411,7 +411,8 @@ def code_version(daily: Daily, home: Home) -> str:
     """Sixteen hex digits of everything but data and model that the rows of a table come from."""
     found = reached(*daily.made_by)
     own = daily.table.name.replace(".", "/") + ".sql"
-    texts = [read_sql(name) for name in sorted({*daily.sql, *found.sql, *([own] if has_sql(own) else [])})]
+    schema = home.pack.schema
+    texts = [read_sql(name, schema) for name in sorted({*daily.sql, *found.sql, *([own] if has_sql(own) else [])})]
     texts += [render(home.pack.tags) for render in daily.rendered]
     given = [f"{name} {used_parameters(text, fixed_parameters(home))}" for name, text in enumerate(texts)]
     rules = home.recommending.model_dump_json() if daily.uses_rules else ""

@@ -17,7 +17,6 @@ from portrait_assets.packs import Tag
 from portrait_assets.packs.domains import foreign_values
 from portrait_assets.partitions import DAY, Window, as_of_of, partition_of
 from portrait_assets.resources.session import Session
-from portrait_assets.resources.sql import read_sql
 
 RECENT_DAYS = 14
 LARGE_PSI = 0.2
@@ -66,7 +65,7 @@ def odd_mixes(session: Session, days: Window) -> pl.DataFrame:
 
 
 def _anomalies(session: Session, sql_name: str, days: Window) -> pl.DataFrame:
-    frame = session.frame(read_sql(sql_name), start=days.start, end=days.end)
+    frame = session.frame(session.sql(sql_name), start=days.start, end=days.end)
     return frame.filter(pl.col("is_anomaly"), pl.col("event_date") >= recent(days).start).drop("is_anomaly")
 
 
@@ -82,7 +81,7 @@ def mix_told(row: dict[str, Any]) -> str:
 
 def reach(session: Session, home: Home) -> list[Reach]:
     """The layers in the way the data goes, each with its newest day; none before anything is landed."""
-    rows = session.rows(read_sql("observability/reach.sql"), tables=list(LAYERS_DAILY))
+    rows = session.rows(session.sql("observability/reach.sql"), tables=list(LAYERS_DAILY))
     published = published_day(home)
     if rows and published:
         rows.append(("published", published, max((rows[0][1] - published).days, 0)))
@@ -115,7 +114,7 @@ def last_good_day(session: Session, home: Home) -> date | None:
 
 def measure_drift(session: Session, day: date) -> int:
     """Write the drift of published `day` against each of `days_compared`; returns the rows."""
-    insert = f"insert into {c.OBSERVABILITY_DRIFT.name} by name {read_sql('observability/drift.sql')}"
+    insert = f"insert into {c.OBSERVABILITY_DRIFT.name} by name {session.sql('observability/drift.sql')}"
     with session.transaction():
         session.execute(f"delete from {c.OBSERVABILITY_DRIFT.name} where event_date = $end", end=day)
         for before in days_compared(session, day):

@@ -36,7 +36,6 @@ from portrait_assets.lineage import (
 )
 from portrait_assets.partitions import DAY, Window, as_of_of, partition_of
 from portrait_assets.publishing import is_current, publish, write_export
-from portrait_assets.resources.warehouse import warehouse_of
 from portrait_assets.settings import PROJECT_DIR, Settings
 from portrait_assets.steps import Steps
 
@@ -100,7 +99,7 @@ def ingest(home: Home, files: list[Path]) -> tuple[Home, list[sources.Batch]]:
 
 
 def _landed(home: Home, files: list[Path], refused: sources.Refused, again: bool = False) -> tuple[Home, list[sources.Batch]]:
-    with warehouse_of(home.settings).open("landing") as session:
+    with home.warehouse.open("landing") as session:
         now = datetime.now(UTC).replace(tzinfo=None)
         batches = sources.land(session.connection, home.source, now, files, refused, again)
         return extend_to_landed(home, session), batches
@@ -108,7 +107,7 @@ def _landed(home: Home, files: list[Path], refused: sources.Refused, again: bool
 
 def _land_source(home: Home, steps: Steps, through: date | None = None) -> tuple[Home, list[str]]:
     """Land what is new of the source's own files; returns the home, whose days are those then landed, through `through` at least."""
-    with warehouse_of(home.settings).open("look for new files") as session:
+    with home.warehouse.open("look for new files") as session:
         pending = sources.pending(session.connection, home.landed_whole)
     runs = [execute(home, "land", None, steps)] if pending else []
     home = open_home(home.settings, through=through)
@@ -137,7 +136,7 @@ def snapshot(home: Home, as_of: date, out: Path) -> dict[str, Any]:
         _model(home, steps, as_of)
     _portraits(home, steps, day)
     _published(home, steps, day)
-    with warehouse_of(home.settings).open("snapshot") as session:
+    with home.warehouse.open("snapshot") as session:
         make_again(session, home, [day])
         return write_export(session, home, day, out)
 
@@ -148,7 +147,7 @@ def snapshot_as_known(home: Home, as_of: date, known_at: date, out: Path) -> dic
     Recomputed from raw beside the stored tables, which stay as they are. Only what is landed counts; nothing is trained.
     """
     day = partition_of(as_of)
-    with warehouse_of(home.settings).open("look what is kept") as session:
+    with home.warehouse.open("look what is kept") as session:
         begins = min(history_start(session, home), day)
     with recomputed(home, Window(home.days.start, day), Window(begins, day), known_at) as beside:
         write_published(beside, home, day)
@@ -162,7 +161,7 @@ def export_of(home: Home, as_of: date) -> Path:
     _features(home, steps, day)
     _portraits(home, steps, day)
     _published(home, steps, day)
-    with warehouse_of(home.settings).open("publish") as session:
+    with home.warehouse.open("publish") as session:
         make_again(session, home, [day])
         return publish(session, home, day)
 
@@ -180,7 +179,7 @@ def model_date(days: Window) -> date:
 def _features(home: Home, steps: Steps, day: date, first: date | None = None) -> list[str]:
     """Clean and derive features of every stale day through `day`; the history begins at `first`, if it does not begin earlier."""
     days = Window(home.days.start, day)
-    with warehouse_of(home.settings).open("look for stale days") as session:
+    with home.warehouse.open("look for stale days") as session:
         is_begun = session.rows("from meta.materializations where table_name = $name limit 1", name=PORTRAITS_CHANGES.name)
         if first and not is_begun:
             begin_history(session, first)
@@ -192,7 +191,7 @@ def _features(home: Home, steps: Steps, day: date, first: date | None = None) ->
 
 def _model(home: Home, steps: Steps, trained_through: date) -> list[str]:
     """Train for `trained_through` unless that was done before, whatever the gate then said, or there is too little to learn from."""
-    with warehouse_of(home.settings).open("look for the model") as session:
+    with home.warehouse.open("look for the model") as session:
         known = session.scalar("select count(*) from models.registry where trained_through = $day", day=trained_through)
         first = session.scalar("select min(event_date) from features.user_day") or trained_through
     if known:
@@ -213,7 +212,7 @@ def _model(home: Home, steps: Steps, trained_through: date) -> list[str]:
 
 def _portraits(home: Home, steps: Steps, day: date) -> list[str]:
     """Predictions, snapshots and tag history of every stale day of the kept history through `day`."""
-    with warehouse_of(home.settings).open("look for stale portraits") as session:
+    with home.warehouse.open("look for stale portraits") as session:
         kept = Window(history_start(session, home), day)
         window = covering(stale_days(session, home, kept), PORTRAIT_TABLES)
     return [] if window is None else [execute(home, "portraits", window, steps)]
@@ -221,14 +220,14 @@ def _portraits(home: Home, steps: Steps, day: date) -> list[str]:
 
 def _published(home: Home, steps: Steps, day: date) -> list[str]:
     current = home.settings.published_dir
-    with warehouse_of(home.settings).open("look at the export") as session:
+    with home.warehouse.open("look at the export") as session:
         stale = covering(stale_days(session, home, Window(day, day)), ON_DEMAND_TABLES)
         done = any(is_current(folder, session, home, day) for folder in current.glob(f"{as_of_of(day)}-*"))
     return [] if stale is None and done else [execute(home, "publish", Window(day, day), steps)]
 
 
 def _model_in_force(home: Home, day: date) -> str | None:
-    with warehouse_of(home.settings).open("look for the model") as session:
+    with home.warehouse.open("look for the model") as session:
         return models_in_force(session, Window(day, day))[day]
 
 

@@ -17,7 +17,6 @@ from typing import Any
 import polars as pl
 
 from portrait_assets import __version__
-from portrait_assets.columns import EVER
 from portrait_assets.errors import PortraitError
 from portrait_assets.home import Home
 from portrait_assets.lineage import knowledge, models_in_force
@@ -25,13 +24,11 @@ from portrait_assets.packs.pack import PACK_FILE
 from portrait_assets.packs.tag_sql import tag_export
 from portrait_assets.partitions import Window, as_of_of
 from portrait_assets.resources.session import Session
-from portrait_assets.resources.sql import read_sql
 from portrait_assets.state import STATE_FOLDER, write_state
 
 GENERATIONS_KEPT = 3  # of each day, however old
 SECONDS_LEFT_TO_READERS = 3600.0  # from the moment that a later generation is there
 
-PORTRAITS = "select * exclude (event_date) from portraits.snapshots where event_date = $day order by user_id"
 EMBEDDINGS = "select user_id, embedding from scores.vectors where event_date = $day order by user_id"
 PREDICTIONS = (
     "select user_id, target || coalesce('=' || class, '') as target, probability "
@@ -72,7 +69,7 @@ def write_export(session: Session, home: Home, day: date, folder: Path, state: d
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(parents=True)
     try:
-        rows = {name: _write_file(session, select, day, draft / name) for name, select in queries(home).items()}
+        rows = {name: _write_file(session, select, day, draft / name) for name, select in queries(session, home).items()}
         if home.pack.own:  # the shipped pack is everywhere; this one goes with what was made by it
             (draft / PACK_FILE).write_text(json.dumps(home.pack.content, ensure_ascii=False, sort_keys=True), encoding="utf-8")
         manifest = _manifest(session, home, day, draft, rows)
@@ -84,12 +81,14 @@ def write_export(session: Session, home: Home, day: date, folder: Path, state: d
     return manifest
 
 
-def queries(home: Home) -> dict[str, str]:
+def queries(session: Session, home: Home) -> dict[str, str]:
     """What selects the rows of each Parquet file of an export, of the day `$day`."""
+    # In the order that the pack says them in, which a column that was added later does not stand in.
+    fields = ", ".join(f'"{name}"' for name in session.schema.snapshots.column_names if name != "event_date")
     # Materialized, its rows go to all threads: a day of a stored table is too short to be shared out.
     snapshot_rows = "snapshot_rows as materialized (select * from portraits.snapshots where event_date = $day)"
     return {
-        "portraits.parquet": PORTRAITS,
+        "portraits.parquet": f"select {fields} from portraits.snapshots where event_date = $day order by user_id",
         "tags.parquet": f"with {snapshot_rows}, {tag_export(home.pack.tags).removeprefix('with')}",
         "embeddings.parquet": EMBEDDINGS,
         "recommendations.parquet": RECOMMENDATIONS,
@@ -97,7 +96,7 @@ def queries(home: Home) -> dict[str, str]:
         "predictions.parquet": PREDICTIONS,
         "changes.parquet": CHANGES,
         "tag_quality.parquet": TAG_QUALITY,
-        **{f"{name}.parquet": read_sql(f"published/{name}.sql") for name in (*SEGMENTS, *AUDIENCES)},
+        **{f"{name}.parquet": session.sql(f"published/{name}.sql") for name in (*SEGMENTS, *AUDIENCES)},
     }
 
 
@@ -110,7 +109,8 @@ def _write_file(session: Session, select: str, day: date, file: Path) -> int:
 
 def _manifest(session: Session, home: Home, day: date, folder: Path, rows: dict[str, int]) -> dict[str, Any]:
     window = Window(day, day)
-    model, portraits = models_in_force(session, window)[day], pl.read_parquet(folder / "portraits.parquet", columns=list(EVER))
+    measures = [measure.name for measure in home.pack.schema.measures.portrayed]
+    model, portraits = models_in_force(session, window)[day], pl.read_parquet(folder / "portraits.parquet", columns=measures)
     trained = session.rows(
         "select trained_through, mlflow_run_id, not_predicted from models.registry where version = $version", version=model
     )
@@ -124,7 +124,7 @@ def _manifest(session: Session, home: Home, day: date, folder: Path, rows: dict[
         "trained_through": {"behaviour": str(trained[0][0]) if trained else None},
         "not_predicted": json.loads(trained[0][2] or "{}") if trained else {},
         "audiences": home.audiences,
-        "measures": [name for name in EVER if (portraits[name] != 0).any()],
+        "measures": [name for name in measures if (portraits[name] != 0).any()],
         "rows": rows,
         "sha256": {name: file_hash(folder / name) for name in (*rows, *([PACK_FILE] if home.pack.own else []))},
         "run": {

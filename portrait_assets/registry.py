@@ -13,7 +13,6 @@ from portrait_assets.model_card import FILE
 from portrait_assets.partitions import Window
 from portrait_assets.resources.session import Session
 from portrait_assets.resources.tracking import REGISTERED_NAME, Tracking
-from portrait_assets.resources.warehouse import warehouse_of
 
 
 @dataclass(frozen=True)
@@ -58,7 +57,7 @@ def roll_back(home: Home, version: str | None = None) -> RolledBack:
 
     Without a version, the champion in force on the last day. PortraitError where it is not a champion.
     """
-    with warehouse_of(home.settings).open("roll back") as session:
+    with home.warehouse.open("roll back") as session:
         chosen = model(session, home, version)
         if chosen["status"] != "champion":
             raise PortraitError(f"model {chosen['version']} is {chosen['status']}, not champion: there is nothing to roll back")

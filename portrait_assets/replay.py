@@ -29,7 +29,6 @@ from portrait_assets.errors import PortraitError
 from portrait_assets.home import Home, Replay, replaying, source_days
 from portrait_assets.partitions import DAY, Window
 from portrait_assets.resources.session import Session
-from portrait_assets.resources.warehouse import Warehouse, warehouse_of
 from portrait_assets.sources.planning import CANONICAL
 
 logger = logging.getLogger("portrait")
@@ -170,7 +169,7 @@ def _refuse_other_plan(replay: Replay, first: date | None, asked: dict) -> None:
 
 
 def _refuse_landed(home: Home) -> None:
-    with warehouse_of(home.settings).open("look for landed files") as session:
+    with home.warehouse.open("look for landed files") as session:
         if session.count(c.RAW_BATCHES):
             raise PortraitError(
                 f"{home.settings.home_dir} already holds events of '{home.source.name}'; a replay begins in an empty home: "
@@ -226,23 +225,22 @@ def replay(home: Home, target: Target, pace_seconds: float, refresh: bool) -> Ho
 @contextmanager
 def _told_by_source(home: Home) -> Iterator[Session]:
     """A warehouse that is thrown away, with the source's own files landed whole: the keys and values they give."""
-    with tempfile.TemporaryDirectory(prefix="portrait-replay-", dir=home.settings.home_dir) as folder:
-        aside = Warehouse(
-            database=str(Path(folder) / "told.duckdb"), threads=home.settings.threads, memory_limit=home.settings.memory_limit
-        )
-        with aside.open("read the source") as session:
-            batches = sources.land(session.connection, home.source, datetime.now(UTC))
-            if rejected := sum(batch.rows_rejected for batch in batches):
-                logger.info(
-                    "%s rows that the mapping rejects are not delivered; `portrait sources check` shows why", f"{rejected:,}"
-                )
-            yield session
+    with (
+        tempfile.TemporaryDirectory(prefix="portrait-replay-", dir=home.settings.home_dir) as folder,
+        home.warehouse_in(Path(folder) / "told.duckdb").open("read the source") as session,
+    ):
+        batches = sources.land(session.connection, home.source, datetime.now(UTC))
+        if rejected := sum(batch.rows_rejected for batch in batches):
+            logger.info(
+                "%s rows that the mapping rejects are not delivered; `portrait sources check` shows why", f"{rejected:,}"
+            )
+        yield session
 
 
 def _land_history(home: Home, told: Session) -> None:
     """Items, users and the events before the replay into the home, unless events have landed there before."""
     assert home.replay is not None
-    with warehouse_of(home.settings).open("landing") as session:
+    with home.warehouse.open("landing") as session:
         if session.scalar("select count(*) from raw.events"):
             return
         sources.land(session.connection, home.landed_whole, datetime.now(UTC))

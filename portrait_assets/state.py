@@ -16,7 +16,7 @@ from portrait_assets.lineage import Ledger, stale_days
 from portrait_assets.partitions import DAY, Window
 from portrait_assets.resources.session import Session
 from portrait_assets.sources.planning import LIVE_FILE
-from portrait_assets.tables import Table
+from portrait_assets.tables import Relation
 
 STATE_FOLDER = "state"
 STATE_FORMAT = 3  # of what the manifest says and the files hold: the service serves no other
@@ -27,9 +27,9 @@ EVENT_COLUMNS = (
     "event_date", "event_time", "local_date", "local_hour", "local_weekday", "user_id", "event_type", "item_id", *DESCRIBED, "price_band", "visit_id", "quantity_milli", "amount_cents", "discount_cents", "coupon_cents", "is_outlier",
     "rating_milli", "place_id", "source", "event_key",
 )  # fmt: skip
-DAILY = {
+DAILY: dict[str, tuple[Relation, tuple[str, ...] | None]] = {
     "events": (c.CLEAN_EVENTS, tuple(name for name in EVENT_COLUMNS if name not in DESCRIBED)),
-    "user_state": (c.FEATURES_USER_STATE, tuple(c.FEATURES_USER_STATE.column_names)),
+    "user_state": (c.FEATURES_USER_STATE, None),
     "interest_days": (c.FEATURES_USER_DAY_INTEREST, tuple(c.FEATURES_USER_DAY_INTEREST.column_names)),
 }
 TABLES = {
@@ -65,7 +65,8 @@ def _write_days(session: Session, ledger: Ledger, folder: Path, name: str, days:
 
     Each is named by what the ledger knows of its days: those that nothing touched keep their file.
     """
-    table, columns = DAILY[name]
+    table, some = DAILY[name]
+    columns = some or tuple(session.schema.of(table).column_names)
     content = ledger.content(table, days)
     files = {span: folder / f"{name}-{_told(span, columns, content)}.parquet" for span in _spans(days)}
     missing = [span for span, file in files.items() if not file.exists()]
@@ -99,7 +100,7 @@ def _told(span: Window, columns: tuple[str, ...], content: dict[date, str]) -> s
     return f"{span.start}-{hashlib.sha256(told.encode()).hexdigest()[:16]}"
 
 
-def _filled(session: Session, table: Table, spans: list[Window]) -> set[date]:
+def _filled(session: Session, table: Relation, spans: list[Window]) -> set[date]:
     """The days of the spans that have rows."""
     if not spans:
         return set()

@@ -24,7 +24,6 @@ from portrait_assets.observability import (
 )
 from portrait_assets.operations import dagster_instance
 from portrait_assets.resources.session import Session
-from portrait_assets.resources.warehouse import warehouse_of
 from portrait_assets.sources.files import sha256
 from portrait_assets.sources.ledger import place_of
 from portrait_assets.terminal import styled
@@ -32,7 +31,7 @@ from portrait_assets.terminal import styled
 
 def status(home: Home) -> dict[str, Any]:
     """All that `portrait status` says, as plain values."""
-    with warehouse_of(home.settings).open("status") as session:
+    with home.warehouse.open("status") as session:
         home = extend_to_landed(home, session)
         found: dict[str, Any] = {
             "home": str(home.settings.home_dir),

@@ -16,7 +16,6 @@ from portrait_assets.reading.card import card
 from portrait_assets.reading.render import render
 from portrait_assets.reading.words import command
 from portrait_assets.resources.session import Session
-from portrait_assets.resources.warehouse import warehouse_of
 from portrait_assets.sources import Batch
 from portrait_assets.terminal import styled
 
@@ -38,7 +37,7 @@ LAYERS = (
 
 def facts(home: Home, outcome: Outcome) -> dict[str, Any]:
     """What a run came to, as plain values."""
-    with warehouse_of(home.settings).open("summary") as session:
+    with home.warehouse.open("summary") as session:
         return {
             "source": home.source.name,
             "through": str(outcome.day),

@@ -20,8 +20,7 @@ from portrait_assets.home import Home, extend_to_landed
 from portrait_assets.lineage import Ledger
 from portrait_assets.partitions import Window
 from portrait_assets.resources.session import Session
-from portrait_assets.resources.warehouse import warehouse_of
-from portrait_assets.tables import Table
+from portrait_assets.tables import Relation
 from portrait_assets.terminal import styled
 
 COMPARED = (*UNDATED, *FEATURES, *PORTRAITS)
@@ -40,7 +39,7 @@ class Difference:
 
 def verify(home: Home, first: date | None = None, through: date | None = None) -> list[Difference]:
     """Recompute what is stored from raw and compare the days from `first` through `through`."""
-    with warehouse_of(home.settings).open("look what is stored") as stored:
+    with home.warehouse.open("look what is stored") as stored:
         home = extend_to_landed(home, stored)  # a day that the home does not know of is missing, and is to be seen
         days, history = _stored_days(stored, home), history_start(stored, home)
     with tempfile.TemporaryDirectory(prefix="portrait-verify-", dir=home.settings.home_dir) as folder:
@@ -48,13 +47,13 @@ def verify(home: Home, first: date | None = None, through: date | None = None) -
             for table in COMPARED:
                 beside.execute(f"copy (select * from {table.name}) to '{_file(folder, table)}' (format parquet)")
         window = Window(max(first or days.start, days.start), min(through or days.end, days.end))
-        with warehouse_of(home.settings).open("compare") as stored:
+        with home.warehouse.open("compare") as stored:
             kept = max(Ledger(stored, home).first_kept(days.end), window.start)
             of_table = dict.fromkeys(COMPARED, window) | {c.PORTRAITS_SNAPSHOTS: Window(kept, max(kept, window.end))}
             return [_compare(stored, table, folder, of_table[table]) for table in COMPARED]
 
 
-def _file(folder: str, table: Table) -> str:
+def _file(folder: str, table: Relation) -> str:
     return str(Path(folder) / f"{table.name}.parquet").replace("'", "''")
 
 
@@ -63,9 +62,9 @@ def _stored_days(stored: Session, home: Home) -> Window:
     return Window(home.days.start, last or home.days.end)
 
 
-def _compare(stored: Session, table: Table, folder: str, window: Window) -> Difference:
+def _compare(stored: Session, table: Relation, folder: str, window: Window) -> Difference:
     """Rows compared as multisets, floats rounded to ten significant digits; of a table with days some days after the others."""
-    listed = ", ".join(_comparable(column.name, column.type) for column in table.columns)
+    listed = ", ".join(_comparable(column.name, column.type) for column in stored.schema.of(table).columns)
     within = f"where {table.partition} between $start and $end" if table.partition else ""
     here = f"(select {listed} from {table.name} {within})"
     there = f"(select {listed} from '{_file(folder, table)}' {within})"

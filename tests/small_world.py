@@ -20,9 +20,8 @@ from portrait_assets.assets.recommending import write_recommendations
 from portrait_assets.home import extend, extend_to_landed, open_home
 from portrait_assets.partitions import Window
 from portrait_assets.resources.session import Session
-from portrait_assets.resources.warehouse import Warehouse
 from portrait_assets.settings import Settings
-from portrait_assets.tables import Table
+from portrait_assets.tables import Relation
 
 NEW_YORK = "America/New_York"
 FIRST_DAY, LAST_DAY = date(2024, 1, 1), date(2024, 3, 31)
@@ -126,6 +125,7 @@ class World:
         end: date = LAST_DAY,
         declared: bool = True,
         zone: str = NEW_YORK,
+        measures: str = "",
         **settings_of_home: Any,
     ) -> None:
         self.shop = folder / "shop"
@@ -135,12 +135,15 @@ class World:
         (settings.home_dir / "audiences.toml").write_text(
             '[buyers]\nexpression = "purchases >= 2 and not lifecycle = lapsed"\n'
         )
+        if measures:
+            (settings.home_dir / "pack").mkdir(exist_ok=True)
+            (settings.home_dir / "pack" / "measures.toml").write_text(measures, encoding="utf-8")
         self.home = extend(open_home(settings, str(mapping)), Window(start, end))
         self.files = 0
 
     @contextmanager
     def open(self) -> Iterator["World"]:
-        with Warehouse(database=str(self.home.settings.warehouse_file), threads=1).open("test") as self.session:
+        with self.home.warehouse.open("test") as self.session:
             self.land_own()
             yield self
 
@@ -206,14 +209,85 @@ class World:
     def rows(self, sql: str, **parameters: Any) -> list[dict[str, Any]]:
         return self.session.frame(sql, **parameters).to_dicts()
 
-    def row(self, table: Table, **where: Any) -> dict[str, Any]:
+    def row(self, table: Relation, **where: Any) -> dict[str, Any]:
         """The one row of `table` where these columns have these values."""
         condition = " and ".join(f'"{name}" = ${name}' for name in where)
         [row] = self.rows(f"select * from {table.name} where {condition}", **where)
         return row
 
-    def table(self, table: Table, without: tuple[str, ...] = (), through: date | None = None) -> pl.DataFrame:
+    def table(self, table: Relation, without: tuple[str, ...] = (), through: date | None = None) -> pl.DataFrame:
         """All of a table, in a total order, up to a day."""
         until = f"where {table.partition} <= $through" if through and table.partition else ""
-        names = ", ".join(f'"{name}"' for name in table.column_names if name not in without)
+        names = ", ".join(f'"{name}"' for name in self.session.schema.of(table).column_names if name not in without)
         return self.session.frame(f"select {names} from {table.name} {until} order by all", through=through)
+
+
+MORE_MEASURES = """\
+[[measures]]
+name = "cart_days"
+unit = "days"
+operation = "dates"
+where = "event_type = 'cart'"
+windowed = true
+meaning = "local dates on which something was put into the cart"
+
+[[measures]]
+name = "brand_days"
+label = "Brands bought"
+unit = "brands"
+operation = "distinct"
+of = "brand"
+where = "event_type = 'purchase'"
+windowed = true
+meaning = "distinct brands bought, each local date anew"
+
+[[measures]]
+name = "lunch_visits"
+unit = "visits"
+operation = "visits"
+hours = [11, 13]
+weekdays = [1, 2, 3, 4, 5]
+windowed = true
+meaning = "visits that begin at noon of a working day"
+
+[[measures]]
+name = "weekend_spend_cents"
+label = "Spend at weekends"
+unit = "cents"
+operation = "sum"
+of = "case when local_weekday >= 6 then amount_cents end"
+where = "event_type = 'purchase'"
+windowed = true
+meaning = "paid on Saturdays and Sundays"
+
+[[measures]]
+name = "least_paid_cents"
+unit = "cents"
+operation = "least"
+of = "amount_cents"
+where = "event_type = 'purchase'"
+meaning = "the cheapest line"
+
+[[measures]]
+name = "most_paid_cents"
+unit = "cents"
+operation = "greatest"
+of = "amount_cents"
+where = "event_type = 'purchase'"
+meaning = "the dearest line"
+
+[[measures]]
+name = "last_item_bought"
+unit = "item"
+operation = "last"
+of = "item_id"
+where = "event_type = 'purchase'"
+meaning = "what was bought last"
+
+[[ratios]]
+name = "weekend_spend_share"
+of = "weekend_spend_cents"
+per = "spend_cents"
+meaning = "of what was paid, the share at weekends"
+"""
+"""A measure of each operation, to lie over the pack's: what must hold of its measures must hold of these."""

@@ -13,7 +13,6 @@ from portrait_assets.assets.daily import write_days
 from portrait_assets.assets.scoring import write_scores
 from portrait_assets.checks import BLOCKING, CHECKS, audit_names
 from portrait_assets.partitions import Window
-from portrait_assets.resources.warehouse import warehouse_of
 from tests.small_world import World, event
 
 MODEL_DAY = date(2024, 3, 1)
@@ -223,7 +222,7 @@ def _score(world: World) -> None:
 
 def judge(world: World, audit: str) -> dg.AssetCheckResult:
     """The asset check itself, run on the world's warehouse."""
-    return CHECK[audit](warehouse=warehouse_of(world.home.settings), home=world.home)
+    return CHECK[audit](warehouse=world.home.warehouse, home=world.home)
 
 
 def offenders(result: dg.AssetCheckResult) -> int:
@@ -245,7 +244,7 @@ def test_damage_is_found(good: World, tmp_path: Path, audit: str, damage: str):
     file = good.home.settings.warehouse_file
     kept = shutil.copy(file, tmp_path / "kept.duckdb")
     try:
-        with warehouse_of(good.home.settings).open("damage") as session:
+        with good.home.warehouse.open("damage") as session:
             assert session.rows(damage)[0][0] > 0, "the damage must touch a row"
         result = judge(good, audit)
         assert not result.passed and offenders(result) > 0

@@ -20,7 +20,6 @@ from portrait_assets.killed import end_killed, runs_under_way
 from portrait_assets.lineage import PROCESS_TAG
 from portrait_assets.observability import measure_drift
 from portrait_assets.resources.lock import exclusive, is_held
-from portrait_assets.resources.warehouse import warehouse_of
 from portrait_assets.sources.mapping import SourceTable
 from tests.small_world import World, event
 
@@ -130,7 +129,7 @@ def test_the_sensor_waits_while_the_warehouse_is_held(tmp_path):
 def drifted_home():
     """The tests' home with a champion of 8 January whose users came every day, and never now."""
     HOME.settings.warehouse_file.unlink(missing_ok=True)
-    with warehouse_of(HOME.settings).open("test") as session:
+    with HOME.warehouse.open("test") as session:
         session.execute(
             "insert into models.registry by name "
             "select 'm1' as version, date '2024-01-08' as trained_through, 'champion' as status"
@@ -162,7 +161,7 @@ def test_drift_since_the_training_asks_for_the_partition_of_the_last_whole_week_
 
 
 def test_what_was_trained_since_is_not_asked_for(drifted_home):
-    with warehouse_of(HOME.settings).open("test") as session:
+    with HOME.warehouse.open("test") as session:
         session.execute("update models.registry set trained_through = date '2024-01-29'")
     with dg.DagsterInstance.ephemeral() as instance:
         found = drifted(

@@ -27,7 +27,6 @@ from portrait_assets.observability import (
     volume_told,
 )
 from portrait_assets.partitions import DAY, Window
-from portrait_assets.resources.warehouse import warehouse_of
 from portrait_assets.status import show_status, status
 from portrait_assets.watches import LAYER_ENDS, WATCHES
 from tests.small_world import FIRST_DAY, LAST_DAY, NOW, World, event
@@ -313,7 +312,7 @@ def odd(tmp_path: Path) -> World:
 
 def test_a_watch_warns_and_blocks_nothing(odd: World):
     [volume] = [watch for watch in WATCHES for spec in watch.check_specs if spec.name == "volume"]
-    result = volume(warehouse=warehouse_of(odd.home.settings), home=odd.home)
+    result = volume(warehouse=odd.home.warehouse, home=odd.home)
     assert not result.passed and result.severity == dg.AssetCheckSeverity.WARN
     assert result.description == "2024-03-27: 0 events, expected about 40"
     specs = [spec for watch in WATCHES for spec in watch.check_specs]

@@ -20,7 +20,6 @@ from portrait_assets.automation import settled_files
 from portrait_assets.errors import PortraitError
 from portrait_assets.home import Home, open_home, source_days
 from portrait_assets.replay import LandingFolder, LiveService, plan, target_of
-from portrait_assets.resources.warehouse import warehouse_of
 from portrait_assets.settings import PROJECT_DIR, Settings
 from tests.small_world import NOW, event, write_lines, write_mapping
 
@@ -71,12 +70,12 @@ def deliver(home: Home, first: date | None = BEGIN, last: date | None = None, la
 
 
 def landed(home: Home, columns: str = CONTENT, table: str = "raw.events") -> pl.DataFrame:
-    with warehouse_of(home.settings).open("look") as session:
+    with home.warehouse.open("look") as session:
         return session.frame(f"select {columns} from {table} order by all")
 
 
 def land_whole(home: Home) -> Home:
-    with warehouse_of(home.settings).open("land") as session:
+    with home.warehouse.open("land") as session:
         sources.land(session.connection, home.source, NOW)
     return home
 
@@ -110,7 +109,7 @@ def test_without_lateness_even_the_time_of_learning_is_the_same(tmp_path: Path, 
 @pytest.mark.parametrize("seed", range(3))
 def test_the_same_version_of_a_key_wins_however_late_it_comes(tmp_path: Path, mapping: Path, whole: Home, seed: int):
     def clean(home: Home) -> pl.DataFrame:
-        with warehouse_of(home.settings).open("clean") as session:
+        with home.warehouse.open("clean") as session:
             for table in (c.CLEAN_IDENTITIES, c.CLEAN_ITEMS):
                 rebuild_undated(session, table)
             write_days(session, home, c.CLEAN_EVENTS, home.days)
@@ -148,7 +147,7 @@ def test_a_home_that_is_replayed_knows_what_was_delivered_and_no_more(tmp_path: 
     home = deliver(home_of(tmp_path, mapping), last=date(2024, 1, 12))
     assert landed(home)["event_date"].max() == date(2024, 1, 12)
     assert str(home.days) == "2024-01-01 to 2024-01-12"
-    with warehouse_of(home.settings).open("look") as session:
+    with home.warehouse.open("look") as session:
         assert not sources.pending(session.connection, home.landed_whole)
     with pytest.raises(PortraitError, match="not delivered yet"):
         open_home(home.settings, through=date(2024, 1, 13))

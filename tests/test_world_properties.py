@@ -20,7 +20,7 @@ from portrait_assets.assets import daily, derivation
 from portrait_assets.history import begin_history, history_start
 from portrait_assets.lineage import stale_days
 from portrait_assets.partitions import Window
-from tests.small_world import NEW_YORK, World, event
+from tests.small_world import MORE_MEASURES, NEW_YORK, World, event
 
 FIRST, LAST = date(2024, 1, 20), date(2024, 2, 12)
 AS_OF = date(2024, 2, 4)
@@ -81,7 +81,7 @@ def made(*files: list[dict], zone: str = NEW_YORK, **settings_of_home: Any) -> I
     """A world of its own with these files landed."""
     with (
         tempfile.TemporaryDirectory() as folder,
-        World(Path(folder), FIRST, LAST, zone=zone, **settings_of_home).open() as world,
+        World(Path(folder), FIRST, LAST, zone=zone, measures=MORE_MEASURES, **settings_of_home).open() as world,
     ):
         for file in files:
             if file:
@@ -220,9 +220,9 @@ def test_where_the_history_begins_changes_nothing_that_is_read(events: list[dict
 @EXAMPLES
 def test_state_is_the_sum_of_the_days(events: list[dict], zone: str):
     """Of all that is a sum; what is counted distinct has a test of its own."""
-    counted = {*c.DISTINCT_MEASURES, *(f"{part}_visits" for part in ("night", "morning", "afternoon", "evening", "weekend"))}
-    sums = ", ".join(f"sum(days.{m.name})::bigint as {m.name}" for m in c.DAY_MEASURES if m.name not in counted)
     with made(events, zone=zone) as world:
+        summed = [measure.name for measure in world.session.schema.measures.of_operation("count", "sum")]
+        sums = ", ".join(f"sum(days.{name})::bigint as {name}" for name in summed)
         world.build()
         expected = world.session.frame(
             f"select state.event_date, state.user_id, {sums} from features.user_state as state join features.user_day as days "
@@ -301,7 +301,7 @@ def test_renaming_users_renames_the_result_and_nothing_else(events: list[dict], 
         before = {
             table.name: world.table(table, without=declared).with_columns(pl.col("user_id").replace_strict(renamed))
             for table in KNOWN
-            if "user_id" in table.column_names
+            if "user_id" in world.session.schema.of(table).column_names
         }
         before["advice"] = advice(world, LAST).with_columns(pl.col("user_id").replace_strict(renamed))
     with made([{**line, "user_id": renamed[line["user_id"]]} for line in events]) as world:

@@ -12,13 +12,12 @@ import polars as pl
 
 from portrait_assets import columns as c
 from portrait_assets.assets.derivation import parameters
-from portrait_assets.assets.training import FEATURES, Frames
+from portrait_assets.assets.training import Frames, features_sql
 from portrait_assets.home import Home
 from portrait_assets.packs.tag_sql import tag_export
 from portrait_assets.partitions import Window
 from portrait_assets.resources.scope import SCOPED_VIEWS, scope_to_all
 from portrait_assets.resources.session import Session
-from portrait_assets.resources.sql import read_sql
 
 # The events of the users in `explained(user_id)`, numbered: what a variant is told by.
 NUMBERED = """
@@ -125,7 +124,7 @@ def changed_frames(session: Session, home: Home, day: date, variants: list[Varia
         for table, view in STEPS:
             made = f"changed_{table.name.partition('.')[2]}"
             session.execute(f"create or replace temp table {made} as from {table.name} where false")
-            select = read_sql(f"{table.name.replace('.', '/')}.sql")
+            select = session.sql(f"{table.name.replace('.', '/')}.sql")
             start = day if table is c.FEATURES_INTERESTS else first
             session.execute(f"insert into {made} by name {select}", **{**known, "start": start, "end": day})
             if table in BY_DAY:
@@ -134,7 +133,7 @@ def changed_frames(session: Session, home: Home, day: date, variants: list[Varia
         session.stage_days("wanted_days", [day])
         session.stage("as_of_features", "features/as_of.sql", **known)
     nobody = pl.DataFrame()
-    return Frames(session.frame(VISITS), session.frame(FEATURES), nobody, nobody)
+    return Frames(session.frame(VISITS), session.frame(features_sql(session.schema.measures.windows)), nobody, nobody)
 
 
 def changed_tags(session: Session, home: Home, day: date, rescored: pl.DataFrame) -> pl.DataFrame:

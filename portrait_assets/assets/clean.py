@@ -15,14 +15,12 @@ from portrait_assets.assets.common import (
     written,
 )
 from portrait_assets.assets.daily import rebuild_undated, refresh_undated
-from portrait_assets.resources.sql import sql_version
 from portrait_assets.resources.warehouse import Warehouse
 from portrait_assets.tables import Table
 
 
 def _rebuilt(table: Table, deps: list[list[str]], description: str) -> dg.AssetsDefinition:
     """An unpartitioned table, rebuilt whole from its `.sql` file."""
-    sql_name = table.name.replace(".", "/") + ".sql"
 
     @dg.asset(
         key=table.name.split("."),
@@ -31,7 +29,6 @@ def _rebuilt(table: Table, deps: list[list[str]], description: str) -> dg.Assets
         owners=OWNERS,
         kinds={"duckdb", "sql"},
         description=description,
-        code_version=sql_version(sql_name),
         metadata=definition_metadata(table),
     )
     def rebuilt(context: dg.AssetExecutionContext, warehouse: Warehouse) -> dg.MaterializeResult:

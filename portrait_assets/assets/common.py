@@ -9,18 +9,22 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
+from portrait_assets import columns as c
 from portrait_assets.assets.daily import refresh_days, runs_of, write_days
 from portrait_assets.home import Home
 from portrait_assets.lineage import BY_NAME, REFRESH_TAG, Ledger, code_version
 from portrait_assets.partitions import DAY, Window
 from portrait_assets.resources.session import Session
-from portrait_assets.tables import Table
+from portrait_assets.resources.sql import has_sql, sql_version
+from portrait_assets.tables import Relation, Table, Wide
 
 # Backfill policies are beta in Dagster 1.13; one run for a range of days is worth it.
 warnings.filterwarnings("ignore", category=dg.BetaWarning)
 
 OWNERS = ["team:portrait"]
 PREVIEW_ROWS = 8
+COLUMN_SCHEMA = "dagster/column_schema"
+WIDE = {value.name: value for value in vars(c).values() if isinstance(value, Wide)}
 
 # What an asset says of its partitions. Those of a home are known when its definitions are built (see `of_days`), not before.
 DAILY = dg.DailyPartitionsDefinition(start_date="1970-01-01")
@@ -42,18 +46,27 @@ def weekly_of(days: Window) -> dg.WeeklyPartitionsDefinition:
 
 
 def of_home(assets: Iterable[dg.AssetsDefinition], home: Home) -> list[dg.AssetsDefinition]:
-    """The same assets with the partitions of the home's days, and the versions that its ledger knows daily tables by."""
+    """The same assets with the partitions of the home's days, the versions that its ledger knows daily tables by, and the columns that
+    its pack gives."""
     days = home.days
     partitions: dict[dg.PartitionsDefinition, dg.PartitionsDefinition] = {DAILY: daily_of(days), WEEKLY: weekly_of(days)}
 
     def with_days(spec: dg.AssetSpec) -> dg.AssetSpec:
         return spec.replace_attributes(partitions_def=partitions[spec.partitions_def]) if spec.partitions_def else spec
 
-    def with_version(spec: dg.AssetSpec) -> dg.AssetSpec:
-        daily = BY_NAME.get(".".join(spec.key.path))
-        return spec.replace_attributes(code_version=code_version(daily, home)) if daily else spec
+    schema = home.pack.schema
 
-    return [each.map_asset_specs(lambda spec: with_version(with_days(spec))) for each in assets]
+    def with_version(spec: dg.AssetSpec) -> dg.AssetSpec:
+        name, file = ".".join(spec.key.path), f"{'/'.join(spec.key.path)}.sql"
+        if name in BY_NAME:
+            return spec.replace_attributes(code_version=code_version(BY_NAME[name], home))
+        return spec.replace_attributes(code_version=sql_version(schema, file)) if has_sql(file) else spec
+
+    def with_columns(spec: dg.AssetSpec) -> dg.AssetSpec:
+        table = WIDE.get(".".join(spec.key.path))
+        return spec.merge_attributes(metadata={COLUMN_SCHEMA: column_schema(schema.of(table))}) if table else spec
+
+    return [each.map_asset_specs(lambda spec: with_columns(with_version(with_days(spec)))) for each in assets]
 
 
 def window_of(context: dg.AssetExecutionContext) -> Window:
@@ -62,12 +75,14 @@ def window_of(context: dg.AssetExecutionContext) -> Window:
     return Window(date.fromisoformat(keys.start), date.fromisoformat(keys.end))
 
 
-def written(context: dg.AssetExecutionContext, session: Session, home: Home, table: Table) -> int:
+def written(context: dg.AssetExecutionContext, session: Session, home: Home, table: Relation) -> int:
     """Write the step's window of a daily table, or in a run that refreshes, what is due of it; returns the rows written."""
     return (refresh_days if refreshes(context) else write_days)(session, home, table, window_of(context))
 
 
-def windows_to_score(context: dg.AssetExecutionContext, session: Session, home: Home, tables: Iterable[Table]) -> list[Window]:
+def windows_to_score(
+    context: dg.AssetExecutionContext, session: Session, home: Home, tables: Iterable[Relation]
+) -> list[Window]:
     """The step's window, or in a run that refreshes, the runs of days in it of which any of `tables` is due."""
     window, ledger = window_of(context), Ledger(session, home)
     if not refreshes(context):
@@ -85,15 +100,16 @@ def column_schema(table: Table) -> dg.TableSchema:
     return dg.TableSchema([dg.TableColumn(column.name, column.type, description=column.meaning) for column in table.columns])
 
 
-def definition_metadata(table: Table) -> dict[str, Any]:
+def definition_metadata(table: Relation) -> dict[str, Any]:
     """What is known of a table before it is ever materialized."""
-    return {"dagster/column_schema": column_schema(table), "dagster/table_name": table.name, "grain": table.grain}
+    told = {"dagster/table_name": table.name, "grain": table.grain}
+    return told | {COLUMN_SCHEMA: column_schema(table)} if isinstance(table, Table) else told
 
 
 def shown(
     context: dg.AssetExecutionContext,
     session: Session,
-    table: Table,
+    table: Relation,
     rows: int,
     window: Window | None = None,
     plot: bytes | None = None,
@@ -115,7 +131,7 @@ def shown(
     return dg.MaterializeResult(asset_key=key, metadata={"dagster/row_count": rows, "days": f"{window} ({len(window)})"})
 
 
-def _preview_filter(table: Table, window: Window | None) -> str:
+def _preview_filter(table: Relation, window: Window | None) -> str:
     return f"where {table.partition} = date '{window.end}'" if window and table.partition else ""
 
 

@@ -14,11 +14,11 @@ from portrait_assets.lineage import RETAINED, SCORE_TABLES, Ledger
 from portrait_assets.partitions import DAY, Window
 from portrait_assets.resources.scope import scope_to_all, scope_to_touched
 from portrait_assets.resources.session import Select, Session
-from portrait_assets.resources.sql import read_sql, sql_version
-from portrait_assets.tables import Table
+from portrait_assets.resources.sql import sql_version
+from portrait_assets.tables import Relation
 
-UNDATED = (c.CLEAN_IDENTITIES, c.CLEAN_ITEMS, c.CLEAN_USERS)
-FEATURES = (
+UNDATED: tuple[Relation, ...] = (c.CLEAN_IDENTITIES, c.CLEAN_ITEMS, c.CLEAN_USERS)
+FEATURES: tuple[Relation, ...] = (
     c.CLEAN_EVENTS,
     c.FEATURES_VISIT,
     c.FEATURES_USER_DAY,
@@ -27,7 +27,7 @@ FEATURES = (
     c.FEATURES_INTERESTS,
     c.FEATURES_CUT_POINTS,
 )
-PORTRAITS = (c.PORTRAITS_SNAPSHOTS, c.PORTRAITS_CHANGES, c.PORTRAITS_AUDIENCES)
+PORTRAITS: tuple[Relation, ...] = (c.PORTRAITS_SNAPSHOTS, c.PORTRAITS_CHANGES, c.PORTRAITS_AUDIENCES)
 AS_OF_INPUTS = ("scoped_user_state", "scoped_interests")
 FEW_DAYS = 10
 # Tables that grow with the events, of which a long window is written piece by piece: lists and sorts of a whole year of a large
@@ -49,7 +49,7 @@ order by told.source, told.user_id
 """
 
 
-def write_days(session: Session, home: Home, table: Table, window: Window, select: Select | None = None) -> int:
+def write_days(session: Session, home: Home, table: Relation, window: Window, select: Select | None = None) -> int:
     """Replace the window of `table` by what is derived now (or by `select`), and enter it in the ledger; returns its rows.
 
     Of snapshots the days that are kept, and no earlier ones.
@@ -62,7 +62,7 @@ def write_days(session: Session, home: Home, table: Table, window: Window, selec
     return sum(write_piece(session, home, table, piece, select) for piece in _pieces(session, table, window))
 
 
-def _pieces(session: Session, table: Table, window: Window) -> list[Window]:
+def _pieces(session: Session, table: Relation, window: Window) -> list[Window]:
     """The window in order, in as many days at a time as fit into memory."""
     if table in GROWING:
         return pieces_of(session, window, EVENTS_AT_ONCE, DAYS_AT_ONCE if table is c.FEATURES_USER_STATE else None)
@@ -73,7 +73,7 @@ def _pieces(session: Session, table: Table, window: Window) -> list[Window]:
     return [window]
 
 
-def write_piece(session: Session, home: Home, table: Table, window: Window, select: Select | None = None) -> int:
+def write_piece(session: Session, home: Home, table: Relation, window: Window, select: Select | None = None) -> int:
     """The same at once, whether the days are kept or not."""
     if table is c.CLEAN_EVENTS:
         stage_due_events(session, window)
@@ -102,7 +102,7 @@ def pieces_of(session: Session, window: Window, most: int, days: int | None = No
     return pieces
 
 
-def refresh_days(session: Session, home: Home, table: Table, window: Window) -> int:
+def refresh_days(session: Session, home: Home, table: Relation, window: Window) -> int:
     """Bring up to date what is due of the window, and nothing else; returns the rows written.
 
     Days never written, or written by other code, are written whole. In the others only the rows of users whom batches
@@ -123,13 +123,13 @@ def refresh_days(session: Session, home: Home, table: Table, window: Window) -> 
     return rows
 
 
-def rebuild_undated(session: Session, table: Table) -> int:
+def rebuild_undated(session: Session, table: Relation) -> int:
     """Rebuild a clean table without days: identities, items or users; returns its rows."""
     marks = _undated_marks(session, table)
-    return session.rebuild(table, read_sql(_file_of(table)), marks, through=marks[1])
+    return session.rebuild(table, session.sql(file_of(table)), marks, through=marks[1])
 
 
-def refresh_undated(session: Session, table: Table) -> int:
+def refresh_undated(session: Session, table: Relation) -> int:
     """Bring such a table up to date: rebuilt where descriptions were landed since, identities only added to; returns its rows."""
     version, _ = _undated_marks(session, table)
     since = session.scalar(
@@ -146,11 +146,11 @@ def refresh_undated(session: Session, table: Table) -> int:
     return session.count(table)
 
 
-def _undated_marks(session: Session, table: Table) -> tuple[str, int]:
-    return sql_version(_file_of(table)), session.scalar("select coalesce(max(batch_seq), 0) from raw.batches")
+def _undated_marks(session: Session, table: Relation) -> tuple[str, int]:
+    return sql_version(session.schema, file_of(table)), session.scalar("select coalesce(max(batch_seq), 0) from raw.batches")
 
 
-def _file_of(table: Table) -> str:
+def file_of(table: Relation) -> str:
     return table.name.replace(".", "/") + ".sql"
 
 
@@ -208,7 +208,7 @@ def _write_unscored(session: Session, home: Home, window: Window) -> None:
                 session.remember(table, run, _marks(session, home, table, run))
 
 
-def _refresh_touched(session: Session, home: Home, table: Table, window: Window, since: int) -> int:
+def _refresh_touched(session: Session, home: Home, table: Relation, window: Window, since: int) -> int:
     history, rows = history_start(session, home), 0
     if table is not c.CLEAN_EVENTS:
         stage_touched(session, since, window.end)
@@ -225,7 +225,7 @@ def _refresh_touched(session: Session, home: Home, table: Table, window: Window,
     return rows
 
 
-def _marks(session: Session, home: Home, table: Table, window: Window) -> dict[date, tuple[str, int]]:
+def _marks(session: Session, home: Home, table: Relation, window: Window) -> dict[date, tuple[str, int]]:
     """Day -> the version it is written with and the newest batch it then holds."""
     ledger = Ledger(session, home)
     through = ledger.through(table, window)

@@ -12,8 +12,7 @@ from portrait_assets.lineage import Ledger, fixed_parameters
 from portrait_assets.packs.tag_sql import tag_changes, tag_values
 from portrait_assets.partitions import DAY, Window
 from portrait_assets.resources.session import Select, Session
-from portrait_assets.resources.sql import read_sql
-from portrait_assets.tables import Table
+from portrait_assets.tables import Relation
 
 # A user's days that get a row, each with all the user's partials up to then: what making interests takes.
 INTEREST_LOOKS = """
@@ -41,10 +40,10 @@ def parameters(home: Home, window: Window, history: date) -> dict[str, Any]:
     return fixed_parameters(home) | {"history_start": history, "month_starts": [day for day in window if day.day == 1]}
 
 
-def selection(session: Session, home: Home, table: Table, window: Window) -> Select:
+def selection(session: Session, home: Home, table: Relation, window: Window) -> Select:
     """What selects the rows of `table` in the window, of the users in scope; `$start` and `$end` are its bounds."""
     prepare = PREPARED.get(table.name)
-    return prepare(session, home, window) if prepare else read_sql(table.name.replace(".", "/") + ".sql")
+    return prepare(session, home, window) if prepare else session.sql(table.name.replace(".", "/") + ".sql")
 
 
 def stage_features(session: Session, home: Home, days: list[date]) -> None:
@@ -56,7 +55,7 @@ def stage_features(session: Session, home: Home, days: list[date]) -> None:
         if first == 0:
             session.stage("as_of_features", "features/as_of.sql", time_zone=zone)
         else:
-            session.execute(f"insert into as_of_features by name {read_sql('features/as_of.sql')}", time_zone=zone)
+            session.execute(f"insert into as_of_features by name {session.sql('features/as_of.sql')}", time_zone=zone)
     session.stage_days("wanted_days", days)
 
 
@@ -104,8 +103,8 @@ def _snapshot_rows(session: Session, home: Home, window: Window) -> str:
     if not derived:
         return f"select * from temp.scoped_snapshots where event_date between date '{window.start}' and date '{window.end}'"
     stage_features(session, home, derived)
-    columns = ", ".join(f'"{column.name}"::{column.type} as "{column.name}"' for column in c.PORTRAITS_SNAPSHOTS.columns)
-    made = f"select {columns} from ({read_sql('portraits/snapshots.sql')}\n)"
+    columns = ", ".join(f'"{column.name}"::{column.type} as "{column.name}"' for column in session.schema.snapshots.columns)
+    made = f"select {columns} from ({session.sql('portraits/snapshots.sql')}\n)"
     stored = (
         f"select * from temp.scoped_snapshots where event_date > date '{derived[-1]}' and event_date <= date '{window.end}'"
     )
@@ -119,7 +118,7 @@ def _interests(session: Session, home: Home, window: Window) -> Iterator[str]:
 def _interests_of(session: Session, window: Window, known: dict[str, Any]) -> Iterator[str]:
     """Interests look at the whole past of whoever has a row, once for each of their days: of some users after the others, whose
     past is laid out side by side."""
-    made = read_sql("features/interests.sql")
+    made = session.sql("features/interests.sql")
     looks = session.scalar(INTEREST_LOOKS, start=window.start, end=window.end, history_start=known["history_start"])
     parts = 1 + int(looks or 0) // INTEREST_LOOKS_AT_ONCE
     if parts == 1:
@@ -137,7 +136,7 @@ def _snapshots(session: Session, home: Home, window: Window) -> str:
         stage_next_day(session, home, window.start)
     else:
         stage_features(session, home, list(window))
-    return read_sql("portraits/snapshots.sql")
+    return session.sql("portraits/snapshots.sql")
 
 
 def follows_a_current_snapshot(session: Session, home: Home, day: date) -> bool:

@@ -5,10 +5,10 @@ import dagster as dg
 from portrait_assets import columns as c
 from portrait_assets.assets.common import DAILY, OWNERS, SINGLE_RUN, HomeParam, definition_metadata, shown, window_of, written
 from portrait_assets.resources.warehouse import Warehouse
-from portrait_assets.tables import Table
+from portrait_assets.tables import Relation
 
 
-def _daily(table: Table, deps: list[list[str]], description: str) -> dg.AssetsDefinition:
+def _daily(table: Relation, deps: list[list[str]], description: str) -> dg.AssetsDefinition:
     """A daily table, its window replaced by its `.sql` file."""
 
     @dg.asset(

@@ -33,7 +33,6 @@ from portrait_assets.assets.scoring import (
 from portrait_assets.assets.training import frames_for, learnt_later
 from portrait_assets.lineage import SCORE_TABLES
 from portrait_assets.partitions import Window, as_of_of, partition_of
-from portrait_assets.resources.sql import read_sql
 from portrait_assets.resources.tracking import Tracking
 from portrait_assets.resources.warehouse import Warehouse
 from portrait_assets.tables import Table
@@ -166,7 +165,9 @@ def predictions(context: dg.AssetExecutionContext, warehouse: Warehouse, home: H
             written = write_chances(session, home, window)
             predicted, clustered = predicted + written[0], clustered + written[1]
         yield shown(context, session, c.SCORES_PREDICTIONS, predicted, whole)
-        sizes, flows = (session.frame(read_sql(f"published/segment_{what}.sql"), day=whole.end) for what in ("sizes", "flows"))
+        sizes, flows = (
+            session.frame(session.sql(f"published/segment_{what}.sql"), day=whole.end) for what in ("sizes", "flows")
+        )
         labelled = sizes.with_columns(label=pl.format("{} {}", pl.col("segment_id"), pl.col("segment")))
         plot = plots.bars(labelled, "label", "users", f"Users by segment at the end of {whole.end}")
         moved = {"flows": dg.MetadataValue.md(markdown_table(flows))}

@@ -11,7 +11,6 @@ from portrait_assets.assets.kept import make_again
 from portrait_assets.assets.tag_quality import write_tag_quality
 from portrait_assets.observability import COMPARED_WITH, LARGE_PSI, days_compared, drift, measure_drift, tag_quality_of
 from portrait_assets.partitions import Window
-from portrait_assets.resources.sql import sql_version
 from portrait_assets.resources.warehouse import Warehouse
 
 
@@ -23,7 +22,6 @@ from portrait_assets.resources.warehouse import Warehouse
     group_name="observability",
     owners=OWNERS,
     kinds={"duckdb", "sql"},
-    code_version=sql_version("observability/drift.sql"),
     metadata=definition_metadata(c.OBSERVABILITY_DRIFT),
 )
 def feature_drift(context: dg.AssetExecutionContext, warehouse: Warehouse, home: HomeParam) -> dg.MaterializeResult:
@@ -47,7 +45,6 @@ def feature_drift(context: dg.AssetExecutionContext, warehouse: Warehouse, home:
     group_name="observability",
     owners=OWNERS,
     kinds={"duckdb", "python"},
-    code_version=sql_version("observability/tag_quality.sql"),
     metadata=definition_metadata(c.OBSERVABILITY_TAG_QUALITY),
 )
 def tag_quality(context: dg.AssetExecutionContext, warehouse: Warehouse, home: HomeParam) -> dg.MaterializeResult:

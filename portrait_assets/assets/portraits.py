@@ -18,7 +18,7 @@ from portrait_assets.assets.daily import drop_unkept
 from portrait_assets.assets.recommending import write_recommendations
 from portrait_assets.history import begin_history, history_start
 from portrait_assets.resources.warehouse import Warehouse
-from portrait_assets.tables import Table
+from portrait_assets.tables import Relation
 
 
 @dg.asset(
@@ -102,7 +102,7 @@ def audiences(context: dg.AssetExecutionContext, warehouse: Warehouse, home: Hom
         return shown(context, session, c.PORTRAITS_AUDIENCES, rows, window, plot=plot)
 
 
-def _recommended(table: Table, description: str) -> dg.AssetSpec:
+def _recommended(table: Relation, description: str) -> dg.AssetSpec:
     return dg.AssetSpec(
         table.name.split("."),
         deps=[["clean", "events"], ["clean", "items"], ["features", "user_state"], ["models", "behaviour"]],

@@ -13,7 +13,6 @@ from portrait_assets.home import Home
 from portrait_assets.lineage import SCORE_TABLES, Ledger, models_in_force
 from portrait_assets.partitions import Window
 from portrait_assets.resources.session import Session
-from portrait_assets.resources.warehouse import Warehouse, warehouse_of
 from portrait_assets.tables import Table
 
 LEARNT = (c.RAW_EVENTS, c.RAW_ITEMS, c.RAW_ATTRIBUTES)
@@ -32,16 +31,11 @@ def recomputed(
     """
     given = [table for table in GIVEN if not (known_at and table in SCORE_TABLES)]
     with tempfile.TemporaryDirectory(prefix="portrait-beside-", dir=home.settings.home_dir) as folder:
-        with warehouse_of(home.settings).open("read raw for a recomputation") as stored:
+        with home.warehouse.open("read raw for a recomputation") as stored:
             for table in given:
                 known = "where ingested_at is null or ingested_at < $known_at" if known_at and table in learnt else ""
                 stored.execute(f"copy (select * from {table.name} {known}) to '{_file(folder, table)}'", known_at=known_at)
-        beside = Warehouse(
-            database=str(Path(folder) / "recomputed.duckdb"),
-            threads=home.settings.threads,
-            memory_limit=home.settings.memory_limit,
-        )
-        with beside.open("recompute") as session:
+        with home.warehouse_in(Path(folder) / "recomputed.duckdb").open("recompute") as session:
             for table in given:
                 session.execute(f"insert into {table.name} by name select * from '{_file(folder, table)}'")
             write_features(session, home, days)

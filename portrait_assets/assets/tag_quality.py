@@ -18,7 +18,6 @@ from portrait_assets.packs.tag_sql import tag_export
 from portrait_assets.partitions import Window, as_of_of
 from portrait_assets.reading.narrative import narrated_columns
 from portrait_assets.resources.session import Session
-from portrait_assets.resources.sql import read_sql
 
 if TYPE_CHECKING:
     from portrait_assets.kernels.tag_quality import Accuracy
@@ -62,7 +61,8 @@ def tag_quality(session: Session, home: Home, day: date) -> pl.DataFrame:
     session.stage_frame("day_tags", tags)
     weeks = max(1, min(FLIP_WEEKS, (day - history_start(session, home)).days // 7))
     counted = {
-        row["tag_id"]: row for row in session.frame(read_sql("observability/tag_quality.sql"), end=day, weeks=weeks).to_dicts()
+        row["tag_id"]: row
+        for row in session.frame(session.sql("observability/tag_quality.sql"), end=day, weeks=weeks).to_dicts()
     }
     alike, true = redundancy(tags, [tag.id for tag in home.pack.tags]), accuracies(session, home, day)
     used = uses(home.pack.tags)

@@ -12,12 +12,11 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from portrait_assets.assets.derivation import parameters, stage_features
-from portrait_assets.columns import ATTRIBUTES, WINDOWS
+from portrait_assets.columns import ATTRIBUTES
 from portrait_assets.history import history_start
 from portrait_assets.home import Home
 from portrait_assets.partitions import DAY, Window, partition_of
 from portrait_assets.resources.session import Session
-from portrait_assets.resources.sql import read_sql
 
 if TYPE_CHECKING:
     from portrait_assets.kernels.machine import Machine
@@ -34,15 +33,6 @@ VISITS = "select * exclude (visit_id) from features.visit where event_date < $as
 VISITS_OF_SOME = VISITS.replace("< $as_of", "< $as_of and user_id between $first and $last")
 LINES_OF_USERS = "select user_id, sum(line_count)::bigint as lines from features.visit where event_date < $as_of group by user_id order by user_id"
 LINES_AT_ONCE = 1_000_000  # of visits, as rows: with all their names some 300 bytes a line
-# What the model knows of spend is what stayed of it: net, under the names of spend.
-AMOUNTS = ("spend_cents", *(f"spend_cents_{days}d" for days in WINDOWS))
-FEATURES = f"""
-select
-    * exclude (event_date, departments, categories, brands, price_bands, {", ".join(f"net_{name}" for name in AMOUNTS)})
-    replace ({", ".join(f"net_{name} as {name}" for name in AMOUNTS)})
-from as_of_features
-order by as_of, user_id
-"""
 ITEMS = "select item_id, department, category, item_type, brand, maker, name, size from clean.items order by item_id"
 # One row for each item of a visit: what the ranker reads. A purchase of two is one row of two units.
 LINES = """
@@ -94,7 +84,19 @@ class Frames:
 def features_at(session: Session, home: Home, days: list[date]) -> pl.DataFrame:
     """The features at the end of each of `days` (partitions)."""
     stage_features(session, home, days)
-    return session.frame(FEATURES)
+    return session.frame(features_sql(session.schema.measures.windows))
+
+
+def features_sql(windows: tuple[int, ...]) -> str:
+    """What the model reads of `as_of_features`. What it knows of spend is what stayed of it: net, under the names of spend."""
+    amounts = ("spend_cents", *(f"spend_cents_{days}d" for days in windows))
+    return f"""
+    select
+        * exclude (event_date, departments, categories, brands, price_bands, {", ".join(f"net_{name}" for name in amounts)})
+        replace ({", ".join(f"net_{name} as {name}" for name in amounts)})
+    from as_of_features
+    order by as_of, user_id
+    """
 
 
 def history_at(session: Session, as_of: date) -> "History":
@@ -169,7 +171,7 @@ def traits_at(session: Session, home: Home, day: date) -> pl.DataFrame:
     stage_features(session, home, [day])
     window = Window(day, day)
     session.stage("snapshot_rows", "portraits/snapshots.sql", **parameters(home, window, history_start(session, home)))
-    return session.frame(read_sql("models/segment_traits.sql"))
+    return session.frame(session.sql("models/segment_traits.sql"))
 
 
 def learnt_later(session: Session, trained_through: date) -> bool:

@@ -2,17 +2,11 @@
 
 from portrait_assets.audiences.language import Condition, Expression, Not, conditions, parse
 from portrait_assets.audiences.vocabulary import KEYS, OPS, check_age, nearest, parsed
-from portrait_assets.columns import PORTRAITS_SNAPSHOTS
 from portrait_assets.errors import PortraitError
 from portrait_assets.packs import Pack
 from portrait_assets.packs.tag_sql import stale
 
 KINDS = {"varchar": "text", "date": "date", "bigint": "number", "double": "number", "utinyint": "number"}
-COLUMNS = {
-    column.name: "list" if column.type.startswith("struct") and column.type.endswith("[]") else KINDS[column.type]
-    for column in PORTRAITS_SNAPSHOTS.columns
-    if column.name not in (*KEYS, "event_date") and (column.type in KINDS or column.type.startswith("struct"))
-}
 PUBLISHED_DAYS_ONLY = ("category_14d=", "item_14d=")
 NOBODY = "select event_date, user_id as audience, user_id from scoped_snapshots where false"
 
@@ -50,11 +44,21 @@ def _kind(condition: Condition, pack: Pack) -> str:
         return "number"
     if pack.tag(condition.subject):
         return "tag"
-    if condition.subject not in COLUMNS:
-        known = [*(tag.id for tag in pack.tags), *COLUMNS]
+    columns = _columns(pack)
+    if condition.subject not in columns:
+        known = [*(tag.id for tag in pack.tags), *columns]
         raise PortraitError(f"there is no tag or number '{condition.subject}'; {nearest(condition.subject, known)}")
-    check_age(condition, COLUMNS[condition.subject])
-    return COLUMNS[condition.subject]
+    check_age(condition, columns[condition.subject])
+    return columns[condition.subject]
+
+
+def _columns(pack: Pack) -> dict[str, str]:
+    """What of a snapshot an audience may speak of, and what each holds."""
+    return {
+        column.name: "list" if column.type.startswith("struct") and column.type.endswith("[]") else KINDS[column.type]
+        for column in pack.schema.snapshots.columns
+        if column.name not in (*KEYS, "event_date") and (column.type in KINDS or column.type.startswith("struct"))
+    }
 
 
 def _judge(condition: Condition, pack: Pack) -> None:

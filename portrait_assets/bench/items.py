@@ -21,7 +21,6 @@ from portrait_assets.home import open_home
 from portrait_assets.kernels.items import ItemVectors, item_vectors
 from portrait_assets.partitions import as_of_of, parse_date
 from portrait_assets.resources.sentence_model import sentence_model
-from portrait_assets.resources.warehouse import warehouse_of
 
 LEAST, KNOWN = 20, 50  # visits with an item
 NEAREST, REACH, FRIENDS = 10, 50, 10
@@ -92,7 +91,7 @@ def judged(vectors: ItemVectors, later: Later, categories: dict[str, str | None]
 
 def main(days: list[str]) -> None:
     home, model = open_home(), sentence_model()
-    with warehouse_of(home.settings).open("read items and visits") as session:
+    with home.warehouse.open("read items and visits") as session:
         items, visits = session.frame(ITEMS), session.frame(VISITS, as_of=as_of_of(home.days.end))
     categories = dict(items.select("item_id", "category").iter_rows())
     console = Console(highlight=False, soft_wrap=True)

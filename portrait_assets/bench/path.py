@@ -27,7 +27,6 @@ from portrait_assets.lineage import (
 )
 from portrait_assets.partitions import DAY, Window
 from portrait_assets.publishing import publish
-from portrait_assets.resources.warehouse import warehouse_of
 from portrait_assets.settings import Settings
 from portrait_assets.verification import verify
 
@@ -130,16 +129,16 @@ def land(session: WatchedSession, home: Home, day: date, files: list[Path] | Non
 def watched(home: Home, name: str, work: Callable[[WatchedSession], None]) -> Watch:
     """`work` in a session of its own, with what opening the warehouse and closing it (its checkpoint) takes."""
     watch = Watch()
-    with warehouse_of(home.settings).open(f"bench: {name}") as session:
+    with home.warehouse.open(f"bench: {name}") as session:
         watch.lap("open")
-        work(WatchedSession(session.connection, watch))
+        work(WatchedSession(session, watch))
     watch.lap("close")
     return watch
 
 
 def raw_pass(home: Home) -> tuple[int, float, float]:
     """Clean events, and the median seconds and processor seconds of one raw pass over them."""
-    with warehouse_of(home.settings).open("bench: raw pass") as session:
+    with home.warehouse.open("bench: raw pass") as session:
         passes = []
         for _ in range(RAW_PASSES):
             watch = Watch()

@@ -26,7 +26,6 @@ from portrait_assets.kernels.sequences import History
 from portrait_assets.kernels.trained import Source, TrainedModel, block_inputs
 from portrait_assets.lineage import models_in_force
 from portrait_assets.partitions import Window, as_of_of
-from portrait_assets.resources.warehouse import warehouse_of
 
 NETWORK = "of these, the network"
 ALONE = 9  # users who are scored alone, from the one of fewest to the one of most visits
@@ -96,7 +95,7 @@ class Measured:
 def measured(home: Home) -> Measured:
     """At the end of the home's last day; PortraitError where no model is in force then."""
     clock, day = Clock(), home.days.end
-    with warehouse_of(home.settings).open("measure vectors") as session:
+    with home.warehouse.open("measure vectors") as session:
         version = models_in_force(session, Window(day, day))[day]
         if version is None:
             raise PortraitError(f"no model is in force on {day} in {home.settings.home_dir}; `portrait run` trains one")

@@ -8,7 +8,7 @@ import duckdb
 import polars as pl
 
 from portrait_assets.resources.session import Session, Transaction
-from portrait_assets.tables import Table
+from portrait_assets.tables import Relation
 
 SHOWN = 90
 
@@ -61,10 +61,10 @@ class WatchedConnection:
 class WatchedSession(Session):
     """The product's session; a transaction that enters a table in the ledger ends that table's lap."""
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, watch: Watch):
-        super().__init__(WatchedConnection(connection, watch))  # type: ignore[arg-type]
+    def __init__(self, session: Session, watch: Watch):
+        super().__init__(WatchedConnection(session.connection, watch), session.schema)  # type: ignore[arg-type]
         self.watch = watch
-        self.written: Table | None = None
+        self.written: Relation | None = None
 
     def frame(self, sql: str, **parameters: Any) -> pl.DataFrame:
         began = time.monotonic()
@@ -72,11 +72,11 @@ class WatchedSession(Session):
         self.watch.note(sql, time.monotonic() - began)
         return answer
 
-    def remember(self, table: Table, *marks: Any) -> None:
+    def remember(self, table: Relation, *marks: Any) -> None:
         super().remember(table, *marks)
         self.written = table
 
-    def remember_undated(self, table: Table, *marks: Any) -> None:
+    def remember_undated(self, table: Relation, *marks: Any) -> None:
         super().remember_undated(table, *marks)
         self.written = table
 

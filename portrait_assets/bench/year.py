@@ -10,7 +10,6 @@ from portrait_assets import columns as c
 from portrait_assets import operations
 from portrait_assets.bench.timeline import TRAINING, Cost, Timeline, peak_of, watched
 from portrait_assets.home import open_home
-from portrait_assets.resources.warehouse import warehouse_of
 from portrait_assets.settings import Settings
 
 YEARS = {"6014": 6_014, "16700": 16_700}  # households
@@ -49,7 +48,7 @@ def measure(mapping: Path, day: Path, folder: Path, households: int) -> Year:
     shutil.copy2(day, home.settings.landing_dir)  # with its time: it counts as settled
     with watched() as refresh:
         home, _ = operations.refresh(open_home(home.settings))
-    with warehouse_of(home.settings).open("count what is kept") as session:
+    with home.warehouse.open("count what is kept") as session:
         events = session.count(c.CLEAN_EVENTS)
         days = session.scalar("select count(distinct event_date) from portraits.snapshots")
     return Year(events, int(days), households, {"run": run, "refresh": refresh})

@@ -13,7 +13,6 @@ from portrait_assets.home import Home, open_home
 from portrait_assets.partitions import as_of_of, parse_date, partition_of
 from portrait_assets.reading.words import counted, percent
 from portrait_assets.resources.session import Session
-from portrait_assets.resources.warehouse import warehouse_of
 from portrait_assets.terminal import Terminal, printable
 
 app = typer.Typer()
@@ -42,7 +41,7 @@ def campaign(
     moment = parse_date(as_of, "--as-of") if as_of else None
     home = open_home(source=source, through=partition_of(moment) if moment else None)
     moment = moment or as_of_of(home.days.end)
-    with warehouse_of(home.settings).open("look for whom to target") as session:
+    with home.warehouse.open("look for whom to target") as session:
         asked = _asked(session, home, items, where, coupon)
         found = campaigns.targets(session, home, moment, asked, count)
     if out is not None:

@@ -9,7 +9,6 @@ from portrait_assets.errors import PortraitError
 from portrait_assets.home import open_home
 from portrait_assets.observability import published_day
 from portrait_assets.partitions import parse_date, partition_of
-from portrait_assets.resources.warehouse import warehouse_of
 from portrait_assets.terminal import Terminal
 from portrait_assets.words_near import nearest
 
@@ -39,7 +38,7 @@ def explain(
     tag = home.pack.tag(tag_id)
     if tag is None:
         raise PortraitError(f"tag '{tag_id}' is not in the catalogue{nearest(tag_id, [tag.id for tag in home.pack.tags])}")
-    with warehouse_of(home.settings).open("explain a tag") as session:
+    with home.warehouse.open("explain a tag") as session:
         make_again(session, home, [day])
         found = explained(session, home, day, user, tag)
     if as_json:

@@ -11,7 +11,6 @@ from portrait_assets.errors import PortraitError
 from portrait_assets.home import open_home
 from portrait_assets.partitions import as_of_of, parse_date, partition_of
 from portrait_assets.resources.sentence_model import sentence_model
-from portrait_assets.resources.warehouse import warehouse_of
 from portrait_assets.terminal import Terminal, printable
 
 app = typer.Typer(help="Look at items.", no_args_is_help=True)
@@ -37,7 +36,7 @@ def nearest(
     home = open_home(source=source, through=partition_of(moment) if moment else None)
     moment = moment or as_of_of(home.days.end)
     sentences = sentence_model().vectors if home.settings.item_text == "sentences" else None
-    with warehouse_of(home.settings).open("read items and visits") as session:
+    with home.warehouse.open("read items and visits") as session:
         described, visits = session.frame(ITEMS), session.frame(VISITS, as_of=moment)
     from portrait_assets.kernels.items import item_vectors
 

@@ -13,7 +13,6 @@ from portrait_assets import operations, registry
 from portrait_assets.commands.options import JsonOption, SourceOption, print_json
 from portrait_assets.home import Home, open_home
 from portrait_assets.partitions import parse_date, partition_of
-from portrait_assets.resources.warehouse import warehouse_of
 from portrait_assets.terminal import Terminal, styled
 
 app = typer.Typer(help="Look at models, and go back to the one before.", no_args_is_help=True)
@@ -28,7 +27,7 @@ VersionArgument = Annotated[
 def list_models(source: SourceOption = None, as_json: JsonOption = False) -> None:
     """Every trained model: champion, rejected or rolled back, and the days it is in force on."""
     home = open_home(source=source)
-    with warehouse_of(home.settings).open("look at the models") as session:
+    with home.warehouse.open("look at the models") as session:
         found = registry.models(session, home)
     if as_json:
         print_json(found)
@@ -165,7 +164,7 @@ def faithfulness(
 
     home = open_home(source=source)
     day = partition_of(parse_date(as_of, "--as-of"))
-    with warehouse_of(home.settings).open("test explanations") as session:
+    with home.warehouse.open("test explanations") as session:
         make_again(session, home, [day])
         tested = deletion_test(session, home, day, target, cases)
     command = f"portrait models faithfulness --as-of {as_of} --cases {cases}" + (
@@ -192,7 +191,7 @@ def drivers(
 
     home = open_home(source=source)
     day = partition_of(parse_date(as_of, "--as-of"))
-    with warehouse_of(home.settings).open("look for drivers") as session:
+    with home.warehouse.open("look for drivers") as session:
         make_again(session, home, [day])
         found = driving.drivers(session, home, day, users)
     folder = out or home.settings.home_dir / "evaluation"
@@ -204,5 +203,5 @@ def drivers(
 
 
 def _find(home: Home, version: str | None) -> dict[str, Any]:
-    with warehouse_of(home.settings).open("look at the models") as session:
+    with home.warehouse.open("look at the models") as session:
         return registry.model(session, home, version)

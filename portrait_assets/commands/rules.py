@@ -13,7 +13,6 @@ from portrait_assets.packs.own import is_own
 from portrait_assets.packs.pack import PACKS_DIR
 from portrait_assets.packs.recommending import Recommending, parse_recommending, place
 from portrait_assets.reading.words import counted
-from portrait_assets.resources.warehouse import warehouse_of
 from portrait_assets.terminal import Terminal
 from portrait_assets.words_near import nearest, pattern_of
 
@@ -60,7 +59,7 @@ def lint(
 def unknown_names(home: Home, said: Recommending) -> list[tuple[str, str]]:
     """(field, message) of every rule whose name no item has, in the order of the file, and of what is out of stock and not known."""
     asked = [*said.rules, *(("out_of_stock", "item", item) for item in said.out_of_stock)]
-    with warehouse_of(home.settings).open("look for the names of rules") as session:
+    with home.warehouse.open("look for the names of rules") as session:
         known = {level: {name for (name,) in session.rows(NAMES[level])} for level in {level for _, level, _ in asked}}
     return [
         (field, f"{_none(level)} '{name}'{nearest(name, known[level])}; mend the name or take the rule away")

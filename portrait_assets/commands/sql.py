@@ -6,10 +6,11 @@ from typing import Annotated, Optional
 import typer
 
 from portrait_assets.errors import PortraitError
-from portrait_assets.home import open_home
+from portrait_assets.home import known_pack, open_home
 from portrait_assets.lineage import fixed_parameters
 from portrait_assets.resources.scope import SCOPED_VIEWS
 from portrait_assets.resources.sql import literal, read_sql, sql_names, with_literals, write_rendered
+from portrait_assets.settings import Settings
 from portrait_assets.words_near import nearest
 
 app = typer.Typer(help="The SQL that makes the tables, as it runs.", no_args_is_help=True)
@@ -39,7 +40,7 @@ def show(
     day = home.days.end
     values = fixed_parameters(home) | {"start": day, "end": day, "event_date": day, "history_start": home.days.start}
     values["month_starts"] = [day] if day.day == 1 else []
-    sql = read_sql(wanted)
+    sql = read_sql(wanted, home.pack.schema)
     inputs = [line.format(day=literal(day)) for view, line in INPUTS.items() if view in sql]
     print("\n".join([*inputs, with_literals(sql, values)]), end="")
 
@@ -47,4 +48,4 @@ def show(
 @app.command()
 def render(folder: Annotated[Path, typer.Argument(help="Where to write.")]) -> None:
     """Every file as it runs, parameters by name, under FOLDER: what `make lint` lints."""
-    print(f"{write_rendered(folder)} files under {folder}")
+    print(f"{write_rendered(folder, known_pack(Settings()).schema)} files under {folder}")

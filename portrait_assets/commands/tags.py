@@ -12,15 +12,14 @@ from portrait_assets.commands.options import JsonOption, print_json
 from portrait_assets.errors import PortraitError
 from portrait_assets.home import known_pack, open_home
 from portrait_assets.observability import tag_doubts
-from portrait_assets.packs.catalogue import DIMENSIONS, Tag, parse_catalogue, parse_over
+from portrait_assets.packs.catalogue import DIMENSIONS, Tag, parse_catalogue
 from portrait_assets.packs.files import read_toml
 from portrait_assets.packs.own import Read, is_own
-from portrait_assets.packs.pack import PACKS_DIR, Pack, load_pack
+from portrait_assets.packs.pack import PACKS_DIR, Pack, load_pack, read_schema
 from portrait_assets.reading import Export
 from portrait_assets.reading.catalogue_page import catalogue_page
 from portrait_assets.reading.tag_diff import TagChange, tag_diff
 from portrait_assets.reading.words import counted
-from portrait_assets.resources.warehouse import warehouse_of
 from portrait_assets.settings import Settings
 from portrait_assets.terminal import Terminal, styled
 from portrait_assets.words_near import nearest
@@ -79,7 +78,7 @@ def list_versions(
     tag_id: Annotated[Optional[str], typer.Argument(help="A tag's id; default: all.")] = None, as_json: JsonOption = False
 ) -> None:
     """The definitions that days were published with, and the first and last of those days."""
-    with warehouse_of(open_home().settings).open("look at versions") as session:
+    with open_home().warehouse.open("look at versions") as session:
         found = versions.versions(session, tag_id)
     if as_json:
         print_json(found.to_dicts())
@@ -102,7 +101,7 @@ def history(
     """Which values a user had when, as one version of the tag defines them: former versions stay readable."""
     home = open_home()
     tag = _known(home.pack, tag_id) if version is None else _former(tag_id, version)
-    with warehouse_of(home.settings).open("read a tag's history") as session:
+    with home.warehouse.open("read a tag's history") as session:
         found = versions.history(session, tag, user)
     if as_json:
         print_json({"tag_id": tag.id, "version": tag.version, "user_id": user, "intervals": found})
@@ -217,9 +216,11 @@ def _judged(file: Path) -> tuple[Tag, ...]:
     """The tags of a whole catalogue; of a home's own tags together with those that they are laid over."""
     read = Read(read_toml(file), file, file.read_text(encoding="utf-8"))
     if not is_own(file):
-        return parse_catalogue(read.content, read.path, read.text)
-    shipped = PACKS_DIR / load_pack().name / "tags.toml"
-    return parse_over(Read(read_toml(shipped), shipped, shipped.read_text(encoding="utf-8")), read)
+        return parse_catalogue([read], known_pack(Settings()).schema)
+    folder = PACKS_DIR / load_pack().name
+    shipped = folder / "tags.toml"
+    over = [Read(read_toml(shipped), shipped, shipped.read_text(encoding="utf-8")), read]
+    return parse_catalogue(over, read_schema(folder, file.parent))
 
 
 def _known(pack: Pack, tag_id: str) -> Tag:
@@ -230,7 +231,7 @@ def _known(pack: Pack, tag_id: str) -> Tag:
 
 
 def _former(tag_id: str, version: int) -> Tag:
-    with warehouse_of(open_home().settings).open("look for a version") as session:
+    with open_home().warehouse.open("look for a version") as session:
         return versions.definition(session, tag_id, version)
 
 

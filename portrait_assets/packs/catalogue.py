@@ -1,22 +1,22 @@
 """The tag catalogue: what an entry may say, and the judgement of a whole file before any of it runs."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import reduce
 from pathlib import Path
 from string import Formatter
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
-from portrait_assets.columns import PORTRAITS_SNAPSHOTS
 from portrait_assets.errors import PortraitError
 from portrait_assets.packs.domains import judge_domain
-from portrait_assets.packs.expressions import Expression, ExpressionError, SnapshotRow
-from portrait_assets.packs.files import Declared, at, validate
+from portrait_assets.packs.expressions import Expression, ExpressionError, Row
+from portrait_assets.packs.files import Declared, Name, Sql, Text, at, validate
 from portrait_assets.packs.own import Read
 from portrait_assets.packs.places import lines_of_entries
 from portrait_assets.packs.references import expanded, referred
+from portrait_assets.packs.schema import Schema
 
 DIMENSIONS = ("behaviour", "preference", "social attribute", "value", "risk", "lifecycle", "context")
 EXPORT_KINDS = {
@@ -26,11 +26,6 @@ EXPORT_KINDS = {
 }  # fmt: skip
 MODELLED = ("model", "attribute")
 NUMBERS = ("DOUBLE", "FLOAT", "DECIMAL", "INTEGER", "BIGINT")
-CUT_POINT_COLUMNS = frozenset(
-    {column.name for column in PORTRAITS_SNAPSHOTS.columns if column.name.endswith("_score")}
-    | {"value_tier", "segment", "main_act", "pace_days", "lifecycle"}
-)
-
 DECIDING = {
     "kind",
     "value",
@@ -42,10 +37,6 @@ DECIDING = {
     "ttl_days",
 }  # who has which value, and how sure
 Placed = tuple[Any, Callable[[str], str]]
-
-Text = Annotated[str, AfterValidator(lambda text: " ".join(text.split())), Field(min_length=1)]
-Sql = Annotated[str, AfterValidator(str.strip), Field(min_length=1)]
-Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 
 
 class TagEntry(Declared):
@@ -93,11 +84,8 @@ class Tag(TagEntry):
     inputs: frozenset[str]
     builds_on: frozenset[str]
     fractions: frozenset[str]
-
-    @property
-    def uses_cut_points(self) -> bool:
-        """Whether its value moves when the calendar brings new cut points."""
-        return bool(self.inputs & CUT_POINT_COLUMNS)
+    uses_cut_points: bool
+    """Whether its value moves when the calendar brings new cut points."""
 
     @property
     def is_modelled(self) -> bool:
@@ -105,32 +93,40 @@ class Tag(TagEntry):
         return self.kind in MODELLED
 
 
-def parse_catalogue(content: dict[str, Any], path: Path, text: str = "") -> tuple[Tag, ...]:
-    """The tags of a parsed catalogue file, in its order; PortraitError naming `path`, the tag and the field otherwise.
+def parse_catalogue(files: Sequence[Read], schema: Schema) -> tuple[Tag, ...]:
+    """The tags of a pack's file, in its order, with those of a file laid over it; PortraitError naming file, line, tag and field otherwise.
 
-    With the file's `text` the message names the line as well.
+    In the second file an entry of a known id says what differs, one of another id is added.
     """
-    return judged([_entries(content, path, text)])
+    placed = reduce(entries_over, [_entries(file) for file in files])
+    entries, places = [entry for entry, _ in placed], [where for _, where in placed]
+    values = {
+        entry["id"]: _needing(entry["value"].strip(), entry.get("needs"))
+        for entry in entries
+        if isinstance(entry, dict) and isinstance(entry.get("id"), str) and isinstance(entry.get("value"), str)
+    }
+    row = Row(schema.snapshots, "snapshot_rows", _expressions(entries, values))
+    tags: dict[str, Tag] = {}
+    for entry, where in zip(entries, places, strict=True):
+        if isinstance(entry, dict) and entry.get("id") in tags:
+            raise PortraitError(f"{at(where, 'id')}: is used twice; give the second one another id")
+        tag = _examine(validate(TagEntry, entry, where), row, values, schema, where)
+        tags[tag.id] = tag
+    return tuple(tags.values())
 
 
-def parse_over(shipped: Read, own: Read) -> tuple[Tag, ...]:
-    """The tags of a pack with a home's over them: an entry of a known id says what differs, one of another id is added."""
-    return judged([_entries(file.content, file.path, file.text) for file in (shipped, own)])
+def merged_entries(files: Sequence[Read]) -> list[Any]:
+    """What the entries say, of files that `parse_catalogue` judged."""
+    return [entry for entry, _ in reduce(entries_over, [_entries(file) for file in files])]
 
 
-def merged_entries(shipped: Read, own: Read | None) -> list[Any]:
-    """What the entries say, those of a home over those of its pack, of files that `parse_over` judged."""
-    files = [_entries(file.content, file.path, file.text) for file in (shipped, own) if file]
-    return [entry for entry, _ in reduce(entries_over, files)]
-
-
-def _entries(content: dict[str, Any], path: Path, text: str) -> list[Placed]:
+def _entries(read: Read) -> list[Placed]:
     """The entries of one file, each with where its fields are."""
-    entries = content.get("tags")
-    if not isinstance(entries, list) or not entries or set(content) != {"tags"}:
-        raise PortraitError(f"{path} has to hold [[tags]] entries and nothing else")
-    lines = lines_of_entries(text)
-    return [(entry, _place(path, number, entry, lines)) for number, entry in enumerate(entries, start=1)]
+    entries = read.content.get("tags")
+    if not isinstance(entries, list) or not entries or set(read.content) != {"tags"}:
+        raise PortraitError(f"{read.path} has to hold [[tags]] entries and nothing else")
+    lines = lines_of_entries(read.text)
+    return [(entry, _place(read.path, number, entry, lines)) for number, entry in enumerate(entries, start=1)]
 
 
 def entries_over(shipped: list[Placed], own: list[Placed]) -> list[Placed]:
@@ -157,25 +153,6 @@ def _is_later(version: Any, before: int) -> bool:
 
 def _either(entry: dict[str, Any], where: Callable[[str], str], there: Callable[[str], str]) -> Callable[[str], str]:
     return lambda field: where(field) if field.split(".")[0] in entry else there(field)
-
-
-def judged(files: list[list[Placed]]) -> tuple[Tag, ...]:
-    """The tags of entries, those of later files laid over those of earlier ones."""
-    placed = reduce(entries_over, files)
-    entries, places = [entry for entry, _ in placed], [where for _, where in placed]
-    values = {
-        entry["id"]: _needing(entry["value"].strip(), entry.get("needs"))
-        for entry in entries
-        if isinstance(entry, dict) and isinstance(entry.get("id"), str) and isinstance(entry.get("value"), str)
-    }
-    row = SnapshotRow(_expressions(entries, values))
-    tags: dict[str, Tag] = {}
-    for entry, where in zip(entries, places, strict=True):
-        if isinstance(entry, dict) and entry.get("id") in tags:
-            raise PortraitError(f"{at(where, 'id')}: is used twice; give the second one another id")
-        tag = _examine(validate(TagEntry, entry, where), row, values, where)
-        tags[tag.id] = tag
-    return tuple(tags.values())
 
 
 def _needing(value: str, needs: Any) -> str:
@@ -208,7 +185,7 @@ def _place(path: Path, number: int, entry: Any, lines: list[dict[str, int]]) -> 
     return where
 
 
-def _examine(entry: TagEntry, row: SnapshotRow, values: dict[str, str], where: Callable[[str], str]) -> Tag:
+def _examine(entry: TagEntry, row: Row, values: dict[str, str], schema: Schema, where: Callable[[str], str]) -> Tag:
     def tried(field: str, sql: str, types: tuple[str, ...] = ()) -> Expression:
         try:
             expression = row.examine(expanded(sql, values, (entry.id,)))
@@ -245,7 +222,8 @@ def _examine(entry: TagEntry, row: SnapshotRow, values: dict[str, str], where: C
     }
     builds_on = frozenset(referred(" ".join((entry.value, entry.confidence, *entry.evidence.values()))))
     inputs = value.inputs.union(*(expression.inputs for expression in needed))
-    return Tag(**said, inputs=inputs, builds_on=builds_on, fractions=fractions)
+    is_cut = bool(inputs & schema.classed)
+    return Tag(**said, inputs=inputs, builds_on=builds_on, fractions=fractions, uses_cut_points=is_cut)
 
 
 def slots(template: str, where: str = "template") -> set[str]:

@@ -1,4 +1,4 @@
-"""What an SQL expression over one snapshot row is: which columns it reads, of what type it is, whether it may stand."""
+"""What an SQL expression over one row of a table is: which columns it reads, of what type it is, whether it may stand."""
 
 import json
 from collections.abc import Iterable, Iterator
@@ -7,7 +7,7 @@ from typing import Any
 
 import duckdb
 
-from portrait_assets.columns import PORTRAITS_SNAPSHOTS
+from portrait_assets.tables import Table
 
 CLOSE = "\n)"  # on a line of its own: a comment at the end of an expression must not swallow it
 FRACTIONS = ("DOUBLE", "FLOAT", "DECIMAL")
@@ -19,7 +19,7 @@ class ExpressionError(ValueError):
 
 @dataclass(frozen=True)
 class Expression:
-    """An expression that binds to a snapshot row. `results` are the texts that it plainly gives: a CASE's branches."""
+    """An expression that binds to a row. `results` are the texts that it plainly gives: a CASE's branches."""
 
     sql: str
     type: str
@@ -32,17 +32,20 @@ class Expression:
         return self.type.startswith(FRACTIONS)
 
 
-class SnapshotRow:
-    """An empty table of snapshot rows that expressions are tried on, in memory.
+class Row:
+    """An empty table whose rows expressions are tried on, in memory; `alias` is what they may call a row.
 
     Those of `together` are parsed and, where all of them can be, bound in one go, which is many times as fast as one by one.
     """
 
-    def __init__(self, together: Iterable[str] = ()) -> None:
+    def __init__(self, table: Table, alias: str, together: Iterable[str] = ()) -> None:
+        self.rows, self.first = f"{table.name} as {alias}", table.column_names[0]
         self.connection = duckdb.connect()
-        self.connection.execute(f"create schema {PORTRAITS_SNAPSHOTS.schema}")
-        self.connection.execute(PORTRAITS_SNAPSHOTS.ddl())
-        self.columns = frozenset(PORTRAITS_SNAPSHOTS.column_names)
+        self.connection.execute(f"create schema {table.schema}")
+        self.connection.execute(table.ddl())
+        self.name = table.name
+        self.columns = frozenset(table.column_names)
+        self.whole_numbers = [column.name for column in table.columns if column.type == "bigint"]
         self.volatile = frozenset(
             name
             for (name,) in self.connection.execute(
@@ -53,13 +56,13 @@ class SnapshotRow:
         self.parsed, self.types = self._read(wanted), self._bound(wanted)
 
     def examine(self, sql: str) -> Expression:
-        """The expression `sql`; ExpressionError unless it is a pure function of one snapshot row."""
+        """The expression `sql`; ExpressionError unless it is a pure function of one row."""
         parsed = self._parse(sql)
         nodes = list(_nodes(parsed))
         if any(node.get("class") == "SUBQUERY" for node in nodes):
-            raise ExpressionError("has a subquery; a tag reads the snapshot row alone")
+            raise ExpressionError("has a subquery; an expression reads its row alone")
         if any(node.get("class") == "WINDOW" for node in nodes):
-            raise ExpressionError("has a window function; a tag reads one user's row alone")
+            raise ExpressionError("has a window function; an expression reads its row alone")
         names = {node["column_names"][-1 if len(node["column_names"]) > 1 else 0] for node in nodes if "column_names" in node}
         called = {node["function_name"] for node in nodes if "function_name" in node}
         if unsteady := sorted((called | names - self.columns) & self.volatile):
@@ -69,6 +72,30 @@ class SnapshotRow:
         heads = {node["column_names"][0] for node in nodes if "column_names" in node}
         results = frozenset(_results(parsed))
         return Expression(sql, self._bind(sql), frozenset((heads | names) & self.columns), results)
+
+    def compared(self, sql: str, column: str) -> frozenset[str]:
+        """The texts that an expression compares `column` with."""
+        compared = [
+            parts for parts in map(_beside, _nodes(self._parse(sql))) if any(_is_column(part, column) for part in parts)
+        ]
+        return frozenset(part["literal"]["text"] for parts in compared for part in parts if _is_text(part))
+
+    def most(self, sql: str, number: int, column: str, texts: Iterable[str]) -> float:
+        """The largest size that an expression has, over rows with `number` in each whole number and one of `texts` in `column`."""
+        numbers = ", ".join(f'{number}::bigint as "{name}"' for name in self.whole_numbers)
+        rows = (
+            f'select nothing.* replace ({numbers}, texts.text as "{column}") '
+            f"from (select unnest($texts) as text) as texts left join {self.name} as nothing on false"
+        )
+        try:
+            [(most,)] = self.connection.execute(
+                f"select max(abs({sql}{CLOSE}) from ({rows})", {"texts": list(texts)}
+            ).fetchall()
+        except duckdb.Error as error:
+            raise ExpressionError(
+                f"can't be made of the largest numbers that are accepted: {_first_line(str(error))}"
+            ) from None
+        return float(most or 0)
 
     def _parse(self, sql: str) -> dict[str, Any]:
         parsed = json.loads(self.parsed[sql] if sql in self.parsed else self._read([sql])[sql])
@@ -90,7 +117,7 @@ class SnapshotRow:
         """The type of each of `together`; of none where one of them is wrong, which examining them one by one then shows."""
         try:
             described = self.connection.execute(
-                f"describe select {', '.join(f'({sql}{CLOSE}' for sql in ['0', *together])} from {PORTRAITS_SNAPSHOTS.name} as snapshot_rows"
+                f"describe select {', '.join(f'({sql}{CLOSE}' for sql in ['0', *together])} from {self.rows}"
             ).fetchall()
         except duckdb.Error:
             return {}
@@ -102,10 +129,10 @@ class SnapshotRow:
             return self.types[sql]
         try:
             described = self.connection.execute(
-                f"describe select user_id, ({sql}{CLOSE} as tried from {PORTRAITS_SNAPSHOTS.name} as snapshot_rows"
+                f"describe select {self.first}, ({sql}{CLOSE} as tried from {self.rows}"
             ).fetchall()
         except duckdb.Error as error:
-            raise ExpressionError(f"does not fit a row of {PORTRAITS_SNAPSHOTS.name}: {_first_line(str(error))}") from None
+            raise ExpressionError(f"does not fit a row of {self.name}: {_first_line(str(error))}") from None
         return str(described[1][1])
 
 
@@ -119,6 +146,11 @@ def _nodes(tree: Any) -> Iterator[dict[str, Any]]:
             yield from _nodes(part)
 
 
+def _beside(node: dict[str, Any]) -> list[dict[str, Any]]:
+    """What a node compares with each other."""
+    return [part for part in (node.get("left"), node.get("right"), *node.get("children", ())) if isinstance(part, dict)]
+
+
 def _results(select: dict[str, Any]) -> Iterator[str]:
     """The constant texts that a select's one expression can give, through CASE branches only."""
     waiting = list(select["select_list"])
@@ -126,8 +158,16 @@ def _results(select: dict[str, Any]) -> Iterator[str]:
         node = waiting.pop()
         if node.get("class") == "CASE":
             waiting += [check["then_expr"] for check in node["case_checks"]] + [node["else_expr"]]
-        elif node.get("class") == "CONSTANT" and node.get("literal", {}).get("kind") == "STRING":
+        elif _is_text(node):
             yield node["literal"]["text"]
+
+
+def _is_text(node: dict[str, Any]) -> bool:
+    return node.get("class") == "CONSTANT" and node.get("literal", {}).get("kind") == "STRING"
+
+
+def _is_column(node: dict[str, Any], name: str) -> bool:
+    return node.get("column_names", [""])[-1] == name
 
 
 def _first_line(text: str) -> str:

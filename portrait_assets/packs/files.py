@@ -3,11 +3,15 @@
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from portrait_assets.errors import PortraitError
+
+Text = Annotated[str, AfterValidator(lambda text: " ".join(text.split())), Field(min_length=1)]
+Sql = Annotated[str, AfterValidator(str.strip), Field(min_length=1)]
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 
 
 class Declared(BaseModel):
@@ -25,7 +29,7 @@ def read_toml(path: Path) -> dict[str, Any]:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise PortraitError(
-            f"{path} is missing; a pack needs pack.toml, tags.toml, taxonomy.toml and recommendations.toml"
+            f"{path} is missing; a pack needs pack.toml, measures.toml, tags.toml, taxonomy.toml and recommendations.toml"
         ) from None
     except UnicodeDecodeError:
         raise PortraitError(f"{path} is not UTF-8 text; save it as UTF-8") from None

@@ -1,7 +1,7 @@
 """A home's own rules, laid over those of its pack: any of the pack's files, in a folder beside the mapping or in the home.
 
-What such a file says replaces what the pack says, and the rest stays: a tag of a known id by its fields, a table of pack.toml by its keys,
-recommendations.toml by its keys. A taxonomy with nodes of its own is the whole taxonomy; without, its mappings are added.
+What such a file says replaces what the pack says, and the rest stays: a tag of a known id by its fields, a measure of a known name, a table of
+pack.toml by its keys, recommendations.toml by its keys. A taxonomy with nodes of its own is the whole taxonomy; without, its mappings are added.
 """
 
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from portrait_assets.packs.files import read_toml
 from portrait_assets.packs.places import line_of_key
 from portrait_assets.words_near import nearest
 
-FILES = ("pack", "tags", "taxonomy", "recommendations")
+FILES = ("pack", "measures", "tags", "taxonomy", "recommendations")
 OF_THE_PACK = ("name", "title", "events")
 
 

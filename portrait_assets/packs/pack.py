@@ -12,10 +12,12 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from portrait_assets.columns import EVENT_TYPES
 from portrait_assets.errors import PortraitError
-from portrait_assets.packs.catalogue import Tag, merged_entries, parse_catalogue, parse_over
+from portrait_assets.packs.catalogue import Tag, merged_entries, parse_catalogue
 from portrait_assets.packs.files import Declared, read_toml, validate
+from portrait_assets.packs.measures import merged_measures, parse_measures
 from portrait_assets.packs.own import FILES, Read, limits_over, read_folder, rules_over, taxonomy_over
 from portrait_assets.packs.recommending import Recommending, parse_recommending
+from portrait_assets.packs.schema import Schema
 from portrait_assets.packs.taxonomy import Taxonomy, parse_taxonomy
 from portrait_assets.words_near import nearest
 
@@ -133,6 +135,8 @@ class Pack:
     catalogue: tuple[Tag, ...]
     recommending: Recommending
     taxonomy: Taxonomy
+    schema: Schema
+    """The tables that its measures make, and what the SQL of a home with it loops over."""
     own: Path | None = None
     """The folder of a home's own rules, where they are laid over the pack's."""
     content: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
@@ -196,9 +200,9 @@ def _load_over(own: Path, name: str, stamps: tuple[tuple[str, bytes], ...]) -> P
 
 
 def read_pack(folder: Path, own: Path | None = None) -> Pack:
-    """The pack whose pack.toml, tags.toml, taxonomy.toml and recommendations.toml are in `folder`, with those of `own` over them.
+    """The pack whose files (own.FILES) are in `folder`, with those of `own` over them.
 
-    `version` is of pack.toml and tags.toml: no stored table is made from the taxonomy, and the rules of recommending make only the
+    `version` is of pack.toml, measures.toml and tags.toml: no stored table is made from the taxonomy, and the rules of recommending make only the
     recommendations stale.
     """
     files = {name: Read(read_toml(path := folder / f"{name}.toml"), path, path.read_text(encoding="utf-8")) for name in FILES}
@@ -209,6 +213,13 @@ def read_pack(folder: Path, own: Path | None = None) -> Pack:
     return _made(files, read_folder(own) if own else {}, own)
 
 
+def read_schema(folder: Path, own: Path | None = None) -> Schema:
+    """The tables that such a pack gives, whatever its tags say."""
+    files, over = read_folder(folder), read_folder(own) if own else {}
+    said, where = limits_over(files["pack"], over.get("pack"))
+    return _schema(_measured(files, over), validate(PackFile, said, where))
+
+
 def pack_of(content: dict[str, Any], file: Path) -> Pack:
     """The pack that `file` of an export carries."""
     return _made({name: Read(content[name], file) for name in FILES}, {}, None)
@@ -217,19 +228,28 @@ def pack_of(content: dict[str, Any], file: Path) -> Pack:
 def _made(files: dict[str, Read], over: dict[str, Read], own: Path | None) -> Pack:
     said, where = limits_over(files["pack"], over.get("pack"))
     file = validate(PackFile, said, where)
-    tags = files["tags"]
-    catalogue = parse_over(tags, over["tags"]) if "tags" in over else parse_catalogue(tags.content, tags.path, tags.text)
+    measured = _measured(files, over)
+    schema = _schema(measured, file)
+    tags = [files["tags"], *([over["tags"]] if "tags" in over else [])]
+    catalogue = parse_catalogue(tags, schema)
     rules, taxonomy = (
         laid(files[name], over.get(name)) for name, laid in (("recommendations", rules_over), ("taxonomy", taxonomy_over))
     )
-    written = {"tags": merged_entries(tags, over.get("tags"))}
-    content = json.dumps([said, written], sort_keys=True, ensure_ascii=False)
+    written = {"tags": merged_entries(tags)}
+    measures = merged_measures(measured)
+    content = json.dumps([said, measures, written], sort_keys=True, ensure_ascii=False)
     return Pack(
         name=file.name,
         title=file.title,
         version=_digest(content),
         own=own,
-        content={"pack": said, "tags": written, "taxonomy": taxonomy.content, "recommendations": rules.content},
+        content={
+            "pack": said,
+            "measures": measures,
+            "tags": written,
+            "taxonomy": taxonomy.content,
+            "recommendations": rules.content,
+        },
         event_types=(*EVENT_TYPES, *file.events.types),
         attention=tuple(sorted(file.attention.items())),
         visits=file.visits,
@@ -241,7 +261,16 @@ def _made(files: dict[str, Read], over: dict[str, Read], own: Path | None) -> Pa
         catalogue=catalogue,
         recommending=parse_recommending(rules.content, rules.path, rules.text),
         taxonomy=parse_taxonomy(taxonomy.content, taxonomy.path),
+        schema=schema,
     )
+
+
+def _measured(files: dict[str, Read], over: dict[str, Read]) -> list[Read]:
+    return [files["measures"], *([over["measures"]] if "measures" in over else [])]
+
+
+def _schema(measured: list[Read], file: PackFile) -> Schema:
+    return Schema(parse_measures(measured, (*EVENT_TYPES, *file.events.types), Schema.TAKEN))
 
 
 def _digest(text: str) -> str:

@@ -11,8 +11,7 @@ from typing import Any
 from pydantic import Field
 
 from portrait_assets.errors import PortraitError
-from portrait_assets.packs.catalogue import Name, Text
-from portrait_assets.packs.files import Declared, validate
+from portrait_assets.packs.files import Declared, Name, Text, validate
 from portrait_assets.words_near import nearest
 
 

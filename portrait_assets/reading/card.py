@@ -4,8 +4,9 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from portrait_assets.columns import ATTRIBUTES, EVER, WINDOWS
+from portrait_assets.columns import ATTRIBUTES
 from portrait_assets.packs import Pack
+from portrait_assets.packs.measures import Measure as Declared
 from portrait_assets.reading.export import Export
 from portrait_assets.reading.narrative import narrative
 from portrait_assets.reading.summary import summary
@@ -14,17 +15,6 @@ from portrait_assets.reading.words import counted, fill, money, percent, price_s
 LATEST_CHANGES = 8
 LIKELY_NEXT = 3
 UNLISTED = "not in the catalogue"
-MEASURES = {
-    "spend_cents": "Spend",
-    "net_spend_cents": "Net of returns",
-    "active_days": "Active days",
-    "purchase_days": "Shopping days",
-    "purchases": "Lines bought",
-    "visits": "Visits",
-    "views": "Views",
-    "carts": "Put into cart",
-    "coupons": "Coupons",
-}
 DAYPARTS = ("night", "morning", "afternoon", "evening")
 
 
@@ -165,7 +155,8 @@ def card(export: Export, user_id: str, pack: Pack | None = None) -> Card:
     pack = pack or export.pack
     predictions = export.of_user("predictions", user_id)
     social = [_attribute(name, portrait, predictions) for name in ATTRIBUTES]
-    measures = [name for name in EVER if name in export.manifest.get("measures", EVER) or portrait.get(name)]
+    ever = [measure.name for measure in pack.schema.measures.portrayed]
+    measures = [name for name in ever if name in export.manifest.get("measures", ever) or portrait.get(name)]
     changes = export.of_user("changes", user_id)
     return Card(
         user_id=user_id,
@@ -174,7 +165,11 @@ def card(export: Export, user_id: str, pack: Pack | None = None) -> Card:
         narrative=narrative(portrait),
         narrator="",
         portrait=portrait,
-        behaviour=[_measure(name, label, portrait) for name, label in MEASURES.items() if _is_measured(name, portrait)],
+        behaviour=[
+            _measure(measure.name, measure.label, portrait, pack.schema.measures.windows)
+            for measure in pack.schema.measures.all
+            if measure.label and _is_measured(measure, portrait)
+        ],
         dayparts=[Interest(name, portrait[f"{name}_share"]) for name in DAYPARTS if portrait.get(f"{name}_share") is not None],
         preference=_preference(portrait),
         interests=_interests(portrait, pack),
@@ -200,15 +195,15 @@ def card(export: Export, user_id: str, pack: Pack | None = None) -> Card:
     )
 
 
-def _is_measured(name: str, portrait: dict[str, Any]) -> bool:
-    """Whether there is anything of it to show; active days that are all shopping days, and spend without returns, are not shown twice."""
-    if name == "net_spend_cents":
-        return bool(portrait.get("refund_cents"))
-    return bool(portrait.get(name)) and not (name == "active_days" and portrait[name] == portrait.get("purchase_days"))
+def _is_measured(measure: Declared, portrait: dict[str, Any]) -> bool:
+    """Whether there is anything of it to show that another measure does not."""
+    if measure.unless_equal_to:
+        return portrait.get(measure.name) != portrait.get(measure.unless_equal_to)
+    return bool(portrait.get(measure.name))
 
 
-def _measure(name: str, label: str, portrait: dict[str, Any]) -> Measure:
-    windows = {days: portrait.get(f"{name}_{days}d") or 0 for days in WINDOWS}
+def _measure(name: str, label: str, portrait: dict[str, Any], lengths: tuple[int, ...]) -> Measure:
+    windows = {days: portrait.get(f"{name}_{days}d") or 0 for days in lengths}
     known_days = (portrait.get("tenure_days") or 0) + 1
     weekly: list[float | None] = []
     inner_days, inner_sum = 0, 0

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Union
 
-from portrait_assets.columns import WINDOWS
 from portrait_assets.packs.catalogue import DIMENSIONS
 from portrait_assets.reading.card import UNLISTED, Card, Change, Interest, Recommendation, Span, TagLine, no_spend_note
 from portrait_assets.reading.charts import dots
@@ -153,9 +153,10 @@ def _narrator(card: Card) -> list[Block]:
 def _behaviour(card: Card) -> list[Block]:
     if not card.behaviour:
         return [Line("Nothing of their own doing is on record."), *_habits(card)]
+    windows = list(card.behaviour[0].windows)
     columns = (
         Column("in the last"),
-        *(Column(f"{days} days", is_number=True) for days in WINDOWS),
+        *(Column(f"{days} days", is_number=True) for days in windows),
         Column("a week*", is_number=True),
     )
     rows = []
@@ -163,7 +164,9 @@ def _behaviour(card: Card) -> list[Block]:
         say = money if measure.measure.endswith("_cents") else number
         totals = (Cell(say(total)) for total in measure.windows.values())
         rows.append((Cell(measure.label), *totals, Cell(weekly=tuple(measure.weekly))))
-    note = "* per week, oldest days on the left: 365-91 days ago, 90-61, 60-31, 30-15, 14-8, the last 7"
+    spans = [f"{until}-{since + 1}" for since, until in pairwise(windows)][::-1]
+    first, *rest = (*spans, f"the last {windows[0]}")
+    note = f"* per week, oldest days on the left: {', '.join((f'{first} days ago' if spans else first, *rest))}"
     return [Listing(columns, tuple(rows)), *_habits(card), Line(note, soft=True)]
 
 

@@ -8,7 +8,6 @@ from typing import Any
 import duckdb
 import polars as pl
 
-from portrait_assets.columns import PORTRAITS_SNAPSHOTS
 from portrait_assets.packs import Tag
 from portrait_assets.packs.tag_sql import tag_export
 from portrait_assets.reading.export import Export
@@ -103,10 +102,11 @@ def _values(export: Export, tags: list[Tag]) -> dict[str, dict[str, tuple[str, d
     portraits = export.scan("portraits").with_columns((pl.col("as_of") - pl.duration(days=1)).alias("event_date")).collect()
     with duckdb.connect() as connection:
         connection.execute("create schema portraits")
-        connection.execute(PORTRAITS_SNAPSHOTS.ddl())
+        snapshots = export.pack.schema.snapshots
+        connection.execute(snapshots.ddl())
         connection.register("portraits_frame", portraits.to_arrow())
-        connection.execute(f"insert into {PORTRAITS_SNAPSHOTS.name} by name select * from portraits_frame")
-        connection.execute(f"create temp view snapshot_rows as from {PORTRAITS_SNAPSHOTS.name}")
+        connection.execute(f"insert into {snapshots.name} by name select * from portraits_frame")
+        connection.execute(f"create temp view snapshot_rows as from {snapshots.name}")
         # No history is read: what matters here is who has which value, not since when.
         connection.execute(
             'create view portraits.tags as select null::varchar as user_id, null::varchar as tag_id, null::varchar as "value", '

@@ -8,9 +8,10 @@ from typing import Any
 import duckdb
 import polars as pl
 
+from portrait_assets.packs.schema import Schema
 from portrait_assets.partitions import Window
 from portrait_assets.resources.sql import read_sql, used_parameters
-from portrait_assets.tables import Table
+from portrait_assets.tables import Relation
 
 Marks = dict[date, tuple[str, int]]
 """Day -> the version it is written with, and the newest landed batch it holds."""
@@ -22,8 +23,8 @@ Select = str | Iterable[str]
 class Session:
     """A connection inside one write window. Every verb takes values as named parameters, never as text."""
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection):
-        self.connection = connection
+    def __init__(self, connection: duckdb.DuckDBPyConnection, schema: Schema):
+        self.connection, self.schema = connection, schema
         self.result = ""  # what this window of writing came to, for the line that says how long it took
 
     def execute(self, sql: str, **parameters: Any) -> None:
@@ -46,9 +47,13 @@ class Session:
         rows = self.rows(sql, **parameters)
         return rows[0][0] if rows else None
 
+    def sql(self, name: str) -> str:
+        """The text of `sql/<name>` as it runs here."""
+        return read_sql(name, self.schema)
+
     def stage(self, name: str, sql_name: str, **parameters: Any) -> None:
         """Compute `sql_name` into the temporary table `name`."""
-        self.execute(f'create or replace temp table "{name}" as {read_sql(sql_name)}', **parameters)
+        self.execute(f'create or replace temp table "{name}" as {self.sql(sql_name)}', **parameters)
 
     def stage_days(self, name: str, days: list[date]) -> None:
         """A temporary table `name(event_date)` with the given days."""
@@ -60,7 +65,7 @@ class Session:
         self.execute(f'create or replace temp table "{name}" as select * from incoming_frame')
         self.connection.unregister("incoming_frame")
 
-    def rebuild(self, table: Table, select: str, marks: tuple[str, int], **parameters: Any) -> int:
+    def rebuild(self, table: Relation, select: str, marks: tuple[str, int], **parameters: Any) -> int:
         """Replace the whole of a table without days by the result of `select`; returns its rows."""
         with self.transaction():
             self.execute(f"delete from {table.name}")
@@ -68,7 +73,7 @@ class Session:
             self.remember_undated(table, marks)
         return self.count(table)
 
-    def replace(self, table: Table, window: Window, select: Select, marks: Marks, **parameters: Any) -> int:
+    def replace(self, table: Relation, window: Window, select: Select, marks: Marks, **parameters: Any) -> int:
         """Replace one window of a partitioned `table` by the result of `select`; returns the window's rows.
 
         Delete, insert by name, ledger: one transaction, so a window is there whole or as it was. `select` sees
@@ -81,7 +86,7 @@ class Session:
             self.remember(table, window, marks)
         return rows
 
-    def revise(self, table: Table, window: Window, select: Select, marks: Marks, **parameters: Any) -> int:
+    def revise(self, table: Relation, window: Window, select: Select, marks: Marks, **parameters: Any) -> int:
         """As `replace`, for the rows of the users in the temporary table `touched(user_id, first_date)` from that day on."""
         bounds = {"start": window.start, "end": window.end}
         with self.transaction():
@@ -99,7 +104,7 @@ class Session:
             self.remember(table, window, marks)
         return rows
 
-    def revise_events(self, table: Table, window: Window, select: Select, marks: Marks, **parameters: Any) -> int:
+    def revise_events(self, table: Relation, window: Window, select: Select, marks: Marks, **parameters: Any) -> int:
         """As `replace`, for the events whose keys the temporary view `due_events` shows."""
         bounds = {"start": window.start, "end": window.end}
         with self.transaction():
@@ -113,7 +118,7 @@ class Session:
             self.remember(table, window, marks)
         return rows
 
-    def _insert(self, table: Table, select: Select, **parameters: Any) -> int:
+    def _insert(self, table: Relation, select: Select, **parameters: Any) -> int:
         """Insert the rows of a query, or of several one after the other; returns how many they are."""
         return sum(
             int(rows)
@@ -121,7 +126,7 @@ class Session:
             for (rows,) in self.rows(f"insert into {table.name} by name {part}", **parameters)
         )
 
-    def remember(self, table: Table, window: Window, marks: Marks) -> None:
+    def remember(self, table: Relation, window: Window, marks: Marks) -> None:
         """Enter the days of the window in the ledger as they are now written."""
         days = list(window)
         self.execute(
@@ -135,7 +140,7 @@ class Session:
             through=[marks[day][1] for day in days], now=datetime.now(UTC).replace(tzinfo=None),
         )  # fmt: skip
 
-    def remember_undated(self, table: Table, marks: tuple[str, int]) -> None:
+    def remember_undated(self, table: Relation, marks: tuple[str, int]) -> None:
         """Enter a table without days in the ledger: one line, of no day."""
         version, through = marks
         self.execute("delete from meta.materializations where table_name = $name", name=table.name)
@@ -144,7 +149,7 @@ class Session:
             name=table.name, version=version, through=through, now=datetime.now(UTC).replace(tzinfo=None),
         )  # fmt: skip
 
-    def count(self, table: Table, window: Window | None = None) -> int:
+    def count(self, table: Relation, window: Window | None = None) -> int:
         """Rows of `table`, or of one window of it."""
         if window is None:
             return int(self.scalar(f"select count(*) from {table.name}"))

@@ -1,19 +1,19 @@
 """The `.sql` files: rendered, given their parameters by name, and known by a hash that makes stale what they feed.
 
-A file is a Jinja template that loops where columns follow from what is declared (VOCABULARY); nothing else is decided in it.
+A file is a Jinja template that loops where columns follow from what the pack declares (Schema.vocabulary); nothing else is decided in it.
 """
 
 import hashlib
 import re
 from datetime import date
-from functools import cache
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from jinja2 import StrictUndefined
 from jinja2.sandbox import SandboxedEnvironment
 
-from portrait_assets import columns as c
+from portrait_assets.packs.schema import Schema
 from portrait_assets.settings import SQL_DIR
 
 COMMENT = re.compile(r"--[^\n]*")
@@ -23,21 +23,12 @@ PARAMETER = re.compile(r"\$([a-z_]+)")
 TEMPLATES = SandboxedEnvironment(  # what it makes is SQL, not a page
     undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True, autoescape=False
 )
-VOCABULARY: dict[str, list[Any]] = {
-    "measures": [measure.name for measure in c.DAY_MEASURES],
-    "distinct": list(c.DISTINCT_MEASURES),
-    "ever": list(c.EVER),
-    "windowed": list(c.WINDOWED),
-    "windows": list(c.WINDOWS),
-    "attributes": list(c.ATTRIBUTES),
-}
-"""What a template may loop over: measures of a day, those counted distinct, those a portrait has ever and in windows; attributes."""
 
 
-@cache
-def read_sql(name: str) -> str:
+@lru_cache(maxsize=256)
+def read_sql(name: str, schema: Schema) -> str:
     """The text of `sql/<name>`, e.g. `features/user_day.sql`, as it runs: rendered, with its parameters still by name."""
-    return render(read_template(name))
+    return render(read_template(name), schema)
 
 
 def read_template(name: str) -> str:
@@ -45,9 +36,9 @@ def read_template(name: str) -> str:
     return (SQL_DIR / name).read_text(encoding="utf-8")
 
 
-def render(template: str) -> str:
+def render(template: str, schema: Schema) -> str:
     """A template as SQL. Raises jinja2's errors where it names what is not declared."""
-    return TEMPLATES.from_string(template).render(VOCABULARY)
+    return TEMPLATES.from_string(template).render(schema.vocabulary)
 
 
 def sql_names() -> list[str]:
@@ -55,11 +46,11 @@ def sql_names() -> list[str]:
     return sorted(file.relative_to(SQL_DIR).as_posix() for file in SQL_DIR.rglob("*.sql"))
 
 
-def write_rendered(folder: Path) -> int:
+def write_rendered(folder: Path, schema: Schema) -> int:
     """Write every file as it runs under `folder`; returns how many."""
     for name in sql_names():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_text(read_sql(name), encoding="utf-8")
+        (folder / name).write_text(read_sql(name, schema), encoding="utf-8")
     return len(sql_names())
 
 
@@ -68,10 +59,9 @@ def has_sql(name: str) -> bool:
     return (SQL_DIR / name).is_file()
 
 
-@cache
-def sql_version(*names: str) -> str:
+def sql_version(schema: Schema, *names: str) -> str:
     """Twelve hex digits that change when what one of the files computes may change; comments do not count."""
-    return text_version(*(read_sql(name) for name in names))
+    return text_version(*(read_sql(name, schema) for name in names))
 
 
 def text_version(*texts: str) -> str:

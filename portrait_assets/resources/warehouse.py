@@ -1,4 +1,4 @@
-"""The warehouse: one DuckDB file, one process at a time, every table declared in `columns`."""
+"""The warehouse: one DuckDB file, one process at a time, every table declared in `columns` and by the pack."""
 
 import logging
 import time
@@ -12,17 +12,16 @@ from pydantic import Field
 
 from portrait_assets import columns
 from portrait_assets.errors import PortraitError
+from portrait_assets.packs.pack import load_over
+from portrait_assets.packs.schema import Schema
 from portrait_assets.resources.lock import exclusive
 from portrait_assets.resources.scope import scope_to_all
 from portrait_assets.resources.session import Session
-from portrait_assets.settings import Settings
-from portrait_assets.tables import Table
 
 logger = logging.getLogger("portrait")
 
 LAYOUT_VERSION = 6
 CHECKPOINT_THRESHOLD = "1GB"  # of log: closing makes the one checkpoint of a session, a full log only in between
-TABLES: tuple[Table, ...] = tuple(value for value in vars(columns).values() if isinstance(value, Table))
 
 
 class Warehouse(DuckDBResource):
@@ -30,11 +29,13 @@ class Warehouse(DuckDBResource):
 
     threads: int = Field(default=2, description="DuckDB threads.")
     memory_limit: str = Field(default="8GB", description="DuckDB memory before it spills to disk.")
+    pack: str = Field(description="The domain pack that its tables follow.")
+    own: str = Field(default="", description="The folder of the home's own rules over it, where it has some.")
 
     @contextmanager
     def open(self, purpose: str) -> Iterator[Session]:
         """A session with every schema and table in place. `purpose` is what a waiting process is shown."""
-        path = Path(self.database)
+        path, schema = Path(self.database), load_over(Path(self.own) if self.own else None, self.pack).schema
         path.parent.mkdir(parents=True, exist_ok=True)
         with exclusive(path.with_suffix(".lock"), purpose):
             began, session = time.monotonic(), None
@@ -44,9 +45,9 @@ class Warehouse(DuckDBResource):
                 connection.execute(f"set threads = {int(self.threads)}")
                 connection.execute(f"set checkpoint_threshold = '{CHECKPOINT_THRESHOLD}'")
                 connection.execute("set memory_limit = $limit", {"limit": self.memory_limit})
-                _prepare(connection, path)
+                _prepare(connection, path, schema)
                 scope_to_all(connection)
-                session = Session(connection)
+                session = Session(connection, schema)
                 yield session
             finally:
                 connection.close()
@@ -59,11 +60,6 @@ class Warehouse(DuckDBResource):
                 session.result if session else "",
                 extra={"purpose": purpose, "began": began, "ended": ended},
             )
-
-
-def warehouse_of(settings: Settings) -> Warehouse:
-    """The warehouse of a home with these settings."""
-    return Warehouse(database=str(settings.warehouse_file), threads=settings.threads, memory_limit=settings.memory_limit)
 
 
 def _connect(path: Path) -> duckdb.DuckDBPyConnection:
@@ -79,7 +75,7 @@ def _connect(path: Path) -> duckdb.DuckDBPyConnection:
         ) from None
 
 
-def _prepare(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
+def _prepare(connection: duckdb.DuckDBPyConnection, path: Path, schema: Schema) -> None:
     """Create what is missing; refuse a file of another layout."""
     connection.execute("create schema if not exists meta")
     connection.execute("create table if not exists meta.layout (version integer, hashes_as ubigint)")
@@ -98,24 +94,29 @@ def _prepare(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
     if version is None:
         connection.execute("insert into meta.layout values ($version, hash('portrait'))", {"version": LAYOUT_VERSION})
     stored = {name for (name,) in connection.execute("select schema_name || '.' || table_name from duckdb_tables()").fetchall()}
-    missing = [table for table in TABLES if table.name not in stored]  # all of a new file's, or what a newer version added
-    for schema in sorted({table.schema for table in missing}):
-        connection.execute(f"create schema if not exists {schema}")
+    missing = [
+        table for table in schema.tables if table.name not in stored
+    ]  # all of a new file's, or what a newer version added
+    for layer in sorted({table.schema for table in missing}):
+        connection.execute(f"create schema if not exists {layer}")
     for table in missing:
         connection.execute(table.ddl())
     if missing:
         connection.execute(columns.TAGS_VIEW)
-    _add_columns(connection)
+    _fit_columns(connection, schema)
 
 
-def _add_columns(connection: duckdb.DuckDBPyConnection) -> None:
-    """Give stored tables what a newer version's have at their end; its rows are null there, and the ledger finds them stale."""
-    stored = set(
-        connection.execute(
-            "select schema_name || '.' || table_name, column_name from duckdb_columns() where not internal"
-        ).fetchall()
-    )
-    for table in TABLES:
-        for column in table.columns:
-            if (table.name, column.name) not in stored:
-                connection.execute(f'alter table {table.name} add column "{column.name}" {column.type}')
+def _fit_columns(connection: duckdb.DuckDBPyConnection, schema: Schema) -> None:
+    """Give stored tables the columns that they lack by a newer version or a pack with more in it, and take away what the pack has no
+    more; rows are null there, and the ledger finds them stale."""
+    stored = connection.execute(
+        "select schema_name || '.' || table_name, column_name, data_type from duckdb_columns() where not internal"
+    ).fetchall()
+    types = {(table, column): type_ for table, column, type_ in stored}
+    for table in schema.tables:
+        wanted = {column.name: column.type for column in table.columns}
+        for name in [name for of_table, name in types if of_table == table.name and name not in wanted]:
+            connection.execute(f'alter table {table.name} drop column "{name}"')
+        for name, type_ in wanted.items():
+            if (table.name, name) not in types:
+                connection.execute(f'alter table {table.name} add column "{name}" {type_}')

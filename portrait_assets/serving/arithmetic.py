@@ -23,6 +23,7 @@ from portrait_assets.assets.derivation import parameters
 from portrait_assets.errors import PortraitError
 from portrait_assets.home import Home
 from portrait_assets.packs import Pack
+from portrait_assets.packs.schema import Schema
 from portrait_assets.packs.tag_sql import tag_export
 from portrait_assets.resources.sql import COMMENT, PARAMETER, read_sql
 from portrait_assets.serving.events import LINE_COLUMNS
@@ -31,23 +32,31 @@ from portrait_assets.sources.expressions import literal
 from portrait_assets.sources.landing import stage_and_compile
 from portrait_assets.sources.planning import work_of
 from portrait_assets.state import EVENT_COLUMNS, SEGMENT_NAME
-from portrait_assets.tables import Table
+from portrait_assets.tables import Relation
 
 EVER, FOREVER = "date '1970-01-01'", "date '9999-12-31'"
-ROW_TYPES = {
-    "lines": "line varchar, row_number bigint",
-    "raw_events": ", ".join(f'"{column.name}" {column.type}' for column in c.RAW_EVENTS.columns),
-    "items": "item_id varchar, department varchar, category varchar, brand varchar",
-    "identities": "source varchar, source_user_id varchar, user_id varchar, valid_from date, valid_to date",
-    "events": ", ".join(f'"{column.name}" {column.type}' for column in c.CLEAN_EVENTS.columns if column.name in EVENT_COLUMNS),
-    "user_state": ", ".join(f'"{column.name}" {column.type}' for column in c.FEATURES_USER_STATE.columns),
-    "interest_days": ", ".join(f'"{column.name}" {column.type}' for column in c.FEATURES_USER_DAY_INTEREST.columns),
-    "users": ", ".join(f'"{column.name}" varchar' for column in c.CLEAN_USERS.columns),
-    "cut_points": "event_date date, measure varchar, cuts bigint[]",
-    "predictions": "event_date date, user_id varchar, target varchar, class varchar, probability double, value double, model_version varchar",
-    "interests": ", ".join(f'"{column.name}" {column.type}' for column in c.FEATURES_INTERESTS.columns),
-    "tags": 'user_id varchar, tag_id varchar, "value" varchar, valid_from date, valid_to date',
-}
+
+
+def row_types(schema: Schema) -> dict[str, str]:
+    """Input -> the columns of its rows."""
+    return {
+        "lines": "line varchar, row_number bigint",
+        "raw_events": ", ".join(f'"{column.name}" {column.type}' for column in c.RAW_EVENTS.columns),
+        "items": "item_id varchar, department varchar, category varchar, brand varchar",
+        "identities": "source varchar, source_user_id varchar, user_id varchar, valid_from date, valid_to date",
+        "events": ", ".join(
+            f'"{column.name}" {column.type}' for column in c.CLEAN_EVENTS.columns if column.name in EVENT_COLUMNS
+        ),
+        "user_state": ", ".join(f'"{column.name}" {column.type}' for column in schema.user_state.columns),
+        "interest_days": ", ".join(f'"{column.name}" {column.type}' for column in c.FEATURES_USER_DAY_INTEREST.columns),
+        "users": ", ".join(f'"{column.name}" varchar' for column in c.CLEAN_USERS.columns),
+        "cut_points": "event_date date, measure varchar, cuts bigint[]",
+        "predictions": "event_date date, user_id varchar, target varchar, class varchar, probability double, value double, model_version varchar",
+        "interests": ", ".join(f'"{column.name}" {column.type}' for column in c.FEATURES_INTERESTS.columns),
+        "tags": 'user_id varchar, tag_id varchar, "value" varchar, valid_from date, valid_to date',
+    }
+
+
 VIEWS = {
     "raw.events": "raw_events",
     "clean.items": "items",
@@ -62,13 +71,13 @@ VIEWS = {
 class Arithmetic:
     """A connection whose statements are planned once, over inputs that are given for each execution. For one thread at a time."""
 
-    def __init__(self) -> None:
+    def __init__(self, schema: Schema) -> None:
         self._inputs: dict[str, pa.Table] = {}
         self._con = duckdb.connect(config={"threads": 1})
         self._con.execute("set timezone = 'UTC'")
-        self.schemas = {name: self._declare(name, types) for name, types in ROW_TYPES.items()}
-        for schema in ("raw", "clean", "features", "scores", "portraits"):
-            self._con.execute(f"create schema {schema}")
+        self.schemas = {name: self._declare(name, types) for name, types in row_types(schema).items()}
+        for layer in ("raw", "clean", "features", "scores", "portraits"):
+            self._con.execute(f"create schema {layer}")
         for view, name in VIEWS.items():
             self._con.execute(f"create view {view} as {_rows_of(name)}")
 
@@ -119,9 +128,9 @@ class Cleaning(Arithmetic):
     """Lines of the log to clean events."""
 
     def __init__(self, home: Home):
-        super().__init__()
+        super().__init__(home.pack.schema)
         self._prepare_reading(home)
-        self._con.execute(f"prepare cleaning as {_cleaning(_constants(home))}")
+        self._con.execute(f"prepare cleaning as {_cleaning(home.pack.schema, _constants(home))}")
 
     def read(self, lines: list[str]) -> tuple[pa.Table, dict[int, str]]:
         """Lines of the log as rows of raw.events, by the very expressions that land a canonical file; and of those that would not
@@ -172,7 +181,7 @@ class Portraying(Arithmetic):
     """Users' events and state to their portraits and tags."""
 
     def __init__(self, home: Home):
-        super().__init__()
+        super().__init__(home.pack.schema)
         self._con.execute(f"prepare portraying as {_portraying(home.pack, _constants(home))}")
 
     def portray(self, last_day: date, first_day: date, inputs: dict[str, pa.Table]) -> list[dict[str, Any]]:
@@ -201,10 +210,10 @@ def _raw_column(name: str, type_: str, home: Home) -> str:
     return f"({told.get(name, name)})::{type_}"
 
 
-def _cleaning(constants: dict[str, str]) -> str:
+def _cleaning(schema: Schema, constants: dict[str, str]) -> str:
     steps = {
         "due_events": "from raw.events",
-        "cleaned": _file("clean/events.sql", **constants, start=EVER, end=FOREVER),
+        "cleaned": _file("clean/events.sql", schema, **constants, start=EVER, end=FOREVER),
     }
     return _statement(steps, f"select {', '.join(EVENT_COLUMNS)} from cleaned order by user_id, event_time, source, event_key")
 
@@ -212,6 +221,7 @@ def _cleaning(constants: dict[str, str]) -> str:
 def _portraying(pack: Pack, constants: dict[str, str]) -> str:
     """The chain of files as one statement: what each reads is the common table expression of that name before it."""
     last_day, first_day = "(select last_day from turn)", "(select first_day from turn)"
+    schema = pack.schema
     every_day = {**constants, "start": EVER, "end": last_day}
     tags = tag_export(pack.tags)
     since_first_day = every_day | {"start": first_day}
@@ -219,15 +229,15 @@ def _portraying(pack: Pack, constants: dict[str, str]) -> str:
         "turn": "select $last_day::date as last_day, $first_day::date as first_day",
         "wanted_days": "select last_day as event_date from turn",
         "scoped_events": _rows_of("events"),
-        "scoped_user_day": _stored(c.FEATURES_USER_DAY, **every_day),
-        "scoped_interest_days": _known_and_new("interest_days", c.FEATURES_USER_DAY_INTEREST, **since_first_day),
-        "scoped_user_state": _known_and_new("user_state", c.FEATURES_USER_STATE, **since_first_day),
-        "scoped_interests": _known_and_new("interests", c.FEATURES_INTERESTS, **since_first_day),
+        "scoped_user_day": _stored(c.FEATURES_USER_DAY, schema, **every_day),
+        "scoped_interest_days": _known_and_new("interest_days", c.FEATURES_USER_DAY_INTEREST, schema, **since_first_day),
+        "scoped_user_state": _known_and_new("user_state", c.FEATURES_USER_STATE, schema, **since_first_day),
+        "scoped_interests": _known_and_new("interests", c.FEATURES_INTERESTS, schema, **since_first_day),
         "known_interests": "from scoped_interests",
-        "as_of_features": _file("features/as_of.sql", **every_day),
-        "portrait_rows": _stored(c.PORTRAITS_SNAPSHOTS, **every_day),
+        "as_of_features": _file("features/as_of.sql", schema, **every_day),
+        "portrait_rows": _stored(c.PORTRAITS_SNAPSHOTS, schema, **every_day),
         # Each tag scans the rows, and a scan costs by the column: so those that tags name, and no others.
-        "snapshot_rows": f"select {', '.join(_named_in(tags))} from portrait_rows",
+        "snapshot_rows": f"select {', '.join(_named_in(tags, schema))} from portrait_rows",
         "exported_tags": tags,
         "tag_lists": "select user_id, list({'tag_id': tag_id, 'value': \"value\", 'confidence': confidence, 'kind': kind, "
         "'evidence': evidence, 'valid_from': valid_from, 'is_stale': is_stale} order by tag_id) as tags from exported_tags group by user_id",
@@ -235,10 +245,10 @@ def _portraying(pack: Pack, constants: dict[str, str]) -> str:
     return _statement(steps, "select portrait_rows.*, tag_lists.tags from portrait_rows left join tag_lists using (user_id)")
 
 
-def _named_in(sql: str) -> list[str]:
+def _named_in(sql: str, schema: Schema) -> list[str]:
     """The columns of a snapshot that a query over it may read."""
     words = set(re.findall(r"\w+", sql))
-    return [name for name in c.PORTRAITS_SNAPSHOTS.column_names if name in words]
+    return [name for name in schema.snapshots.column_names if name in words]
 
 
 def _statement(steps: dict[str, str], select: str) -> str:
@@ -246,20 +256,20 @@ def _statement(steps: dict[str, str], select: str) -> str:
     return f"with\n{listed}\n{select}"
 
 
-def _stored(table: Table, **parameters: str) -> str:
+def _stored(relation: Relation, schema: Schema, **parameters: str) -> str:
     """What a table's file makes, in the types that the table stores."""
-    columns = ", ".join(f'"{column.name}"::{column.type} as "{column.name}"' for column in table.columns)
-    return f"select {columns} from (\n{_file(table.name.replace('.', '/') + '.sql', **parameters)}\n)"
+    columns = ", ".join(f'"{column.name}"::{column.type} as "{column.name}"' for column in schema.of(relation).columns)
+    return f"select {columns} from (\n{_file(relation.name.replace('.', '/') + '.sql', schema, **parameters)}\n)"
 
 
-def _known_and_new(name: str, table: Table, **parameters: str) -> str:
+def _known_and_new(name: str, relation: Relation, schema: Schema, **parameters: str) -> str:
     """What was published of the days before the first new one, and what the table's file makes of that day and later ones."""
     known = f"select * from ({_rows_of(name)}) where event_date < {parameters['start']}"
-    return f"with scoped_{name} as ({known}) from scoped_{name} union all by name ({_stored(table, **parameters)})"
+    return f"with scoped_{name} as ({known}) from scoped_{name} union all by name ({_stored(relation, schema, **parameters)})"
 
 
-def _file(name: str, **parameters: str) -> str:
-    return _bound(read_sql(name), **parameters)
+def _file(name: str, schema: Schema, **parameters: str) -> str:
+    return _bound(read_sql(name, schema), **parameters)
 
 
 def _bound(sql: str, **parameters: str) -> str:

@@ -13,7 +13,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from portrait_assets.columns import WINDOWS
 from portrait_assets.errors import PortraitError
 from portrait_assets.home import Home
 from portrait_assets.partitions import DAY, partition_of
@@ -182,7 +181,10 @@ class Generation:
         """Of each user's running totals before the first new day, those that features at the end of `day` look at: the first, the last,
         and of each window the last before it begins and that of its first day."""
         places: list[int] = []
-        looks = [day, *(day - DAY * (window - opening) for window in WINDOWS for opening in (0, 1))]
+        looks = [
+            day,
+            *(day - DAY * (window - opening) for window in self.export.pack.schema.measures.windows for opening in (0, 1)),
+        ]
         ends = {min(look, first_day - DAY) for look in looks}
         for user_id in users:
             start, count = self.user_state.span(user_id)

@@ -24,7 +24,6 @@ from portrait_assets.history import begin_history
 from portrait_assets.home import Home, extend_to_landed, open_home
 from portrait_assets.partitions import Window
 from portrait_assets.publishing import publish
-from portrait_assets.resources.warehouse import warehouse_of
 from portrait_assets.settings import Settings
 
 EVENTS_A_SECOND = 500
@@ -54,7 +53,7 @@ def measure(folder: Path, seconds: float = 20.0, source: str = "complete_journey
 def published_home(folder: Path, source: str) -> Home:
     """All of a source landed, features of all days, the last day published; no model."""
     home = open_home(Settings(home=folder, source=source))
-    with warehouse_of(home.settings).open("measure") as session:
+    with home.warehouse.open("measure") as session:
         sources.land(session.connection, home.source, datetime.now(UTC).replace(tzinfo=None))
         home = extend_to_landed(home, session)
         last = Window(home.days.end, home.days.end)
@@ -67,7 +66,7 @@ def published_home(folder: Path, source: str) -> Home:
 
 
 def _load(home: Home, port: int, seconds: float) -> dict[str, float]:
-    with warehouse_of(home.settings).open("measure") as session:
+    with home.warehouse.open("measure") as session:
         users = [user for (user,) in session.rows("select distinct user_id from features.user_state order by user_id")]
         items = [item for (item,) in session.rows("select item_id from clean.items order by item_id")]
     dice, cards = random.Random(SEED), random.Random(SEED + 1)

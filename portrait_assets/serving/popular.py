@@ -24,7 +24,7 @@ def popular_items(export: Export, home: Home) -> list[dict[str, Any]]:
     """Rows as in recommendations.parquet, best first, without rank: what sql/recommendations/popular.sql finds in an export with state."""
     state, files = export.manifest["run"]["state"], export.folder.parent / STATE_FOLDER
     with duckdb.connect(config={"threads": 1}) as con:
-        session = Session(con)
+        session = Session(con, home.pack.schema)
         session.execute("set enable_progress_bar = false")
         session.execute("create schema clean")
         held = {"events": state["daily"]["events"], "items": [state["tables"]["items"]]}

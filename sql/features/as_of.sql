@@ -61,7 +61,7 @@ stood as (
         looks.days,
         {
 {% for name in windowed %}
-            '{{ name }}': state.{{ name }}{% if name in distinct %} - coalesce(opening.carried_{{ name }}, 0){% endif %}{{ '' if loop.last else ',' }}
+            '{{ name }}': state.{{ name }}{% if name in carried %} - coalesce(opening.carried_{{ name }}, 0){% endif %}{{ '' if loop.last else ',' }}
 {% endfor %}
         } as totals
     from looks

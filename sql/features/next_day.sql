@@ -43,7 +43,7 @@ moves as (
     select
         user_id,
         case when event_date = $event_date then 0 else $event_date - event_date + 1 end as age,
-{% for name in distinct %}
+{% for name in carried %}
         -carried_{{ name }} as {{ name }}{{ '' if loop.last else ',' }}
 {% endfor %}
     from scoped_user_state

@@ -8,22 +8,7 @@
 with
 
 events as not materialized (
-    select
-        event_date,
-        local_date,
-        user_id,
-        visit_id,
-        event_time,
-        local_hour,
-        local_weekday,
-        event_type,
-        item_id,
-        quantity_milli,
-        amount_cents,
-        discount_cents,
-        coupon_cents,
-        rating_milli,
-        is_outlier
+    select *
     from scoped_events
     where event_date between $start and $end
 ),
@@ -35,8 +20,8 @@ beginnings as (
         user_id,
         visit_id,
         min(local_date) as local_date,
-        min(epoch_us(event_time) * 7 + local_weekday - 1) % 7 as weekday,
-        min(epoch_us(event_time) * 24 + local_hour) % 24 as local_hour
+        (min(epoch_us(event_time) * 7 + local_weekday - 1) % 7 + 1)::utinyint as local_weekday,
+        (min(epoch_us(event_time) * 24 + local_hour) % 24)::utinyint as local_hour
     from events
     where list_contains($visit_types, event_type)
     group by event_date, user_id, visit_id
@@ -47,94 +32,57 @@ visits as (
         event_date,
         user_id,
         local_date,
-        count(*) as visits,
-        count(*) filter (where local_hour < 6) as night_visits,
-        count(*) filter (where local_hour between 6 and 11) as morning_visits,
-        count(*) filter (where local_hour between 12 and 17) as afternoon_visits,
-        count(*) filter (where local_hour >= 18) as evening_visits,
-        count(*) filter (where weekday >= 5) as weekend_visits,
-        list({'visit_id': visit_id, 'day_part': local_hour // 6, 'is_weekend': weekday >= 5} order by visit_id) as begun
+{% for measure in begun %}
+        count(*) filter (where {{ measure.begun() }}) as {{ measure.name }},
+{% endfor %}
+        list({'visit_id': visit_id, 'local_hour': local_hour, 'local_weekday': local_weekday} order by visit_id) as begun
     from beginnings
     group by event_date, user_id, local_date
 ),
 
-items as (
+{% for measure in distinct %}
+counted_{{ measure.name }} as (
     select
         event_date,
         user_id,
         local_date,
-        count(distinct item_id) as item_days,
-        list(distinct item_id order by item_id) filter (where item_id is not null) as item_ids
+        list(distinct {{ measure.of }} order by {{ measure.of }}) as counted
     from events
-    where event_type = 'purchase'
+    where ({{ measure.where or 'true' }}) and ({{ measure.of }}) is not null
     group by event_date, user_id, local_date
 ),
 
+{% endfor %}
 days as (
     select
         event_date,
         user_id,
         local_date,
-        max((event_type != 'exposure')::int) as active_days,
-        count(*) filter (where event_type = 'view') as views,
-        count(*) filter (where event_type = 'search') as searches,
-        count(*) filter (where event_type = 'cart') as carts,
-        count(*) filter (where event_type = 'purchase') as purchases,
-        max((event_type = 'purchase')::int) as purchase_days,
-        count(*) filter (where event_type = 'return') as returns,
-        count(*) filter (where event_type = 'review') as reviews,
-        count(*) filter (where event_type = 'coupon') as coupons,
-        count(*) filter (where event_type = 'exposure') as exposures,
-        sum(quantity_milli) filter (where event_type = 'purchase') as quantity_milli,
-        sum(amount_cents) filter (where event_type = 'purchase') as spend_cents,
-        sum(amount_cents) filter (where event_type = 'return') as refund_cents,
-        sum(discount_cents) filter (where event_type = 'purchase') as discount_cents,
-        sum(coupon_cents) filter (where event_type = 'purchase') as coupon_cents,
-        count(*) filter (where event_type = 'purchase' and discount_cents > 0) as discounted_purchases,
-        count(*) filter (where event_type = 'purchase' and coupon_cents > 0) as coupon_purchases,
-        count(rating_milli) as ratings,
-        sum(rating_milli) as rating_milli,
-        count(*) filter (where is_outlier) as outliers
+{% for measure in made_of_events %}
+        {{ measure.partial }} as {{ measure.name }}{{ '' if loop.last and not last else ',' }}
+{% endfor %}
+{% for measure in last %}
+        max(event_time) filter (where ({{ measure.where or 'true' }}) and ({{ measure.of }}) is not null) as {{ measure.name }}_at{{ '' if loop.last else ',' }}
+{% endfor %}
     from events
     group by event_date, user_id, local_date
 )
 
 select
-    days.event_date,
-    days.user_id,
-    days.local_date,
-    days.active_days,
-    coalesce(visits.visits, 0) as visits,
-    days.views,
-    days.searches,
-    days.carts,
-    days.purchases,
-    days.purchase_days,
-    days.returns,
-    days.reviews,
-    days.coupons,
-    days.exposures,
-    coalesce(items.item_days, 0) as item_days,
-    coalesce(days.quantity_milli, 0) as quantity_milli,
-    coalesce(days.spend_cents, 0) as spend_cents,
-    coalesce(days.refund_cents, 0) as refund_cents,
-    coalesce(days.spend_cents, 0) - coalesce(days.refund_cents, 0) as net_spend_cents,
-    coalesce(days.discount_cents, 0) as discount_cents,
-    coalesce(days.coupon_cents, 0) as coupon_cents,
-    days.discounted_purchases,
-    days.coupon_purchases,
-    coalesce(visits.night_visits, 0) as night_visits,
-    coalesce(visits.morning_visits, 0) as morning_visits,
-    coalesce(visits.afternoon_visits, 0) as afternoon_visits,
-    coalesce(visits.evening_visits, 0) as evening_visits,
-    coalesce(visits.weekend_visits, 0) as weekend_visits,
-    days.ratings,
-    coalesce(days.rating_milli, 0) as rating_milli,
-    days.outliers,
-    coalesce(visits.begun, []) as begun_visits,
-    coalesce(items.item_ids, []) as item_ids
+    days.*,
+{% for measure in begun %}
+    coalesce(visits.{{ measure.name }}, 0) as {{ measure.name }},
+{% endfor %}
+{% for measure in distinct %}
+    coalesce(len(counted_{{ measure.name }}.counted), 0) as {{ measure.name }},
+    coalesce(counted_{{ measure.name }}.counted, []) as {{ measure.name }}_values,
+{% endfor %}
+    coalesce(visits.begun, []) as begun_visits
 from days
 left join visits
     on days.event_date = visits.event_date and days.user_id = visits.user_id and days.local_date = visits.local_date
-left join items
-    on days.event_date = items.event_date and days.user_id = items.user_id and days.local_date = items.local_date
+{% for measure in distinct %}
+left join counted_{{ measure.name }}
+    on days.event_date = counted_{{ measure.name }}.event_date and days.user_id = counted_{{ measure.name }}.user_id
+        and days.local_date = counted_{{ measure.name }}.local_date
+{% endfor %}

@@ -41,12 +41,15 @@ met as (
         today.event_date,
         today.user_id,
         today.local_date = before.local_date as is_same_date,
-        least(today.active_days, before.active_days) as active_days,
-        least(today.purchase_days, before.purchase_days) as purchase_days,
-        len(list_intersect(today.item_ids, before.item_ids)) as item_days,
+{% for measure in dates %}
+        least(today.{{ measure.name }}, before.{{ measure.name }}) as {{ measure.name }},
+{% endfor %}
+{% for measure in distinct %}
+        len(list_intersect(today.{{ measure.name }}_values, before.{{ measure.name }}_values)) as {{ measure.name }},
+{% endfor %}
         list_filter(today.begun_visits, lambda visit: list_contains(
             list_transform(before.begun_visits, lambda begun: begun.visit_id), visit.visit_id
-        )) as visits
+        )) as gone_on
     from window_days as today
     inner join scoped_user_day as before
         on today.user_id = before.user_id and today.event_date - 1 = before.event_date
@@ -57,15 +60,15 @@ carried as (
     select
         event_date,
         user_id,
-        coalesce(max(active_days) filter (where is_same_date), 0) as active_days,
-        coalesce(max(purchase_days) filter (where is_same_date), 0) as purchase_days,
-        coalesce(sum(item_days) filter (where is_same_date), 0) as item_days,
-        sum(len(visits)) as visits,
-        sum(len(list_filter(visits, lambda visit: visit.day_part = 0))) as night_visits,
-        sum(len(list_filter(visits, lambda visit: visit.day_part = 1))) as morning_visits,
-        sum(len(list_filter(visits, lambda visit: visit.day_part = 2))) as afternoon_visits,
-        sum(len(list_filter(visits, lambda visit: visit.day_part = 3))) as evening_visits,
-        sum(len(list_filter(visits, lambda visit: visit.is_weekend))) as weekend_visits
+{% for measure in dates %}
+        coalesce(max({{ measure.name }}) filter (where is_same_date), 0) as {{ measure.name }},
+{% endfor %}
+{% for measure in distinct %}
+        coalesce(sum({{ measure.name }}) filter (where is_same_date), 0) as {{ measure.name }},
+{% endfor %}
+{% for measure in begun %}
+        sum(len(list_filter(gone_on, lambda visit: {{ measure.begun('visit.') }}))) as {{ measure.name }}{{ '' if loop.last else ',' }}
+{% endfor %}
     from met
     group by event_date, user_id
 ),
@@ -109,12 +112,12 @@ gaps as (
 -- What each day adds; where the totals stood is one more of them.
 steps as (
     select
-        * exclude ({% for name in distinct %}carried_{{ name }}{{ '' if loop.last else ', ' }}{% endfor %}),
+        * exclude ({% for name in carried %}carried_{{ name }}{{ '' if loop.last else ', ' }}{% endfor %}),
         last_purchase_date as gap_date
     from stood
     union all by name
     select
-        * exclude (local_date, begun_visits, item_ids),
+        * exclude (local_date, begun_visits{% for measure in distinct %}, {{ measure.name }}_values{% endfor %}),
         local_date as first_date,
         case when active_days = 1 then local_date end as last_active_date,
         case when purchase_days = 1 then local_date end as first_purchase_date,
@@ -132,15 +135,9 @@ steps as (
     select
         event_date,
         user_id,
-        -active_days as active_days,
-        -visits as visits,
-        -purchase_days as purchase_days,
-        -item_days as item_days,
-        -night_visits as night_visits,
-        -morning_visits as morning_visits,
-        -afternoon_visits as afternoon_visits,
-        -evening_visits as evening_visits,
-        -weekend_visits as weekend_visits
+{% for measure in counted_once %}
+        -{{ measure.name }} as {{ measure.name }}{{ '' if loop.last else ',' }}
+{% endfor %}
     from carried
 ),
 
@@ -154,8 +151,11 @@ totals as (
         max(steps.last_purchase_date) as last_purchase_date,
         max_by(steps.gap_days, steps.gap_date) filter (where steps.gap_days is not null) as gap_days,
         coalesce(sum(steps.gap_square_days), 0) as gap_square_days,
-{% for name in measures %}
-        sum(steps.{{ name }}) as {{ name }}{{ '' if loop.last else ',' }}
+{% for measure in last %}
+        max(steps.{{ measure.name }}_at) as {{ measure.name }}_at,
+{% endfor %}
+{% for measure in measures %}
+        {{ measure.total }} as {{ measure.name }}{{ '' if loop.last else ',' }}
 {% endfor %}
     from (select distinct event_date, user_id from window_days) as days
     inner join steps on days.user_id = steps.user_id and days.event_date >= steps.event_date
@@ -164,7 +164,7 @@ totals as (
 
 select
     totals.*,
-{% for name in distinct %}
+{% for name in carried %}
     coalesce(carried.{{ name }}, 0) as carried_{{ name }}{{ '' if loop.last else ',' }}
 {% endfor %}
 from totals

@@ -133,7 +133,6 @@ paced as (
 staged as (
     select
         *,
-        night_visits + morning_visits + afternoon_visits + evening_visits as timed_visits,
         case
             when recency_days is null then 'prospect'
             when recency_days > $dormant_gaps * pace_days then 'dormant'
@@ -169,19 +168,9 @@ select
     {{ name }}_{{ days }}d,
 {% endfor %}
 {% endfor %}
-    case when visits > 0 then net_spend_cents / visits end as spend_per_visit_cents,
-    case when visits > 0 then purchases / visits end as purchases_per_visit,
-    case when timed_visits > 0 then night_visits / timed_visits end as night_share,
-    case when timed_visits > 0 then morning_visits / timed_visits end as morning_share,
-    case when timed_visits > 0 then afternoon_visits / timed_visits end as afternoon_share,
-    case when timed_visits > 0 then evening_visits / timed_visits end as evening_share,
-    case when visits > 0 then weekend_visits / visits end as weekend_share,
-    case when purchases > 0 then discounted_purchases / purchases end as discounted_share,
-    case when purchases > 0 then coupon_purchases / purchases end as coupon_share,
-    case when spend_cents + discount_cents + coupon_cents > 0
-        then (discount_cents + coupon_cents) / (spend_cents + discount_cents + coupon_cents) end as saved_share,
-    case when purchases > 0 then returns / purchases end as return_share,
-    case when ratings > 0 then rating_milli / 1000 / ratings end as mean_rating,
+{% for ratio in ratios %}
+    case when {{ ratio.per }} > 0 then ({{ ratio.of }}) / ({{ ratio.per }}) end as {{ ratio.name }},
+{% endfor %}
     -- preference
     departments,
     categories,

@@ -12,7 +12,6 @@ from portrait_assets.definitions import build_definitions
 from portrait_assets.home import open_home
 from portrait_assets.partitions import Window
 from portrait_assets.resources.session import Session
-from portrait_assets.resources.warehouse import warehouse_of
 from tests.small_world import event, write_lines
 
 HOME = open_home()
@@ -65,7 +64,7 @@ def failed_checks(result: dg.ExecuteInProcessResult) -> set[str]:
 
 
 def in_warehouse(statement: str) -> list[tuple]:
-    with warehouse_of(HOME.settings).open("test") as session:
+    with HOME.warehouse.open("test") as session:
         return session.rows(statement)
 
 

@@ -56,7 +56,7 @@ def world(tmp_path: Path):
 def exported(world: World, folder: Path) -> Export:
     """The export of the last day, without its manifest's hashes."""
     folder.mkdir()
-    for name, select in queries(world.home).items():
+    for name, select in queries(world.session, world.home).items():
         world.session.frame(select, day=LAST_DAY).write_parquet(folder / name)
     (folder / "manifest.json").write_text(json.dumps({"as_of": "2024-04-01", "pack": "ecommerce", "sha256": {}}))
     return Export.open(folder, verify=False)

@@ -74,7 +74,7 @@ def test_a_report_holds_a_year_by_its_households_and_its_steps(tmp_path: Path):
 
 
 def test_a_peak_is_that_of_the_window_it_came_in_however_short(tmp_path: Path):
-    warehouse = Warehouse(database=str(tmp_path / "warehouse.duckdb"))
+    warehouse = Warehouse(database=str(tmp_path / "warehouse.duckdb"), pack="ecommerce")
     with watched() as timeline:
         with warehouse.open("small"):
             pass

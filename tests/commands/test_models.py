@@ -17,7 +17,6 @@ from portrait_assets.kernels.evaluation import Verdict
 from portrait_assets.lineage import SCORE_TABLES, stale_days
 from portrait_assets.partitions import DAY, Window, as_of_of
 from portrait_assets.resources.tracking import REGISTERED_NAME, Tracking
-from portrait_assets.resources.warehouse import warehouse_of
 from portrait_assets.settings import Settings
 from tests.small_world import LAST_DAY, World, event
 
@@ -45,7 +44,7 @@ def world(tmp_path_factory) -> World:
 
 
 def stale(home: Home) -> list[date]:
-    with warehouse_of(home.settings).open("look") as session:
+    with home.warehouse.open("look") as session:
         return stale_days(session, home, home.days)[c.SCORES_PREDICTIONS.name]
 
 
@@ -61,7 +60,7 @@ def trained_again(version: str, segment_id: int = 1) -> Trained:
 
 
 def test_models_say_which_days_are_theirs(world: World):
-    with warehouse_of(world.home.settings).open("look") as session:
+    with world.home.warehouse.open("look") as session:
         found = {m["version"]: (m["first_day"], m["last_day"]) for m in registry.models(session, world.home)}
     assert found == {"aa1": (date(2024, 1, 31), date(2024, 2, 28)), "bb2": (date(2024, 2, 29), LAST_DAY), "bb3": (None, None)}
 
@@ -74,12 +73,12 @@ def test_a_rollback_gives_its_days_to_the_champion_before_and_the_ledger_finds_t
     days = list(Window(date(2024, 2, 29), LAST_DAY))
     assert (done.version, done.in_force, done.stale) == ("bb2", "aa1", len(days))
     assert stale(home) == days
-    with warehouse_of(home.settings).open("look") as session:
+    with home.warehouse.open("look") as session:
         bb2 = registry.model(session, home, "bb2")
     assert bb2["status"] == "rolled back" and bb2["reason"] == "rolled back by hand; at its training: it won"
     with pytest.raises(PortraitError, match="bb2 is rolled back, not champion"):
         registry.roll_back(home, "bb2")
-    with warehouse_of(home.settings).open("train again") as session:
+    with home.warehouse.open("train again") as session:
         record(session, trained_again("bb2"))
         assert registry.model(session, home, "bb2")["status"] == "rolled back"  # a person's word stands
         record(session, trained_again("cc4"))
@@ -93,7 +92,7 @@ def test_the_alias_champion_of_mlflow_goes_to_the_newest_champion_that_is_left(w
     home = replace(world.home, settings=Settings(home=tmp_path / "home"))
     client = Tracking(folder=str(home.settings.mlflow_dir)).connect().MlflowClient()
     client.create_registered_model(REGISTERED_NAME)
-    with warehouse_of(home.settings).open("three champions") as session:
+    with home.warehouse.open("three champions") as session:
         session.execute("delete from models.registry")
         for version, through in (("aa1", OLD), ("bb2", OLD + DAY), ("cc3", NEW)):
             number = client.create_model_version(REGISTERED_NAME, source=str(tmp_path)).version
@@ -118,7 +117,7 @@ def test_the_alias_champion_of_mlflow_goes_to_the_newest_champion_that_is_left(w
 
 def test_a_segment_keeps_its_number_when_its_model_is_trained_again(world: World, tmp_path):
     shutil.copytree(world.home.settings.home_dir, tmp_path / "home")
-    with warehouse_of(Settings(home=tmp_path / "home")).open("train twice") as session:
+    with replace(world.home, settings=Settings(home=tmp_path / "home")).warehouse.open("train twice") as session:
         record(session, trained_again("dd5", segment_id=4))
         record(session, trained_again("dd5", segment_id=9))
         assert session.rows("select cluster, segment_id, name from models.segments where model_version = 'dd5'") == [
@@ -130,7 +129,7 @@ def test_a_segment_keeps_its_number_when_its_model_is_trained_again(world: World
 
 
 def test_a_training_is_judged_against_the_champion_of_an_earlier_instant_never_against_itself(world: World):
-    with warehouse_of(world.home.settings).open("look") as session:
+    with world.home.warehouse.open("look") as session:
         to_beat = {day: Champion.before(session, day).version for day in (OLD, NEW, NEW + DAY)}
     assert to_beat == {OLD: None, NEW: "aa1", NEW + DAY: "bb2"}
 
@@ -147,14 +146,14 @@ def test_a_model_that_is_refused_is_rejected_whatever_the_gate_says():
 
 
 def test_a_champion_whose_folder_is_damaged_stops_a_training_before_it_begins(world: World):
-    with warehouse_of(world.home.settings).open("look") as session:
+    with world.home.warehouse.open("look") as session:
         champion = Champion.before(session, as_of_of(LAST_DAY))
     with pytest.raises(PortraitError, match="bb2.*train again; or `portrait models rollback bb2`"):
         champion.load(world.home)
 
 
 def test_a_name_that_is_no_models_or_several_is_one_clear_error(world: World):
-    with warehouse_of(world.home.settings).open("look") as session:
+    with world.home.warehouse.open("look") as session:
         assert registry.model(session, world.home, "a")["version"] == "aa1"
         for name, many in (("bb", 2), ("zz", 0)):
             with pytest.raises(PortraitError, match=f"{many} models are called {name}.*aa1, bb2, bb3"):

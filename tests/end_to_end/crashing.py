@@ -24,7 +24,6 @@ from portrait_assets.home import open_home
 from portrait_assets.kernels import behaviour  # noqa: F401  imported once, not by each child: torch takes seconds
 from portrait_assets.publishing import publish
 from portrait_assets.resources.session import Session
-from portrait_assets.resources.warehouse import warehouse_of
 from portrait_assets.settings import Settings
 from tests.small_world import ITEM, event, write_lines, write_mapping
 
@@ -100,7 +99,7 @@ def refresh_directly(home_dir: Path, say: Callable[[str], None]) -> None:
 
     Session.remember = remembering  # type: ignore[method-assign]
     day = home.days.end
-    with warehouse_of(settings).open("refresh") as session:
+    with home.warehouse.open("refresh") as session:
         refresh_path(session, home, home.days)
         write_published(session, home, day)
         say("publishing")

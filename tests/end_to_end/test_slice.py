@@ -11,7 +11,7 @@ import duckdb
 import polars as pl
 import pytest
 
-from portrait_assets.columns import PORTRAITS_SNAPSHOTS
+from portrait_assets.packs import load_pack
 from portrait_assets.publishing import file_hash
 from portrait_assets.settings import PROJECT_DIR
 from tests.agreement import disagreements
@@ -130,11 +130,10 @@ def test_a_prediction_is_explained_by_events_without_which_the_same_model_says_l
 def test_explanations_are_put_to_the_deletion_test_and_heads_tell_what_drives_them(ran: Shell):
     from portrait_assets.explaining import deletion_test, drivers
     from portrait_assets.home import open_home
-    from portrait_assets.resources.warehouse import warehouse_of
     from portrait_assets.settings import Settings
 
     home = open_home(Settings(home=ran.home))
-    with warehouse_of(home.settings).open("explain") as session:
+    with home.warehouse.open("explain") as session:
         tested = deletion_test.deletion_test(session, home, END, "churn_14d", 3)
         driven = drivers.drivers(session, home, END, 3)
     cases = tested.cases
@@ -253,7 +252,7 @@ def test_every_user_seen_has_a_portrait_and_a_vector(exported: Path, mapping: Pa
     portraits = pl.read_parquet(exported / "portraits.parquet")
     assert portraits["user_id"].is_unique().all() and set(portraits["user_id"]) == seen
     assert set(portraits["as_of"]) == {AS_OF}
-    assert portraits.columns == [name for name in PORTRAITS_SNAPSHOTS.column_names if name != "event_date"]
+    assert portraits.columns == [name for name in load_pack().schema.snapshots.column_names if name != "event_date"]
     embeddings = pl.read_parquet(exported / "embeddings.parquet")
     assert embeddings["user_id"].is_unique().all() and set(embeddings["user_id"]) == seen
     assert embeddings["embedding"].list.len().n_unique() == 1

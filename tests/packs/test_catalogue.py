@@ -9,14 +9,15 @@ from typing import Any
 
 import pytest
 
-from portrait_assets.columns import PORTRAITS_SNAPSHOTS
 from portrait_assets.errors import PortraitError
 from portrait_assets.packs import load_pack
-from portrait_assets.packs.catalogue import CUT_POINT_COLUMNS, DIMENSIONS, parse_catalogue, slots
+from portrait_assets.packs.catalogue import DIMENSIONS, parse_catalogue, slots
 from portrait_assets.packs.domains import foreign_values
+from portrait_assets.packs.own import Read
 from portrait_assets.packs.places import lines_of_entries
 
 PATH = Path("packs/shop/tags.toml")
+SCHEMA = load_pack().schema
 GOOD = {
     "id": "weekend_shopper",
     "name": "Weekend shopper",
@@ -37,7 +38,7 @@ GOOD = {
 
 
 def parse(*entries: dict[str, Any]):
-    return parse_catalogue({"tags": list(entries)}, PATH)
+    return parse_catalogue([Read({"tags": list(entries)}, PATH)], SCHEMA)
 
 
 def test_good_entry_tells_what_it_reads_and_which_evidence_has_decimals():
@@ -134,7 +135,7 @@ def test_entry_without_an_id_is_named_by_its_place():
 
 def test_a_file_of_something_else_is_refused():
     with pytest.raises(PortraitError, match=r"has to hold \[\[tags\]\] entries and nothing else"):
-        parse_catalogue({"tag": [GOOD]}, PATH)
+        parse_catalogue([Read({"tag": [GOOD]}, PATH)], SCHEMA)
 
 
 def test_shipped_catalogue_has_unique_ids_and_names_in_every_dimension():
@@ -153,7 +154,7 @@ def test_shipped_tags_that_read_cut_points_are_found_from_their_expressions():
         # the source's rhythm, and what it has
         "lifecycle", "came_back", "onboarding", "one_and_done", "worth_winning_back", "browses_without_buying", "leaves_carts",
     }  # fmt: skip
-    assert set(PORTRAITS_SNAPSHOTS.column_names) >= CUT_POINT_COLUMNS
+    assert set(SCHEMA.snapshots.column_names) >= SCHEMA.classed
 
 
 def test_shipped_values_do_not_read_what_ticks_as_a_value():
@@ -168,7 +169,7 @@ def test_slots_name_the_evidence():
 
 def refusal_of(text: str) -> str:
     with pytest.raises(PortraitError) as refusal:
-        parse_catalogue(tomllib.loads(text), PATH, text)
+        parse_catalogue([Read(tomllib.loads(text), PATH, text)], SCHEMA)
     return str(refusal.value)
 
 

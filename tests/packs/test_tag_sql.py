@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from portrait_assets.columns import PORTRAITS_CHANGES, PORTRAITS_SNAPSHOTS
+from portrait_assets.columns import PORTRAITS_CHANGES
 from portrait_assets.packs import load_pack
 from portrait_assets.packs.tag_sql import tag_changes
 
@@ -94,7 +94,7 @@ def test_the_same_catalogue_gives_the_same_text():
 
 
 def test_no_tag_is_present_where_nothing_is_known(small_warehouse):
-    small_warehouse.insert(PORTRAITS_SNAPSHOTS, [{"user_id": "nobody", "event_date": START}])
+    small_warehouse.insert(load_pack().schema.snapshots, [{"user_id": "nobody", "event_date": START}])
     (row,) = small_warehouse.values(TAGS)
     assert {name for name, value in row.items() if value is not None} == {"event_date", "user_id"}
     assert small_warehouse.export(TAGS) == []
@@ -116,7 +116,7 @@ def test_no_tag_fails_where_nothing_was_counted(small_warehouse):
 
 def test_confidence_and_evidence_compute_on_rows_whose_tag_is_absent(small_warehouse):
     """The engine may compute them before it filters: nothing in them may fail on nulls or zeros."""
-    small_warehouse.insert(PORTRAITS_SNAPSHOTS, [{"user_id": "nobody", "event_date": START}])
+    small_warehouse.insert(load_pack().schema.snapshots, [{"user_id": "nobody", "event_date": START}])
     small_warehouse.snapshot("zero", START, mean_gap_days=0.0, std_gap_days=0.0)
     for tag in TAGS:
         for sql in (tag.confidence, *tag.evidence.values()):

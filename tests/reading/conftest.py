@@ -9,13 +9,15 @@ from typing import Any
 import polars as pl
 import pytest
 
-from portrait_assets.columns import PORTRAITS_SNAPSHOTS
+from portrait_assets.packs import load_pack
 
 POLARS_TYPES = {
     "varchar": pl.String, "date": pl.Date, "bigint": pl.Int64, "double": pl.Float64, "utinyint": pl.UInt8,
     'struct("value" varchar, share_milli bigint)[]': pl.List(pl.Struct({"value": pl.String, "share_milli": pl.Int64})),
 }  # fmt: skip
-PORTRAIT = {column.name: POLARS_TYPES[column.type] for column in PORTRAITS_SNAPSHOTS.columns if column.name != "event_date"}
+PORTRAIT = {
+    column.name: POLARS_TYPES[column.type] for column in load_pack().schema.snapshots.columns if column.name != "event_date"
+}
 AS_OF = date(2017, 10, 1)
 
 

@@ -15,7 +15,7 @@ from portrait_assets.errors import PortraitError
 from portrait_assets.partitions import Window
 from portrait_assets.resources.lock import exclusive, is_held
 from portrait_assets.resources.sql import text_version, used_parameters
-from portrait_assets.resources.warehouse import TABLES, Warehouse
+from portrait_assets.resources.warehouse import Warehouse
 
 DAYS = Window(date(2024, 1, 1), date(2024, 1, 3))
 VERSIONS = dict.fromkeys(DAYS, ("v1", 1))
@@ -23,12 +23,12 @@ VERSIONS = dict.fromkeys(DAYS, ("v1", 1))
 
 @pytest.fixture
 def warehouse(tmp_path: Path) -> Warehouse:
-    return Warehouse(database=str(tmp_path / "home" / "warehouse.duckdb"), threads=1)
+    return Warehouse(database=str(tmp_path / "home" / "warehouse.duckdb"), threads=1, pack="ecommerce")
 
 
 def test_every_declared_table_is_there_with_its_columns(warehouse: Warehouse):
     with warehouse.open("test") as session:
-        for table in TABLES:
+        for table in session.schema.tables:
             assert [row[0] for row in session.rows(f"describe {table.name}")] == table.column_names
         assert session.rows("from portraits.tags") == []
 

@@ -22,12 +22,11 @@ from portrait_assets.assets.daily import refresh_path
 from portrait_assets.assets.recommending import write_recommendations
 from portrait_assets.home import Home, extend_to_landed, open_home
 from portrait_assets.publishing import publish
-from portrait_assets.resources.warehouse import warehouse_of
 from portrait_assets.serving.app import create_app
 from portrait_assets.serving.connections import server
 from portrait_assets.serving.service import Service
 from portrait_assets.settings import Settings
-from tests.small_world import event, write_lines, write_mapping
+from tests.small_world import MORE_MEASURES, event, write_lines, write_mapping
 
 START, END = date(2024, 1, 1), date(2024, 3, 10)
 
@@ -38,6 +37,9 @@ class Shop:
     def __init__(self, folder: Path):
         self.folder = folder
         mapping = write_mapping(folder / "shop", START, END)
+        rules = folder / "home" / "pack"
+        rules.mkdir(parents=True, exist_ok=True)
+        (rules / "measures.toml").write_text(MORE_MEASURES, encoding="utf-8")
         self.home: Home = open_home(Settings(home=folder / "home"), source=str(mapping))
 
     def land(self, *events: dict) -> None:
@@ -48,7 +50,7 @@ class Shop:
         """Land the landing folder, bring all up to date and publish; returns the generation's folder."""
         self._land(sorted(self.home.settings.landing_dir.glob("live-*.ndjson")))
         day = self.home.days.end
-        with warehouse_of(self.home.settings).open("test") as session:
+        with self.home.warehouse.open("test") as session:
             refresh_path(session, self.home, self.home.days)
             write_recommendations(session, self.home, day)
             return publish(session, self.home, day)
@@ -60,12 +62,12 @@ class Shop:
 
     def raw_keys(self) -> list[str]:
         """The keys of all live events that landed."""
-        with warehouse_of(self.home.settings).open("test") as session:
+        with self.home.warehouse.open("test") as session:
             rows = session.rows("select event_key from raw.events join raw.batches using (batch_id) where files like 'live-%'")
         return sorted(key for (key,) in rows)
 
     def _land(self, files: list[Path]) -> None:
-        with warehouse_of(self.home.settings).open("test") as session:
+        with self.home.warehouse.open("test") as session:
             sources.land(session.connection, self.home.source, datetime.now(UTC).replace(tzinfo=None), files)
             self.home = extend_to_landed(self.home, session)
 

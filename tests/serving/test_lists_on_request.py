@@ -20,7 +20,6 @@ from portrait_assets.kernels.ranking.ranker import RANKERS, fit_ranker
 from portrait_assets.kernels.trained import TrainedModel
 from portrait_assets.partitions import as_of_of
 from portrait_assets.publishing import publish
-from portrait_assets.resources.warehouse import warehouse_of
 from portrait_assets.serving.events import judge
 from portrait_assets.serving.popular import popular_items
 from portrait_assets.serving.recommender import LISTS, Recommender, answer
@@ -57,17 +56,16 @@ class RankedShop(Shop):
 
     def refresh(self) -> Path:
         """As the shop's own, without the ranker; then the lists by the ranker, and that published."""
-        settings = self.home.settings
-        with warehouse_of(settings).open("test") as session:
+        with self.home.warehouse.open("test") as session:
             session.execute("delete from models.registry")
         super().refresh()
         day = self.home.days.end
-        with warehouse_of(settings).open("test") as session:
+        with self.home.warehouse.open("test") as session:
             as_of = as_of_of(LAST_DAY)
             ranker, _ = fit_ranker(lines_from(lines_at(session, as_of), session.frame(ITEMS)), as_of, RANKERS["tiny"])
             model = replace(self.model, ranker=ranker, trained_through=as_of)
             version = storage.version_of(model)
-            storage.save(model, settings.models_dir / version)
+            storage.save(model, self.home.settings.models_dir / version)
             session.execute(
                 f"insert into {c.MODELS_REGISTRY.name} (version, trained_through, status, recorded_at) "
                 "values ($version, $as_of, 'champion', now()::timestamp)",

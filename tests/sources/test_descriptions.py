@@ -4,6 +4,7 @@ from datetime import datetime
 
 import pytest
 
+from portrait_assets.packs import load_pack
 from portrait_assets.resources.sql import read_sql
 from portrait_assets.sources import check
 from tests.sources.conftest import Home, counts
@@ -17,7 +18,7 @@ def described(home: Home, what: str, columns: str, through: int = NEVER) -> list
     home.con.execute(
         "create or replace view clean.identities as select distinct source, user_id as source_user_id, user_id from raw.attributes"
     )
-    sql = f"select {columns} from ({read_sql(f'clean/{what}.sql')}) order by all"
+    sql = f"select {columns} from ({read_sql(f'clean/{what}.sql', load_pack().schema)}) order by all"
     return home.con.execute(sql, {"through": through}).fetchall()
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from portrait_assets.packs import load_pack
 from portrait_assets.resources.sql import read_sql
 from portrait_assets.sources import land
 from tests.sources.conftest import NOW, Home, counts
@@ -34,11 +35,12 @@ from = "goods"
 item_id = "id"
 name = "what"
 """
+SCHEMA = load_pack().schema
 HELD = {
     "log": "select item_id from raw.events where event_key = 'log|1' and $through > 0 "
     "order by event_version desc, ingested_at desc, batch_seq desc, row_number desc limit 1",
-    "people": f"select region from ({read_sql('clean/users.sql')}) where user_id = '1'",
-    "goods": f"select name from ({read_sql('clean/items.sql')}) where item_id = '1'",
+    "people": f"select region from ({read_sql('clean/users.sql', SCHEMA)}) where user_id = '1'",
+    "goods": f"select name from ({read_sql('clean/items.sql', SCHEMA)}) where item_id = '1'",
 }
 
 

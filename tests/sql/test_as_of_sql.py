@@ -6,15 +6,17 @@ from pathlib import Path
 import pytest
 
 from portrait_assets import columns as c
-from portrait_assets.columns import WINDOWS
+from portrait_assets.packs import load_pack
 from tests.small_world import World, event
 
 AS_OF = date(2024, 3, 1)
 INSTANT = datetime(2024, 3, 1)
 TICK = timedelta(microseconds=1)
+MEASURES = load_pack().schema.measures
+WINDOWED = [measure.name for measure in MEASURES.windowed]
 
 
-@pytest.mark.parametrize("days", WINDOWS)
+@pytest.mark.parametrize("days", MEASURES.windows)
 def test_a_window_of_w_days_holds_the_w_days_before_the_as_of_and_no_more(tmp_path: Path, days: int):
     """Whole UTC days: from 00:00 of as_of - w, that instant included, until 00:00 of as_of, that instant excluded."""
     opens = INSTANT - timedelta(days=days)
@@ -47,12 +49,12 @@ def test_each_windowed_measure_counts_its_own_events(world: World):
     )
     world.derive()
     ann = world.features(AS_OF)["ann"]
-    week = {name: ann[f"{name}_7d"] for name in c.WINDOWED}
+    week = {name: ann[f"{name}_7d"] for name in WINDOWED}
     assert week == {
         "active_days": 1, "visits": 3, "views": 1, "carts": 2, "purchases": 3, "purchase_days": 1, "item_days": 2,
         "spend_cents": 2400, "net_spend_cents": 2400, "discounted_purchases": 1, "coupon_purchases": 1, "coupons": 1,
     }  # fmt: skip
-    season = {name: ann[f"{name}_60d"] for name in c.WINDOWED}
+    season = {name: ann[f"{name}_60d"] for name in WINDOWED}
     assert season == {
         "active_days": 2, "visits": 4, "views": 2, "carts": 2, "purchases": 4, "purchase_days": 2, "item_days": 3,
         "spend_cents": 2900, "net_spend_cents": 2900, "discounted_purchases": 2, "coupon_purchases": 2, "coupons": 1,

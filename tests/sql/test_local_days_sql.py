@@ -9,7 +9,7 @@ from polars.testing import assert_frame_equal
 from portrait_assets import columns as c
 from portrait_assets.assets.daily import write_days
 from portrait_assets.assets.derivation import stage_features, stage_next_day
-from portrait_assets.columns import WINDOWS
+from portrait_assets.packs import load_pack
 from portrait_assets.partitions import Window
 from tests.small_world import World, event
 
@@ -72,7 +72,7 @@ def test_ages_are_counted_from_the_local_date_of_the_as_of(
 
 
 @pytest.mark.parametrize("zone", ["America/New_York", "Asia/Shanghai"])
-@pytest.mark.parametrize("days", WINDOWS)
+@pytest.mark.parametrize("days", load_pack().schema.measures.windows)
 def test_a_window_that_begins_in_the_middle_of_a_local_date_counts_what_of_it_is_inside(tmp_path: Path, days: int, zone: str):
     """An hour before and an hour after UTC midnight, at both ends of a window, both hours on one local date: inside it is one day,
     one item and one visit of each end; before the window, and by then in all, they were the same ones."""

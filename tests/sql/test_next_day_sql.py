@@ -9,6 +9,7 @@ from polars.testing import assert_frame_equal
 from portrait_assets import columns as c
 from portrait_assets.assets.daily import write_days
 from portrait_assets.assets.derivation import stage_features, stage_next_day
+from portrait_assets.packs import load_pack
 from portrait_assets.partitions import Window
 from tests.small_world import World, event
 
@@ -37,7 +38,10 @@ def year(tmp_path_factory: pytest.TempPathFactory):
         yield world.derive()
 
 
-@pytest.mark.parametrize("after", sorted({0, 1, 3, 4, 5, 20, *(w + more for w in c.WINDOWS for more in (-1, 0, 1)), 370, 371}))
+@pytest.mark.parametrize(
+    "after",
+    sorted({0, 1, 3, 4, 5, 20, *(w + more for w in load_pack().schema.measures.windows for more in (-1, 0, 1)), 370, 371}),
+)
 def test_a_day_from_the_day_before_is_the_day_from_the_whole_past(year: World, after: int):
     day = BUSY + after * DAY
     session = year.session

@@ -8,17 +8,18 @@ import pytest
 from jinja2 import UndefinedError
 from jinja2.exceptions import SecurityError
 
-from portrait_assets import columns as c
+from portrait_assets.packs import load_pack
 from portrait_assets.resources.sql import literal, read_sql, read_template, render, sql_names, with_literals
 
 RENDERED = Path(__file__).parent / "rendered"
-TEMPLATES = [name for name in sql_names() if read_template(name) != read_sql(name)]
+SCHEMA = load_pack().schema
+TEMPLATES = [name for name in sql_names() if read_template(name) != read_sql(name, SCHEMA)]
 
 
 @pytest.mark.parametrize("name", TEMPLATES)
 def test_a_template_makes_the_sql_that_was_reviewed(name):
     """A change is taken over by `portrait sql render FOLDER`, of which the files that loop are kept here, and no others."""
-    assert read_sql(name) == (RENDERED / name).read_text(encoding="utf-8")
+    assert read_sql(name, SCHEMA) == (RENDERED / name).read_text(encoding="utf-8")
 
 
 def test_no_rendering_is_left_over():
@@ -26,13 +27,13 @@ def test_no_rendering_is_left_over():
 
 
 def test_nothing_but_loops_and_names_is_in_a_template():
-    assert render("{% for days in windows %}\n a_{{ days }}{{ '' if loop.last else ',' }}\n{% endfor %}\n") == "".join(
-        f" a_{days}{',' if days != 365 else ''}\n" for days in c.WINDOWS
+    assert render("{% for days in windows %}\n a_{{ days }}{{ '' if loop.last else ',' }}\n{% endfor %}\n", SCHEMA) == "".join(
+        f" a_{days}{',' if days != 365 else ''}\n" for days in SCHEMA.measures.windows
     )
     with pytest.raises(UndefinedError):
-        render("{{ not_declared }}")
+        render("{{ not_declared }}", SCHEMA)
     with pytest.raises(SecurityError):
-        render("{{ windows.__class__.__mro__ }}")
+        render("{{ windows.__class__.__mro__ }}", SCHEMA)
 
 
 def test_values_stand_where_parameters_stood_and_comments_stay():

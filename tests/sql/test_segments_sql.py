@@ -9,7 +9,6 @@ from portrait_assets import columns as c
 from portrait_assets.assets.scoring import write_scores
 from portrait_assets.assets.training import traits_at
 from portrait_assets.partitions import Window
-from portrait_assets.resources.sql import read_sql
 from tests.small_world import World, event
 
 DAY = date(2024, 3, 20)
@@ -32,7 +31,7 @@ def stands(world: World) -> World:
 
 
 def exported(world: World, name: str, day: date = DAY) -> list[tuple]:
-    return world.session.frame(read_sql(f"published/{name}.sql"), day=day).rows()
+    return world.session.frame(world.session.sql(f"published/{name}.sql"), day=day).rows()
 
 
 def test_each_user_stands_in_the_segment_people_know(stands: World):

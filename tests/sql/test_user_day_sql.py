@@ -3,6 +3,7 @@
 from datetime import date
 
 from portrait_assets import columns as c
+from portrait_assets.packs import load_pack
 from tests.small_world import World, event
 
 DAY = date(2024, 1, 6)  # a Saturday
@@ -37,9 +38,9 @@ def test_each_measure_of_a_day(world: World):
         "discounted_purchases": 2, "coupon_purchases": 1, "night_visits": 1, "morning_visits": 1, "afternoon_visits": 1,
         "evening_visits": 0, "weekend_visits": 3, "ratings": 2, "rating_milli": 6500, "outliers": 1,
         "begun_visits": [
-            {"visit_id": visit, "day_part": part, "is_weekend": True} for visit, part in (("b1", 1), ("b2", 0), ("web", 2))
+            {"visit_id": visit, "local_hour": hour, "local_weekday": 6} for visit, hour in (("b1", 10), ("b2", 4), ("web", 13))
         ],
-        "item_ids": ["bread", "milk", "soap"],
+        "item_days_values": ["bread", "milk", "soap"],
     }  # fmt: skip
 
 
@@ -51,7 +52,7 @@ def test_a_type_of_the_packs_own_is_activity_a_visit_and_attention_and_has_no_co
     )
     world.derive()
     row = world.row(c.FEATURES_USER_DAY, user_id="ann", event_date=DAY)
-    others = {measure.name for measure in c.DAY_MEASURES if row[measure.name]}
+    others = {measure.name for measure in load_pack().schema.measures.all if row[measure.name]}
     assert others == {"active_days", "visits", "morning_visits", "weekend_visits"} and (row["active_days"], row["visits"]) == (
         1,
         1,

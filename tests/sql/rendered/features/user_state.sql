@@ -43,10 +43,10 @@ met as (
         today.local_date = before.local_date as is_same_date,
         least(today.active_days, before.active_days) as active_days,
         least(today.purchase_days, before.purchase_days) as purchase_days,
-        len(list_intersect(today.item_ids, before.item_ids)) as item_days,
+        len(list_intersect(today.item_days_values, before.item_days_values)) as item_days,
         list_filter(today.begun_visits, lambda visit: list_contains(
             list_transform(before.begun_visits, lambda begun: begun.visit_id), visit.visit_id
-        )) as visits
+        )) as gone_on
     from window_days as today
     inner join scoped_user_day as before
         on today.user_id = before.user_id and today.event_date - 1 = before.event_date
@@ -60,12 +60,12 @@ carried as (
         coalesce(max(active_days) filter (where is_same_date), 0) as active_days,
         coalesce(max(purchase_days) filter (where is_same_date), 0) as purchase_days,
         coalesce(sum(item_days) filter (where is_same_date), 0) as item_days,
-        sum(len(visits)) as visits,
-        sum(len(list_filter(visits, lambda visit: visit.day_part = 0))) as night_visits,
-        sum(len(list_filter(visits, lambda visit: visit.day_part = 1))) as morning_visits,
-        sum(len(list_filter(visits, lambda visit: visit.day_part = 2))) as afternoon_visits,
-        sum(len(list_filter(visits, lambda visit: visit.day_part = 3))) as evening_visits,
-        sum(len(list_filter(visits, lambda visit: visit.is_weekend))) as weekend_visits
+        sum(len(list_filter(gone_on, lambda visit: true))) as visits,
+        sum(len(list_filter(gone_on, lambda visit: visit.local_hour between 0 and 5))) as night_visits,
+        sum(len(list_filter(gone_on, lambda visit: visit.local_hour between 6 and 11))) as morning_visits,
+        sum(len(list_filter(gone_on, lambda visit: visit.local_hour between 12 and 17))) as afternoon_visits,
+        sum(len(list_filter(gone_on, lambda visit: visit.local_hour between 18 and 23))) as evening_visits,
+        sum(len(list_filter(gone_on, lambda visit: visit.local_weekday in (6, 7)))) as weekend_visits
     from met
     group by event_date, user_id
 ),
@@ -109,12 +109,12 @@ gaps as (
 -- What each day adds; where the totals stood is one more of them.
 steps as (
     select
-        * exclude (carried_active_days, carried_visits, carried_purchase_days, carried_item_days),
+        * exclude (carried_active_days, carried_purchase_days, carried_visits, carried_item_days),
         last_purchase_date as gap_date
     from stood
     union all by name
     select
-        * exclude (local_date, begun_visits, item_ids),
+        * exclude (local_date, begun_visits, item_days_values),
         local_date as first_date,
         case when active_days = 1 then local_date end as last_active_date,
         case when purchase_days = 1 then local_date end as first_purchase_date,
@@ -133,8 +133,8 @@ steps as (
         event_date,
         user_id,
         -active_days as active_days,
-        -visits as visits,
         -purchase_days as purchase_days,
+        -visits as visits,
         -item_days as item_days,
         -night_visits as night_visits,
         -morning_visits as morning_visits,
@@ -154,22 +154,22 @@ totals as (
         max(steps.last_purchase_date) as last_purchase_date,
         max_by(steps.gap_days, steps.gap_date) filter (where steps.gap_days is not null) as gap_days,
         coalesce(sum(steps.gap_square_days), 0) as gap_square_days,
+        sum(steps.spend_cents) as spend_cents,
+        sum(steps.net_spend_cents) as net_spend_cents,
         sum(steps.active_days) as active_days,
+        sum(steps.purchase_days) as purchase_days,
+        sum(steps.purchases) as purchases,
         sum(steps.visits) as visits,
         sum(steps.views) as views,
-        sum(steps.searches) as searches,
         sum(steps.carts) as carts,
-        sum(steps.purchases) as purchases,
-        sum(steps.purchase_days) as purchase_days,
+        sum(steps.coupons) as coupons,
+        sum(steps.searches) as searches,
         sum(steps.returns) as returns,
         sum(steps.reviews) as reviews,
-        sum(steps.coupons) as coupons,
         sum(steps.exposures) as exposures,
         sum(steps.item_days) as item_days,
         sum(steps.quantity_milli) as quantity_milli,
-        sum(steps.spend_cents) as spend_cents,
         sum(steps.refund_cents) as refund_cents,
-        sum(steps.net_spend_cents) as net_spend_cents,
         sum(steps.discount_cents) as discount_cents,
         sum(steps.coupon_cents) as coupon_cents,
         sum(steps.discounted_purchases) as discounted_purchases,
@@ -190,8 +190,8 @@ totals as (
 select
     totals.*,
     coalesce(carried.active_days, 0) as carried_active_days,
-    coalesce(carried.visits, 0) as carried_visits,
     coalesce(carried.purchase_days, 0) as carried_purchase_days,
+    coalesce(carried.visits, 0) as carried_visits,
     coalesce(carried.item_days, 0) as carried_item_days
 from totals
 left join carried on totals.event_date = carried.event_date and totals.user_id = carried.user_id

@@ -1,0 +1,243 @@
+"""The stored tables whose columns follow a pack: its measures give a user's day, running totals, windows and ratios."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, ClassVar
+
+from portrait_assets import columns as c
+from portrait_assets.packs.measures import Measure, Measures
+from portrait_assets.tables import Column, Relation, Table
+
+BEGUN_VISITS = Column(
+    "begun_visits",
+    "struct(visit_id varchar, local_hour utinyint, local_weekday utinyint)[]",
+    "the visits counted, and when on the source's wall clock each began; no hour where none is known",
+)
+
+
+def _told_at(measure: Measure) -> Column:
+    return Column(f"{measure.name}_at", "timestamp", f"when it was told: {measure.meaning}")
+
+
+@dataclass(frozen=True)
+class Schema:
+    """The tables of a home with a pack, and what the templates of its SQL loop over."""
+
+    measures: Measures
+    TAKEN: ClassVar[frozenset[str]]
+    """The names of columns that the tables have whatever is measured."""
+
+    @cached_property
+    def tables(self) -> tuple[Table, ...]:
+        """All stored tables, with their columns."""
+        fixed = tuple(value for value in vars(c).values() if isinstance(value, Table))
+        return (*fixed, self.user_day, self.user_state, self.snapshots)
+
+    def of(self, relation: Relation) -> Table:
+        """A table with its columns."""
+        return self._by_name[relation.name]
+
+    @cached_property
+    def _by_name(self) -> dict[str, Table]:
+        return {table.name: table for table in self.tables}
+
+    @cached_property
+    def vocabulary(self) -> dict[str, list[Any]]:
+        """What a template may loop over."""
+        of = self.measures.of_operation
+        return {
+            "measures": list(self.measures.all),
+            "made_of_events": [measure for measure in self.measures.all if measure.operation not in ("distinct", "visits")],
+            "dates": of("dates"),
+            "distinct": of("distinct"),
+            "begun": of("visits"),
+            "last": of("last"),
+            "counted_once": [measure for measure in self.measures.all if measure.counts_once],
+            "carried": [measure.name for measure in self.measures.all if measure.is_carried],
+            "ever": [measure.name for measure in self.measures.portrayed],
+            "windowed": [measure.name for measure in self.measures.windowed],
+            "windows": list(self.measures.windows),
+            "ratios": list(self.measures.ratios),
+            "attributes": list(c.ATTRIBUTES),
+        }
+
+    @cached_property
+    def classed(self) -> frozenset[str]:
+        """The columns of a portrait that move when the calendar brings new cut points."""
+        scores = {name for name in self.snapshots.column_names if name.endswith("_score")}
+        return frozenset(scores | {"value_tier", "segment", "main_act", "pace_days", "lifecycle"})
+
+    @cached_property
+    def user_day(self) -> Table:
+        """features.user_day: beside its measures what was counted distinct, and when what is last was told."""
+        return Table.of(
+            c.FEATURES_USER_DAY,
+            Column("event_date", "date", "UTC day: the partition"),
+            Column("user_id", "varchar", "the person"),
+            Column("local_date", "date", "the day on the source's wall clock"),
+            *(Column(measure.name, measure.type, measure.meaning) for measure in self.measures.all),
+            *(_told_at(measure) for measure in self.measures.of_operation("last")),
+            BEGUN_VISITS,
+            *(
+                Column(f"{measure.name}_values", f"{measure.of_type.lower()}[]", f"what was counted: {measure.meaning}")
+                for measure in self.measures.of_operation("distinct")
+            ),
+        )
+
+    @cached_property
+    def user_state(self) -> Table:
+        """features.user_state."""
+        return Table.of(
+            c.FEATURES_USER_STATE,
+            Column("event_date", "date", "the day the totals run through: the partition"),
+            Column("user_id", "varchar", "the person"),
+            Column("first_date", "date", "first local date with an event"),
+            Column("last_active_date", "date", "last local date on which the user did something; null before"),
+            Column("first_purchase_date", "date", "first local date with a purchase; null before"),
+            Column("last_purchase_date", "date", "last local date with a purchase; null before"),
+            Column("gap_days", "bigint", "days between the last two purchase days; null before the second"),
+            Column("gap_square_days", "bigint", "running sum of squared gaps between purchase days, days squared"),
+            *(Column(measure.name, measure.type, f"running total of: {measure.meaning}") for measure in self.measures.all),
+            *(_told_at(measure) for measure in self.measures.of_operation("last")),
+            *(
+                Column(
+                    f"carried_{measure.name}",
+                    "bigint",
+                    f"of this UTC day, what the day before had counted already: {measure.meaning}",
+                )
+                for measure in self.measures.all
+                if measure.is_carried
+            ),
+        )
+
+    @cached_property
+    def snapshots(self) -> Table:
+        """portraits.snapshots."""
+        return Table.of(
+            c.PORTRAITS_SNAPSHOTS,
+            Column("event_date", "date", "UTC day: the partition"),
+            Column("user_id", "varchar", "the person"),
+            Column("as_of", "date", "everything before this instant (00:00 UTC) is in, nothing else"),
+            Column("first_date", "date", "behaviour: first local date with an event"),
+            Column("tenure_days", "bigint", "behaviour: days from then to the local date of the as-of's last microsecond"),
+            Column("last_active_date", "date", "behaviour: last local date on which the user did something"),
+            Column("recency_days", "bigint", "behaviour: days since then, as for tenure_days"),
+            Column(
+                "last_purchase_date",
+                "date",
+                "behaviour: last local date with a purchase; null where all that was ever paid was paid back",
+            ),
+            Column("purchase_recency_days", "bigint", "behaviour: days since then"),
+            Column("mean_gap_days", "double", "behaviour: mean days between purchase days; null before the second"),
+            Column("std_gap_days", "double", "behaviour: their standard deviation; null before the third"),
+            Column("last_gap_days", "bigint", "behaviour: days between the last two purchase days"),
+            Column(
+                "usual_gap_days",
+                "double",
+                "behaviour: mean days between purchase days (between active days of who bought nothing), from the pack's least gaps on",
+            ),
+            *(Column(measure.name, measure.type, f"behaviour, ever: {measure.meaning}") for measure in self.measures.portrayed),
+            *(
+                Column(f"{measure.name}_{days}d", "bigint", f"behaviour, last {days} days: {measure.meaning}")
+                for measure in self.measures.windowed
+                for days in self.measures.windows
+            ),
+            *(Column(ratio.name, "double", f"behaviour: {ratio.meaning}") for ratio in self.measures.ratios),
+            Column("departments", c.INTEREST_TYPE, "preference: five strongest departments"),
+            Column("categories", c.INTEREST_TYPE, "preference: five strongest categories"),
+            Column("brands", c.INTEREST_TYPE, "preference: five strongest brands"),
+            Column("price_bands", c.INTEREST_TYPE, "preference: five strongest price bands"),
+            Column("top_department", "varchar", "preference: the strongest department"),
+            Column("top_category", "varchar", "preference: the strongest category"),
+            Column("top_brand", "varchar", "preference: the strongest brand"),
+            Column("top_price_band", "utinyint", "preference: the strongest step of the 1-2-5 price ladder"),
+            Column("category_count", "bigint", "preference: categories ever given attention"),
+            Column("unknown_share_milli", "bigint", "preference: thousandths of attention on items of unknown category"),
+            *(
+                column
+                for name in c.ATTRIBUTES
+                for column in (
+                    Column(
+                        name, "varchar", f"social attribute: {name.replace('_', ' ')}, declared or inferred; null is unknown"
+                    ),
+                    Column(f"{name}_origin", "varchar", "social attribute: declared or inferred; null is unknown"),
+                    Column(f"{name}_probability", "double", "social attribute: 1 where declared, the model's where inferred"),
+                )
+            ),
+            Column(
+                "recency_score",
+                "bigint",
+                "value: fifth of recency, 5 is most recent; null before the first cut points, as all scores",
+            ),
+            Column("frequency_score", "bigint", "value: fifth of active days in 365 days, 5 is most"),
+            Column(
+                "monetary_score",
+                "bigint",
+                "value: fifth of net spend in 365 days, 5 is most; null where nothing that was paid stayed",
+            ),
+            Column("value_tier", "varchar", "value: high, medium or low by monetary_score"),
+            Column("spend_score", "bigint", "value: fifth of all that was ever paid and stayed, of those with something left"),
+            Column("ticket_score", "bigint", "value: fifth of net spend per purchase day"),
+            Column("basket_score", "bigint", "behaviour: fifth of lines per purchase day"),
+            Column("units_score", "bigint", "behaviour: fifth of units per line, from ten lines on"),
+            Column("review_score", "bigint", "behaviour: fifth of reviews written, of those who wrote one"),
+            Column("rating_score", "bigint", "behaviour: fifth of the mean rating given, from three on"),
+            Column("research_score", "bigint", "behaviour: fifth of views per line, from 20 views and five lines on"),
+            Column(
+                "conversion_score", "bigint", "behaviour: fifth of the share of active days with a purchase, from ten days on"
+            ),
+            Column("discount_score", "bigint", "preference: fifth of the share of lines at a reduced price, from ten lines on"),
+            Column("return_score", "bigint", "risk: fifth of returns per line, of those who returned something"),
+            Column(
+                "main_act",
+                "varchar",
+                "lifecycle: what the source's rhythm is of: purchase, or where it has none review, cart, view or search; null in the first month",
+            ),
+            Column(
+                "pace_days",
+                "double",
+                "lifecycle: the gap that silence is measured by, the source's or the user's if longer; null where neither is known",
+            ),
+            Column(
+                "lifecycle",
+                "varchar",
+                "lifecycle: prospect, new, active, lapsing, lapsed or dormant; null where no pace is known",
+            ),
+            Column(
+                "churn",
+                "double",
+                "risk: probability of no purchase within churn_horizon_days; null before the first model, and where the source shows no rhythm",
+            ),
+            Column(
+                "churn_horizon_days",
+                "bigint",
+                "risk: the days of `churn`, by the rhythm of the source and of the user; whole weeks",
+            ),
+            Column("churn_14d", "double", "risk: probability of no purchase in the next 14 days; null before the first model"),
+            Column(
+                "churn_28d", "double", "risk: the same within 28 days; null where the history is too short to be judged on it"
+            ),
+            Column("churn_90d", "double", "risk: the same within 90 days"),
+            Column("alive_probability", "double", "risk: probability of not having left for good; null before a purchase"),
+            Column(
+                "next_purchase_days",
+                "double",
+                "value: median days to the next purchase; null beyond 28 or before the first model",
+            ),
+            Column("expected_spend_cents_14d", "double", "value: spend to expect of the next 14 days, cents"),
+            Column("expected_spend_cents_90d", "double", "value: spend to expect of the next 90 days, cents"),
+            Column("expected_purchases_90d", "double", "value: purchase days to expect of the next 90 days"),
+            Column(
+                "lifetime_value_cents_365d",
+                "double",
+                "value: spend to expect of a year, cents: that of 90 days, gone on with as the lifetime models go on",
+            ),
+            Column("segment", "varchar", "segment: named cell of recency, frequency and monetary fifths"),
+            Column("model_version", "varchar", "the model behind the model fields; null before the first model"),
+        )
+
+
+_NOTHING = Schema(Measures((), (), ()))
+Schema.TAKEN = frozenset(
+    name for table in (_NOTHING.user_day, _NOTHING.user_state, _NOTHING.snapshots) for name in table.column_names
+)
