@@ -10,6 +10,7 @@ import duckdb
 from portrait_assets.tables import Table
 
 CLOSE = "\n)"  # on a line of its own: a comment at the end of an expression must not swallow it
+WHOLE = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "BOOLEAN")
 FRACTIONS = ("DOUBLE", "FLOAT", "DECIMAL")
 
 
@@ -63,6 +64,8 @@ class Row:
             raise ExpressionError("has a subquery; an expression reads its row alone")
         if any(node.get("class") == "WINDOW" for node in nodes):
             raise ExpressionError("has a window function; an expression reads its row alone")
+        if any(_divides_by_zero(node) for node in nodes):
+            raise ExpressionError("divides by zero")
         names = {node["column_names"][-1 if len(node["column_names"]) > 1 else 0] for node in nodes if "column_names" in node}
         called = {node["function_name"] for node in nodes if "function_name" in node}
         if unsteady := sorted((called | names - self.columns) & self.volatile):
@@ -160,6 +163,12 @@ def _results(select: dict[str, Any]) -> Iterator[str]:
             waiting += [check["then_expr"] for check in node["case_checks"]] + [node["else_expr"]]
         elif _is_text(node):
             yield node["literal"]["text"]
+
+
+def _divides_by_zero(node: dict[str, Any]) -> bool:
+    given = [argument.get("expression", argument) for argument in node.get("arguments", ())]
+    is_division = node.get("function_name") in ("/", "//", "%") and len(given) == 2
+    return is_division and given[1].get("class") == "CONSTANT" and given[1].get("literal", {}).get("text") in ("0", "0.0")
 
 
 def _is_text(node: dict[str, Any]) -> bool:

@@ -4,8 +4,7 @@ The operation decides how a day's partial is made, how partials add up to a runn
 totals: the same arithmetic serves the batch path, an incremental refresh and the live service (as in Chronon and Tecton).
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from collections.abc import Set as AbstractSet
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal
@@ -14,10 +13,10 @@ from pydantic import Field, field_validator, model_validator
 
 from portrait_assets.columns import CLEAN_EVENTS
 from portrait_assets.errors import PortraitError
-from portrait_assets.packs.expressions import FRACTIONS, ExpressionError, Row
+from portrait_assets.packs.entries import at_key, over, placed
+from portrait_assets.packs.expressions import FRACTIONS, WHOLE, ExpressionError, Row
 from portrait_assets.packs.files import Declared, Name, Sql, Text, at, validate
 from portrait_assets.packs.own import Read
-from portrait_assets.packs.places import line_of_key, lines_of_entries
 from portrait_assets.tables import Column, Table
 from portrait_assets.words_near import nearest
 
@@ -27,8 +26,8 @@ ONCE = ("dates", "distinct", "visits")
 KEPT = ("least", "greatest", "last")
 """Of which a running total keeps one value alone."""
 TAKES = {"sum": "whole numbers", "distinct": "what is counted", "least": "values", "greatest": "values", "last": "values"}
-WHOLE = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "BOOLEAN")
-Placed = tuple[Any, Callable[[str], str]]
+ACTIVE, VISITS = "active_days", "visits"
+"""The measures that every pack has, of operation dates and visits: what a user's rhythm and habits are told by."""
 LONGEST_WINDOW = 3_660  # days
 LARGEST_STORED = 10**11  # of an event's whole numbers: columns.LARGEST in cents and thousandths
 LARGEST_SUMMAND = 10**12  # a hundred years of 250 such events a day add up within 64 bits
@@ -192,6 +191,11 @@ class Measures:
         """Those that a portrait has of windows too."""
         return tuple(measure for measure in self.all if measure.windowed)
 
+    @property
+    def active(self) -> Measure:
+        """That of the dates on which a user did something."""
+        return next(measure for measure in self.all if measure.name == ACTIVE)
+
     def of_operation(self, *operations: Operation) -> list[Measure]:
         """Those of one of the operations."""
         return [measure for measure in self.all if measure.operation in operations]
@@ -202,16 +206,22 @@ def parse_measures(files: Sequence[Read], event_types: tuple[str, ...], taken: f
 
     An entry of a known name replaces it. `taken` are the names of columns that a portrait has in any case.
     """
-    read = [validate(MeasuresFile, file.content, partial(_at_key, file)) for file in files]
+    read = [validate(MeasuresFile, file.content, partial(at_key, file)) for file in files]
     for field in ("windows", "measures"):
         if not getattr(read[0], field):
-            raise PortraitError(f"{_at_key(files[0], field)}, field {field}: is missing or empty; fill it in")
+            raise PortraitError(f"{at_key(files[0], field)}, field {field}: is missing or empty; fill it in")
     windows = next(file.windows for file in reversed(read) if file.windows)
     row = Row(CLEAN_EVENTS, "an_event")
-    placed = _over(list(_placed(file, "measures", said.measures, taken)) for file, said in zip(files, read, strict=True))
-    measures = [_judged(validate(MeasureEntry, entry, where), row, event_types, where) for entry, where in placed]
+    listed = over(list(placed(file, "measures", said.measures, taken)) for file, said in zip(files, read, strict=True))
+    measures = [_judged(validate(MeasureEntry, entry, where), row, event_types, where) for entry, where in listed]
     names = {measure.name for measure in measures}
-    for measure, (_, where) in zip(measures, placed, strict=True):
+    operations = {measure.name: (measure.operation, measure.windowed) for measure in measures}
+    for name, operation in ((ACTIVE, "dates"), (VISITS, "visits")):
+        if operations.get(name) != (operation, True):
+            raise PortraitError(
+                f"{files[0].path}: has to have a measure '{name}' of operation '{operation}', with `windowed = true`: rhythm and habits go by it"
+            )
+    for measure, (_, where) in zip(measures, listed, strict=True):
         if measure.unless_equal_to and measure.unless_equal_to not in names:
             told = f"{measure.unless_equal_to} is no measure{nearest(measure.unless_equal_to, names)}"
             raise PortraitError(f"{at(where, 'unless_equal_to')}: {told}")
@@ -220,8 +230,8 @@ def parse_measures(files: Sequence[Read], event_types: tuple[str, ...], taken: f
     totals = Row(
         Table("features.totals", "a user", tuple(Column(each.name, each.type, each.meaning) for each in measures)), "totals"
     )
-    placed = _over(list(_placed(file, "ratios", said.ratios, known)) for file, said in zip(files, read, strict=True))
-    ratios = [_tried_ratio(validate(Ratio, entry, where), totals, where) for entry, where in placed]
+    listed = over(list(placed(file, "ratios", said.ratios, known)) for file, said in zip(files, read, strict=True))
+    ratios = [_tried_ratio(validate(Ratio, entry, where), totals, where) for entry, where in listed]
     return Measures(windows, tuple(measures), tuple(ratios))
 
 
@@ -229,9 +239,7 @@ def merged_measures(files: Sequence[Read]) -> dict[str, Any]:
     """What files say together that `parse_measures` judged."""
     merged: dict[str, Any] = {}
     for kind in ("measures", "ratios"):
-        merged[kind] = [
-            entry for entry, _ in _over(list(_placed(file, kind, file.content.get(kind, ()), set())) for file in files)
-        ]
+        merged[kind] = [entry for entry, _ in over(list(placed(file, kind, file.content.get(kind, ()), ())) for file in files)]
     return {"windows": next(file.content["windows"] for file in reversed(files) if "windows" in file.content)} | merged
 
 
@@ -282,40 +290,3 @@ def _tried_ratio(ratio: Ratio, totals: Row, where: Callable[[str], str]) -> Rati
         if (type_ := _tried(field, sql, totals, where)) not in WHOLE and not type_.startswith(FRACTIONS):
             raise PortraitError(f"{at(where, field)}: gives {type_}; it has to be a number")
     return ratio
-
-
-def _over(files: Iterable[list[Placed]]) -> list[Placed]:
-    """The entries of files, those of a known name in its place."""
-    merged: dict[Any, Placed] = {}
-    for number, entries in enumerate(files):
-        for place, (entry, where) in enumerate(entries):
-            name = entry.get("name") if isinstance(entry, dict) else None
-            merged[name or (number, place)] = entry, where
-    return list(merged.values())
-
-
-def _placed(read: Read, kind: str, entries: Sequence[Any], taken: AbstractSet[str]) -> Iterator[Placed]:
-    """Each entry with where its fields are; PortraitError for a name that is taken, by an entry before it or otherwise."""
-    lines, names = lines_of_entries(read.text, f"[[{kind}]]"), set(taken)
-    for number, entry in enumerate(entries):
-        name = entry.get("name") if isinstance(entry, dict) else None
-        where = _place(read, kind, number, name, lines[number] if number < len(lines) else {})
-        if name in names:
-            raise PortraitError(f"{at(where, 'name')}: '{name}' is used already; give this entry another name")
-        names.add(str(name))
-        yield entry, where
-
-
-def _place(read: Read, kind: str, number: int, name: Any, lines: dict[str, int]) -> Callable[[str], str]:
-    named = f"{kind.removesuffix('s')} '{name}'" if name else f"{kind.removesuffix('s')} number {number + 1}"
-
-    def where(field: str) -> str:
-        line = lines.get(field.split(".")[0], lines.get(""))
-        return f"{read.path}, line {line}, {named}" if line else f"{read.path}, {named}"
-
-    return where
-
-
-def _at_key(read: Read, field: str) -> str:
-    line = line_of_key(read.text, "", field.split(".")[0])
-    return f"{read.path}, line {line}" if line else str(read.path)

@@ -13,11 +13,12 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 from portrait_assets.columns import EVENT_TYPES
 from portrait_assets.errors import PortraitError
 from portrait_assets.packs.catalogue import Tag, merged_entries, parse_catalogue
+from portrait_assets.packs.classes import merged_classes, parse_classes
 from portrait_assets.packs.files import Declared, read_toml, validate
 from portrait_assets.packs.measures import merged_measures, parse_measures
 from portrait_assets.packs.own import FILES, Read, limits_over, read_folder, rules_over, taxonomy_over
 from portrait_assets.packs.recommending import Recommending, parse_recommending
-from portrait_assets.packs.schema import Schema
+from portrait_assets.packs.schema import TAKEN, Schema
 from portrait_assets.packs.taxonomy import Taxonomy, parse_taxonomy
 from portrait_assets.words_near import nearest
 
@@ -74,6 +75,19 @@ class Rhythm(Declared):
     lapsing: float = Field(gt=0, description="gaps of silence")
     lapsed: float = Field(gt=0, description="gaps of silence")
     dormant: float = Field(gt=0, description="gaps of silence")
+
+    @property
+    def numbers(self) -> dict[str, float]:
+        """By the names that SQL calls them."""
+        return {
+            "least_gaps": self.least_gaps,
+            "least_returning": self.least_returning,
+            "new_gaps": self.new,
+            "new_days": self.new_days,
+            "lapsing_gaps": self.lapsing,
+            "lapsed_gaps": self.lapsed,
+            "dormant_gaps": self.dormant,
+        }
 
     @model_validator(mode="after")
     def _ascend(self) -> "Rhythm":
@@ -157,13 +171,7 @@ class Pack:
             "point_values": [points for _, points in self.attention],
             "visit_types": list(self.visits.types),
             "half_life_days": self.interests.half_life_days,
-            "least_gaps": self.rhythm.least_gaps,
-            "least_returning": self.rhythm.least_returning,
-            "new_gaps": self.rhythm.new,
-            "new_days": self.rhythm.new_days,
-            "lapsing_gaps": self.rhythm.lapsing,
-            "lapsed_gaps": self.rhythm.lapsed,
-            "dormant_gaps": self.rhythm.dormant,
+            **self.rhythm.numbers,
             "least_users": self.classes.least_users,
             "min_probability": self.attributes.min_probability,
         }
@@ -217,7 +225,7 @@ def read_schema(folder: Path, own: Path | None = None) -> Schema:
     """The tables that such a pack gives, whatever its tags say."""
     files, over = read_folder(folder), read_folder(own) if own else {}
     said, where = limits_over(files["pack"], over.get("pack"))
-    return _schema(_measured(files, over), validate(PackFile, said, where))
+    return _schema(files, over, validate(PackFile, said, where))
 
 
 def pack_of(content: dict[str, Any], file: Path) -> Pack:
@@ -228,16 +236,15 @@ def pack_of(content: dict[str, Any], file: Path) -> Pack:
 def _made(files: dict[str, Read], over: dict[str, Read], own: Path | None) -> Pack:
     said, where = limits_over(files["pack"], over.get("pack"))
     file = validate(PackFile, said, where)
-    measured = _measured(files, over)
-    schema = _schema(measured, file)
-    tags = [files["tags"], *([over["tags"]] if "tags" in over else [])]
+    schema = _schema(files, over, file)
+    tags = _laid("tags", files, over)
     catalogue = parse_catalogue(tags, schema)
     rules, taxonomy = (
         laid(files[name], over.get(name)) for name, laid in (("recommendations", rules_over), ("taxonomy", taxonomy_over))
     )
     written = {"tags": merged_entries(tags)}
-    measures = merged_measures(measured)
-    content = json.dumps([said, measures, written], sort_keys=True, ensure_ascii=False)
+    measures, classes = merged_measures(_laid("measures", files, over)), merged_classes(_laid("classes", files, over))
+    content = json.dumps([said, measures, classes, written], sort_keys=True, ensure_ascii=False)
     return Pack(
         name=file.name,
         title=file.title,
@@ -246,6 +253,7 @@ def _made(files: dict[str, Read], over: dict[str, Read], own: Path | None) -> Pa
         content={
             "pack": said,
             "measures": measures,
+            "classes": classes,
             "tags": written,
             "taxonomy": taxonomy.content,
             "recommendations": rules.content,
@@ -265,12 +273,13 @@ def _made(files: dict[str, Read], over: dict[str, Read], own: Path | None) -> Pa
     )
 
 
-def _measured(files: dict[str, Read], over: dict[str, Read]) -> list[Read]:
-    return [files["measures"], *([over["measures"]] if "measures" in over else [])]
+def _laid(name: str, files: dict[str, Read], over: dict[str, Read]) -> list[Read]:
+    return [files[name], *([over[name]] if name in over else [])]
 
 
-def _schema(measured: list[Read], file: PackFile) -> Schema:
-    return Schema(parse_measures(measured, (*EVENT_TYPES, *file.events.types), Schema.TAKEN))
+def _schema(files: dict[str, Read], over: dict[str, Read], file: PackFile) -> Schema:
+    measures = parse_measures(_laid("measures", files, over), (*EVENT_TYPES, *file.events.types), TAKEN)
+    return Schema(measures, parse_classes(_laid("classes", files, over), measures, file.rhythm.numbers, TAKEN))
 
 
 def _digest(text: str) -> str:

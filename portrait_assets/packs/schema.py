@@ -1,10 +1,12 @@
 """The stored tables whose columns follow a pack: its measures give a user's day, running totals, windows and ratios."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import Any
 
 from portrait_assets import columns as c
+from portrait_assets.packs.classes import Act, Classes, Outcome, Rule, Segmented
 from portrait_assets.packs.measures import Measure, Measures
 from portrait_assets.tables import Column, Relation, Table
 
@@ -13,6 +15,15 @@ BEGUN_VISITS = Column(
     "struct(visit_id varchar, local_hour utinyint, local_weekday utinyint)[]",
     "the visits counted, and when on the source's wall clock each began; no hour where none is known",
 )
+
+
+CLASSED = ("outcome", "value", "acts", "fifths", "tiers", "lifecycle", "segmented", "segments")
+
+
+def _or(named: Sequence[Act | Rule]) -> str:
+    """Names as one says them: a, b or c."""
+    *others, last = [each.name for each in named] or ["none"]
+    return f"{', '.join(others)} or {last}" if others else last
 
 
 def _told_at(measure: Measure) -> Column:
@@ -24,8 +35,7 @@ class Schema:
     """The tables of a home with a pack, and what the templates of its SQL loop over."""
 
     measures: Measures
-    TAKEN: ClassVar[frozenset[str]]
-    """The names of columns that the tables have whatever is measured."""
+    classes: Classes
 
     @cached_property
     def tables(self) -> tuple[Table, ...]:
@@ -42,12 +52,14 @@ class Schema:
         return {table.name: table for table in self.tables}
 
     @cached_property
-    def vocabulary(self) -> dict[str, list[Any]]:
+    def vocabulary(self) -> dict[str, Any]:
         """What a template may loop over."""
         of = self.measures.of_operation
         return {
             "measures": list(self.measures.all),
             "made_of_events": [measure for measure in self.measures.all if measure.operation not in ("distinct", "visits")],
+            "added": of("count", "sum"),
+            "active": self.measures.active,
             "dates": of("dates"),
             "distinct": of("distinct"),
             "begun": of("visits"),
@@ -59,6 +71,7 @@ class Schema:
             "windows": list(self.measures.windows),
             "ratios": list(self.measures.ratios),
             "attributes": list(c.ATTRIBUTES),
+            **{kind: getattr(self.classes, kind) for kind in CLASSED},
         }
 
     @cached_property
@@ -87,16 +100,17 @@ class Schema:
     @cached_property
     def user_state(self) -> Table:
         """features.user_state."""
+        outcome = self.classes.outcome.name
         return Table.of(
             c.FEATURES_USER_STATE,
             Column("event_date", "date", "the day the totals run through: the partition"),
             Column("user_id", "varchar", "the person"),
             Column("first_date", "date", "first local date with an event"),
             Column("last_active_date", "date", "last local date on which the user did something; null before"),
-            Column("first_purchase_date", "date", "first local date with a purchase; null before"),
-            Column("last_purchase_date", "date", "last local date with a purchase; null before"),
-            Column("gap_days", "bigint", "days between the last two purchase days; null before the second"),
-            Column("gap_square_days", "bigint", "running sum of squared gaps between purchase days, days squared"),
+            Column(f"first_{outcome}_date", "date", f"first local date with a {outcome}; null before"),
+            Column(f"last_{outcome}_date", "date", f"last local date with a {outcome}; null before"),
+            Column("gap_days", "bigint", f"days between the last two {outcome} days; null before the second"),
+            Column("gap_square_days", "bigint", f"running sum of squared gaps between {outcome} days, days squared"),
             *(Column(measure.name, measure.type, f"running total of: {measure.meaning}") for measure in self.measures.all),
             *(_told_at(measure) for measure in self.measures.of_operation("last")),
             *(
@@ -113,6 +127,7 @@ class Schema:
     @cached_property
     def snapshots(self) -> Table:
         """portraits.snapshots."""
+        outcome, classes = self.classes.outcome.name, self.classes
         return Table.of(
             c.PORTRAITS_SNAPSHOTS,
             Column("event_date", "date", "UTC day: the partition"),
@@ -123,18 +138,16 @@ class Schema:
             Column("last_active_date", "date", "behaviour: last local date on which the user did something"),
             Column("recency_days", "bigint", "behaviour: days since then, as for tenure_days"),
             Column(
-                "last_purchase_date",
-                "date",
-                "behaviour: last local date with a purchase; null where all that was ever paid was paid back",
+                f"last_{outcome}_date", "date", f"behaviour: last local date with a {outcome}; null where nothing of it stayed"
             ),
-            Column("purchase_recency_days", "bigint", "behaviour: days since then"),
-            Column("mean_gap_days", "double", "behaviour: mean days between purchase days; null before the second"),
+            Column(f"{outcome}_recency_days", "bigint", "behaviour: days since then"),
+            Column("mean_gap_days", "double", f"behaviour: mean days between {outcome} days; null before the second"),
             Column("std_gap_days", "double", "behaviour: their standard deviation; null before the third"),
-            Column("last_gap_days", "bigint", "behaviour: days between the last two purchase days"),
+            Column("last_gap_days", "bigint", f"behaviour: days between the last two {outcome} days"),
             Column(
                 "usual_gap_days",
                 "double",
-                "behaviour: mean days between purchase days (between active days of who bought nothing), from the pack's least gaps on",
+                f"behaviour: mean days between {outcome} days (between active days of who has none), from the pack's least gaps on",
             ),
             *(Column(measure.name, measure.type, f"behaviour, ever: {measure.meaning}") for measure in self.measures.portrayed),
             *(
@@ -173,25 +186,14 @@ class Schema:
             Column(
                 "monetary_score",
                 "bigint",
-                "value: fifth of net spend in 365 days, 5 is most; null where nothing that was paid stayed",
+                f"value: fifth of {classes.value} in 365 days, 5 is most; null where nothing of it stayed",
             ),
-            Column("value_tier", "varchar", "value: high, medium or low by monetary_score"),
-            Column("spend_score", "bigint", "value: fifth of all that was ever paid and stayed, of those with something left"),
-            Column("ticket_score", "bigint", "value: fifth of net spend per purchase day"),
-            Column("basket_score", "bigint", "behaviour: fifth of lines per purchase day"),
-            Column("units_score", "bigint", "behaviour: fifth of units per line, from ten lines on"),
-            Column("review_score", "bigint", "behaviour: fifth of reviews written, of those who wrote one"),
-            Column("rating_score", "bigint", "behaviour: fifth of the mean rating given, from three on"),
-            Column("research_score", "bigint", "behaviour: fifth of views per line, from 20 views and five lines on"),
-            Column(
-                "conversion_score", "bigint", "behaviour: fifth of the share of active days with a purchase, from ten days on"
-            ),
-            Column("discount_score", "bigint", "preference: fifth of the share of lines at a reduced price, from ten lines on"),
-            Column("return_score", "bigint", "risk: fifth of returns per line, of those who returned something"),
+            Column("value_tier", "varchar", f"value: {_or(classes.tiers)}"),
+            *(Column(fifth.name, "bigint", fifth.meaning) for fifth in classes.fifths),
             Column(
                 "main_act",
                 "varchar",
-                "lifecycle: what the source's rhythm is of: purchase, or where it has none review, cart, view or search; null in the first month",
+                f"lifecycle: what the source's rhythm is of, the first that it has of {_or(classes.acts)}; null in the first month",
             ),
             Column(
                 "pace_days",
@@ -201,7 +203,7 @@ class Schema:
             Column(
                 "lifecycle",
                 "varchar",
-                "lifecycle: prospect, new, active, lapsing, lapsed or dormant; null where no pace is known",
+                f"lifecycle: {_or(classes.lifecycle)}; null where no pace is known",
             ),
             Column(
                 "churn",
@@ -232,12 +234,14 @@ class Schema:
                 "double",
                 "value: spend to expect of a year, cents: that of 90 days, gone on with as the lifetime models go on",
             ),
-            Column("segment", "varchar", "segment: named cell of recency, frequency and monetary fifths"),
+            Column("segment", "varchar", f"segment: {_or(classes.segments)}"),
             Column("model_version", "varchar", "the model behind the model fields; null before the first model"),
         )
 
 
-_NOTHING = Schema(Measures((), (), ()))
-Schema.TAKEN = frozenset(
-    name for table in (_NOTHING.user_day, _NOTHING.user_state, _NOTHING.snapshots) for name in table.column_names
+_NOTHING = Schema(
+    Measures((), (), ()),
+    Classes(Outcome(name="outcome", days="days", count="count"), "value", Segmented(), (), (), (), (), ()),
 )
+TAKEN = frozenset(name for table in (_NOTHING.user_day, _NOTHING.user_state, _NOTHING.snapshots) for name in table.column_names)
+"""The names of columns that the tables have whatever a pack says."""

@@ -1,5 +1,5 @@
 -- Partials add up to the events they come from.
--- Offenders: days whose purchases, spend or activity differ between clean.events and features.user_day.
+-- Offenders: days whose counts, sums or activity differ between clean.events and features.user_day.
 -- A day that a later batch touches is due, not wrong: another process may have landed it just now.
 with
 
@@ -16,9 +16,10 @@ current_days as (
 events as (
     select
         event_date,
-        count(*) filter (where event_type = 'purchase') as purchases,
-        coalesce(sum(amount_cents) filter (where event_type = 'purchase'), 0) as spend_cents,
-        count(distinct row(user_id, local_date)) filter (where event_type != 'exposure') as active_days
+{% for measure in added %}
+        {{ measure.partial }} as {{ measure.name }},
+{% endfor %}
+        count(distinct row(user_id, local_date)) filter (where {{ active.where }}) as active_days
     from clean.events
     group by event_date
 ),
@@ -26,23 +27,27 @@ events as (
 days as (
     select
         event_date,
-        sum(purchases) as purchases,
-        sum(spend_cents) as spend_cents,
+{% for measure in added %}
+        sum({{ measure.name }}) as {{ measure.name }},
+{% endfor %}
         sum(active_days) as active_days
     from features.user_day
     group by event_date
 )
 
 select
-    events.event_date,
-    events.purchases,
-    days.purchases as partial_purchases,
-    events.spend_cents,
-    days.spend_cents as partial_spend_cents
+    coalesce(events.event_date, days.event_date) as event_date,
+{% for measure in added %}
+    events.{{ measure.name }},
+    days.{{ measure.name }} as partial_{{ measure.name }},
+{% endfor %}
+    events.active_days,
+    days.active_days as partial_active_days
 from events
 full join days on events.event_date = days.event_date
 semi join current_days on coalesce(events.event_date, days.event_date) = current_days.event_date
 where
-    events.purchases is distinct from days.purchases
-    or events.spend_cents is distinct from days.spend_cents
-    or events.active_days is distinct from days.active_days
+    events.active_days is distinct from days.active_days
+{% for measure in added %}
+    or events.{{ measure.name }} is distinct from days.{{ measure.name }}
+{% endfor %}

@@ -37,8 +37,9 @@ carried as (
 sums as (
     select
         user_id,
-        sum(purchases) as purchases,
-        sum(spend_cents) as spend_cents,
+{% for measure in added %}
+        sum({{ measure.name }}) as {{ measure.name }},
+{% endfor %}
         sum(visits) as visits,
         max(event_date) as event_date
     from features.user_day
@@ -49,14 +50,19 @@ sums as (
 select
     sums.user_id,
     sums.event_date,
-    sums.spend_cents,
-    last_state.spend_cents as state_spend_cents
+{% for measure in added %}
+    sums.{{ measure.name }},
+    last_state.{{ measure.name }} as state_{{ measure.name }},
+{% endfor %}
+    sums.visits - carried.visits as visits,
+    last_state.visits as state_visits
 from sums
 left join last_state on sums.user_id = last_state.user_id
 left join carried on sums.user_id = carried.user_id
 inner join due on due.day_count = 0
 where
     sums.event_date is distinct from last_state.event_date
-    or sums.purchases is distinct from last_state.purchases
-    or sums.spend_cents is distinct from last_state.spend_cents
+{% for measure in added %}
+    or sums.{{ measure.name }} is distinct from last_state.{{ measure.name }}
+{% endfor %}
     or sums.visits - carried.visits is distinct from last_state.visits

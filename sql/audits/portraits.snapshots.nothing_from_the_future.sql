@@ -6,13 +6,13 @@ select
     as_of,
     first_date,
     last_active_date,
-    last_purchase_date
+    last_{{ outcome.name }}_date
 from portraits.snapshots
 where
     as_of != event_date + 1
     or tenure_days < 0
     or recency_days < 0
-    or purchase_recency_days < 0
+    or {{ outcome.name }}_recency_days < 0
     or first_date > as_of
     or last_active_date - first_date != tenure_days - recency_days
-    or last_purchase_date - first_date != tenure_days - purchase_recency_days
+    or last_{{ outcome.name }}_date - first_date != tenure_days - {{ outcome.name }}_recency_days

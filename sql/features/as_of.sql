@@ -35,8 +35,7 @@ now as (
         grid.user_id,
         grid.event_date,
         grid.local_date,
-        -- Who was paid back all that was paid has bought nothing that stayed.
-        case when state.spend_cents = 0 or state.net_spend_cents > 0 then state.last_purchase_date end as last_kept_date,
+        case when {{ outcome.kept }} then state.last_{{ outcome.name }}_date end as last_kept_date,
         state.* exclude (user_id, event_date)
     from grid
     asof inner join scoped_user_state as state
@@ -100,17 +99,17 @@ select
     now.local_date - now.first_date as tenure_days,
     now.last_active_date,
     now.local_date - now.last_active_date as recency_days,
-    now.last_kept_date as last_purchase_date,
-    now.local_date - now.last_kept_date as purchase_recency_days,
+    now.last_kept_date as last_{{ outcome.name }}_date,
+    now.local_date - now.last_kept_date as {{ outcome.name }}_recency_days,
     -- Interpurchase times: gaps telescope, so the mean needs only the two ends; the spread needs the running sum of squares.
     case
-        when now.purchase_days >= 2
-            then (now.last_purchase_date - now.first_purchase_date) / (now.purchase_days - 1)
+        when now.{{ outcome.days }} >= 2
+            then (now.last_{{ outcome.name }}_date - now.first_{{ outcome.name }}_date) / (now.{{ outcome.days }} - 1)
     end as mean_gap_days,
     case
-        when now.purchase_days >= 3 then sqrt(greatest(
-            now.gap_square_days / (now.purchase_days - 1)
-            - pow((now.last_purchase_date - now.first_purchase_date) / (now.purchase_days - 1), 2), 0
+        when now.{{ outcome.days }} >= 3 then sqrt(greatest(
+            now.gap_square_days / (now.{{ outcome.days }} - 1)
+            - pow((now.last_{{ outcome.name }}_date - now.first_{{ outcome.name }}_date) / (now.{{ outcome.days }} - 1), 2), 0
         ))
     end as std_gap_days,
     now.gap_days as last_gap_days,

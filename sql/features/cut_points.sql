@@ -4,8 +4,8 @@
 --           the share of customers who came back from which a source has a rhythm.
 -- Promise:  quintiles frozen by the calendar: a month's cuts come from the state $cut_lead_days before its first day, so that
 --           neither a new day nor an event that is a fortnight late moves everybody's class. Users active in the 365 days
---           before count; whole numbers only. A measure that the source does not have is no row. Money is net: who was paid back
---           more than was paid is in no fifth of it.
+--           before count; whole numbers only. A measure that the source does not have is no row. Who has less than nothing of the
+--           value within the year is in no fifth of it.
 with
 
 months as (
@@ -35,7 +35,7 @@ years as (
         days.user_id,
         months.local_date - max(days.local_date) filter (where days.active_days = 1) as recency_days,
         sum(days.active_days) as active_days,
-        sum(days.net_spend_cents)::bigint as net_spend_cents_365d
+        sum(days.{{ value }})::bigint as {{ value }}_365d
     from months
     inner join features.user_day as days
         on days.event_date <= months.lead_date and days.event_date > months.lead_date - 365
@@ -57,21 +57,22 @@ totals as (
 
 states as (
     select
-        years.* exclude (active_days),
+        years.* exclude (user_id, active_days),
         (years.active_days - coalesce(carried.active_days, 0))::bigint as active_days_365d,
         totals.ever,
-        bool_or(totals.ever.purchases > 0) over (partition by years.month_start) as is_shop
+        bool_or(totals.ever.{{ outcome.count }} > 0) over (partition by years.month_start) as has_outcome
     from years
     inner join totals on years.month_start = totals.month_start and years.user_id = totals.user_id
     left join carried on years.month_start = carried.month_start and years.user_id = carried.user_id
 ),
 
--- Days of purchases where the source has some, else of activity: how many there were, and since when.
+-- Days of the outcome where the source has some, else of activity: how many there were, and since when.
 rhythms as (
     select
-        *,
-        case when is_shop then ever.purchase_days else ever.active_days end as days,
-        case when is_shop then ever.first_purchase_date else ever.first_date end as since_date,
+        * exclude (ever),
+        ever.*,
+        case when has_outcome then ever.{{ outcome.days }} else ever.active_days end as days,
+        case when has_outcome then ever.first_{{ outcome.name }}_date else ever.first_date end as since_date,
         (count(*) filter (where days > 1) over month_users)::double
         >= $least_returning * count(*) filter (where days > 0) over month_users as has_rhythm
     from states
@@ -85,69 +86,23 @@ measures as (
             {'measure': 'recency_days', 'least': 1, 'amount': recency_days},
             {'measure': 'active_days_365d', 'least': 1, 'amount': active_days_365d},
             {
-                'measure': 'net_spend_cents_365d',
+                'measure': '{{ value }}_365d',
                 'least': 1,
-                'amount': case when net_spend_cents_365d >= 0 then net_spend_cents_365d end
+                'amount': case when {{ value }}_365d >= 0 then {{ value }}_365d end
             },
-            -- What the source has: purchases, reviews, carts, views, searches.
-            {'measure': 'purchases', 'least': 1, 'amount': nullif(ever.purchases, 0)},
-            {'measure': 'reviews', 'least': 1, 'amount': nullif(ever.reviews, 0)},
-            {'measure': 'carts', 'least': 1, 'amount': nullif(ever.carts, 0)},
-            {'measure': 'views', 'least': 1, 'amount': nullif(ever.views, 0)},
-            {'measure': 'searches', 'least': 1, 'amount': nullif(ever.searches, 0)},
-            -- Days from one shopping day to the next, of those who came back; the wait that goes on is part of it.
+            -- What the source has.
+{% for act in acts %}
+            {'measure': '{{ act.count }}', 'least': 1, 'amount': nullif({{ act.count }}, 0)},
+{% endfor %}
+            -- Days from one such day to the next, of those who came back; the wait that goes on is part of it.
             {
                 'measure': 'gap_days',
                 'least': $least_users,
                 'amount': case when has_rhythm and days > 1 then (local_date - since_date + 1) // (days - 1) end
             },
-            {
-                'measure': 'net_spend_cents',
-                'least': $least_users,
-                'amount': case when ever.net_spend_cents > 0 then ever.net_spend_cents end
-            },
-            {
-                'measure': 'ticket_cents',
-                'least': $least_users,
-                'amount': case when ever.net_spend_cents > 0 and ever.purchase_days > 0
-                    then ever.net_spend_cents // ever.purchase_days end
-            },
-            {
-                'measure': 'basket_milli',
-                'least': $least_users,
-                'amount': case when ever.purchase_days > 0 then ever.purchases * 1000 // ever.purchase_days end
-            },
-            {
-                'measure': 'units_milli',
-                'least': $least_users,
-                'amount': case when ever.quantity_milli > 0 and ever.purchases >= 10 then ever.quantity_milli // ever.purchases end
-            },
-            {
-                'measure': 'discounted_milli',
-                'least': $least_users,
-                'amount': case when ever.discount_cents > 0 and ever.purchases >= 10
-                    then ever.discounted_purchases * 1000 // ever.purchases end
-            },
-            {
-                'measure': 'returned_milli',
-                'least': $least_users,
-                'amount': case when ever.returns > 0 and ever.purchases > 0 then ever.returns * 1000 // ever.purchases end
-            },
-            {
-                'measure': 'views_milli',
-                'least': $least_users,
-                'amount': case when ever.views >= 20 and ever.purchases >= 5 then ever.views * 1000 // ever.purchases end
-            },
-            {
-                'measure': 'converted_milli',
-                'least': $least_users,
-                'amount': case when ever.active_days >= 10 and is_shop then ever.purchase_days * 1000 // ever.active_days end
-            },
-            {
-                'measure': 'rating_milli',
-                'least': $least_users,
-                'amount': case when ever.ratings >= 3 then ever.rating_milli // ever.ratings end
-            }
+{% for fifth in fifths %}
+            {'measure': '{{ fifth.name }}', 'least': $least_users, 'amount': case when {{ fifth.among }} then {{ fifth.of }} end}{{ '' if loop.last else ',' }}
+{% endfor %}
         ], recursive := true)
     from rhythms
 )

@@ -17,7 +17,9 @@ before as (
 ),
 
 state as (
-    select *
+    select
+        *,
+        case when {{ outcome.kept }} then last_{{ outcome.name }}_date end as last_kept_date
     from scoped_user_state
     where event_date = $event_date
 ),
@@ -76,21 +78,18 @@ moved as (
         users.user_id,
         coalesce(state.first_date, before.first_date) as first_date,
         case when users.has_event then state.last_active_date else before.last_active_date end as last_active_date,
-        case
-            when not users.has_event then before.last_purchase_date
-            when state.spend_cents = 0 or state.net_spend_cents > 0 then state.last_purchase_date
-        end as last_purchase_date,
+        case when users.has_event then state.last_kept_date else before.last_{{ outcome.name }}_date end as last_{{ outcome.name }}_date,
         -- Interpurchase times, as in as_of.sql.
         case
             when not users.has_event then before.mean_gap_days
-            when state.purchase_days >= 2
-                then (state.last_purchase_date - state.first_purchase_date) / (state.purchase_days - 1)
+            when state.{{ outcome.days }} >= 2
+                then (state.last_{{ outcome.name }}_date - state.first_{{ outcome.name }}_date) / (state.{{ outcome.days }} - 1)
         end as mean_gap_days,
         case
             when not users.has_event then before.std_gap_days
-            when state.purchase_days >= 3 then sqrt(greatest(
-                state.gap_square_days / (state.purchase_days - 1)
-                - pow((state.last_purchase_date - state.first_purchase_date) / (state.purchase_days - 1), 2), 0
+            when state.{{ outcome.days }} >= 3 then sqrt(greatest(
+                state.gap_square_days / (state.{{ outcome.days }} - 1)
+                - pow((state.last_{{ outcome.name }}_date - state.first_{{ outcome.name }}_date) / (state.{{ outcome.days }} - 1), 2), 0
             ))
         end as std_gap_days,
         case when users.has_event then state.gap_days else before.last_gap_days end as last_gap_days,
@@ -123,8 +122,8 @@ select
     clock.local_date - moved.first_date as tenure_days,
     moved.last_active_date,
     clock.local_date - moved.last_active_date as recency_days,
-    moved.last_purchase_date,
-    clock.local_date - moved.last_purchase_date as purchase_recency_days,
-    moved.* exclude (user_id, first_date, last_active_date, last_purchase_date)
+    moved.last_{{ outcome.name }}_date,
+    clock.local_date - moved.last_{{ outcome.name }}_date as {{ outcome.name }}_recency_days,
+    moved.* exclude (user_id, first_date, last_active_date, last_{{ outcome.name }}_date)
 from moved
 cross join clock

@@ -73,13 +73,13 @@ carried as (
     group by event_date, user_id
 ),
 
-purchase_dates as (
+outcome_dates as (
     select
         user_id,
         local_date,
         min(event_date) as event_date
     from window_days
-    where purchase_days = 1
+    where {{ outcome.days }} = 1
     group by user_id, local_date
 ),
 
@@ -87,13 +87,13 @@ known_dates as (
     select
         user_id,
         local_date
-    from purchase_dates
+    from outcome_dates
     union all
     select
         user_id,
-        last_purchase_date as local_date
+        last_{{ outcome.name }}_date as local_date
     from stood
-    where last_purchase_date is not null
+    where last_{{ outcome.name }}_date is not null
 ),
 
 -- Dates are joined with those before them, and days with those through them, not windowed: each function of a window takes DuckDB
@@ -104,7 +104,7 @@ gaps as (
         dates.event_date,
         dates.local_date as gap_date,
         dates.local_date - max(earlier.local_date) as gap_days
-    from purchase_dates as dates
+    from outcome_dates as dates
     inner join known_dates as earlier on dates.user_id = earlier.user_id and dates.local_date > earlier.local_date
     group by dates.user_id, dates.event_date, dates.local_date
 ),
@@ -113,15 +113,15 @@ gaps as (
 steps as (
     select
         * exclude ({% for name in carried %}carried_{{ name }}{{ '' if loop.last else ', ' }}{% endfor %}),
-        last_purchase_date as gap_date
+        last_{{ outcome.name }}_date as gap_date
     from stood
     union all by name
     select
         * exclude (local_date, begun_visits{% for measure in distinct %}, {{ measure.name }}_values{% endfor %}),
         local_date as first_date,
         case when active_days = 1 then local_date end as last_active_date,
-        case when purchase_days = 1 then local_date end as first_purchase_date,
-        case when purchase_days = 1 then local_date end as last_purchase_date
+        case when {{ outcome.days }} = 1 then local_date end as first_{{ outcome.name }}_date,
+        case when {{ outcome.days }} = 1 then local_date end as last_{{ outcome.name }}_date
     from window_days
     union all by name
     select
@@ -147,8 +147,8 @@ totals as (
         days.user_id,
         min(steps.first_date) as first_date,
         max(steps.last_active_date) as last_active_date,
-        min(steps.first_purchase_date) as first_purchase_date,
-        max(steps.last_purchase_date) as last_purchase_date,
+        min(steps.first_{{ outcome.name }}_date) as first_{{ outcome.name }}_date,
+        max(steps.last_{{ outcome.name }}_date) as last_{{ outcome.name }}_date,
         max_by(steps.gap_days, steps.gap_date) filter (where steps.gap_days is not null) as gap_days,
         coalesce(sum(steps.gap_square_days), 0) as gap_square_days,
 {% for measure in last %}

@@ -29,6 +29,20 @@ operation = "sum"
 of = "amount_cents"
 meaning = "paid"
 
+[[measures]]
+name = "active_days"
+unit = "days"
+operation = "dates"
+windowed = true
+meaning = "dates with an event"
+
+[[measures]]
+name = "visits"
+unit = "visits"
+operation = "visits"
+windowed = true
+meaning = "visits"
+
 [[ratios]]
 name = "paid_per_fill_cents"
 of = "paid_cents"
@@ -46,7 +60,7 @@ def test_what_is_said_is_kept_in_its_order():
     said = parse(GOOD)
     assert said.windows == (7, 30)
     assert [(measure.name, measure.type, measure.windowed) for measure in said.all] == [
-        ("fills", "bigint", True), ("paid_cents", "bigint", False),
+        ("fills", "bigint", True), ("paid_cents", "bigint", False), ("active_days", "bigint", True), ("visits", "bigint", True),
     ]  # fmt: skip
     assert [(ratio.name, ratio.of, ratio.per) for ratio in said.ratios] == [("paid_per_fill_cents", "paid_cents", "fills")]
 
@@ -68,13 +82,13 @@ def test_what_is_said_is_kept_in_its_order():
     ],
 )  # fmt: skip
 def test_the_operation_decides_how_a_day_is_made_and_how_days_add_up(entry, partial, total, column):
-    [measure] = parse(f"windows = [7]\n[[measures]]\nname = 'x'\nunit = 'y'\nmeaning = 'z'\n{entry}\n").all
+    measure = parse(f"{GOOD}[[measures]]\nname = 'x'\nunit = 'y'\nmeaning = 'z'\n{entry}\n").all[-1]
     assert (measure.partial, measure.total, measure.type) == (partial, total, column)
 
 
 def test_visits_count_by_the_hour_and_weekday_they_begin_at():
     entry = "[[measures]]\nname = 'x'\nunit = 'y'\nmeaning = 'z'\noperation = 'visits'\n"
-    [whole, some] = parse(f"windows = [7]\n{entry}{entry.replace('x', 'w')}hours = [12, 13]\nweekdays = [1, 5]\n").all
+    [*_, whole, some] = parse(f"{GOOD}{entry}{entry.replace('x', 'w')}hours = [12, 13]\nweekdays = [1, 5]\n").all
     assert whole.begun() == "true"
     assert some.begun("visit.") == "visit.local_hour between 12 and 13 and visit.local_weekday in (1, 5)"
 
@@ -84,7 +98,7 @@ def test_a_file_laid_over_adds_entries_and_replaces_those_of_a_known_name():
     said = parse(GOOD, over.replace('of = "amount_cents"', 'of = "discount_cents"').replace("paid_per_fill", "cost_per_fill"))
     assert said.windows == (7, 30)
     assert [(measure.name, measure.meaning) for measure in said.all] == [
-        ("fills", "filled"), ("paid_cents", "paid"), ("cost_cents", "paid"),
+        ("fills", "filled"), ("paid_cents", "paid"), ("active_days", "dates with an event"), ("visits", "visits"), ("cost_cents", "paid"),
     ]  # fmt: skip
     assert [ratio.name for ratio in said.ratios] == ["paid_per_fill_cents", "cost_per_fill_cents"]
 
@@ -115,10 +129,15 @@ def test_a_file_laid_over_adds_entries_and_replaces_those_of_a_known_name():
         ('of = "amount_cents"', 'of = "amount_cents * 20"', r"line 15, .*may be 2e\+12 of one event, and a sum of such numbers would not fit"),
         ('"sum"\nof = "amount_cents"', '"last"\nof = "amount_cents"\nwindowed = true', r"line 11, .*operation 'last' has no windows"),
         ('"count"', '"count"\nhours = [1, 2]', r"line 3, .*`hours` and `weekdays` are of operation 'visits'"),
-        ('per = "fills"', 'per = "fillings"', r"line 21, ratio 'paid_per_fill_cents', field per: does not fit a row of features.totals"),
-        ('"paid_per_fill_cents"', '"fills_7d"', r"line 19, ratio 'fills_7d', field name: 'fills_7d' is used already"),
+        ('per = "fills"', 'per = "fillings"', r"line 35, ratio 'paid_per_fill_cents', field per: does not fit a row of features.totals"),
+        ('"paid_per_fill_cents"', '"fills_7d"', r"line 33, ratio 'fills_7d', field name: 'fills_7d' is used already"),
         ("unit = \"events\"\n", "", r"line 3, measure 'fills', field unit: is missing; add it"),
         ("unit = \"events\"", "colour = \"red\"\nunit = \"events\"", r"line 5, .*field colour: is not known here; known are name"),
+        ('"active_days"', '"days"', r"measures.toml: has to have a measure 'active_days' of operation 'dates', with `windowed = true`"),
+        ('"visits"\nwindowed', '"count"\nwindowed', r"has to have a measure 'visits' of operation 'visits'"),
+        ('unit = "cents"', 'unit = "cents"\nunless_equal_to = "fill"', r"field unless_equal_to: fill is no measure; .*'fills'"),
+        ('unit = "cents"', 'unit = "cents"\nlabel = "Paid"', r"has a `label` for a card's row of windows, and no windows"),
+        ('of = "paid_cents"', 'of = "paid_cents / 0"', r"ratio 'paid_per_fill_cents', field of: divides by zero"),
         ("[[ratios]]", "[[rations]]", r"measures.toml.*field rations: is not known here; known are windows, measures, ratios"),
     ],
 )  # fmt: skip

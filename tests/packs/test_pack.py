@@ -15,7 +15,7 @@ def folder(tmp_path: Path) -> Path:
     """A copy of the shipped pack, to be spoilt."""
     copy = tmp_path / "ecommerce"
     copy.mkdir()
-    for name in ("pack.toml", "measures.toml", "tags.toml", "taxonomy.toml", "recommendations.toml"):
+    for name in ("pack.toml", "measures.toml", "classes.toml", "tags.toml", "taxonomy.toml", "recommendations.toml"):
         shutil.copy(PACKS_DIR / "ecommerce" / name, copy / name)
     return copy
 

@@ -196,8 +196,8 @@ def test_who_counts_for_each_measure_by_hand(world: World):
     counts = {row["measure"]: row["user_count"] for row in rows}
     assert counts == {
         "recency_days": 9, "active_days_365d": 9, "net_spend_cents_365d": 8, "purchases": 9, "reviews": 6, "views": 7,
-        "net_spend_cents": 7, "ticket_cents": 7, "basket_milli": 9, "units_milli": 5, "discounted_milli": 5, "views_milli": 5,
-        "converted_milli": 5, "rating_milli": 5,
+        "spend_score": 7, "ticket_score": 7, "basket_score": 9, "units_score": 5, "discount_score": 5, "research_score": 5,
+        "conversion_score": 5, "rating_score": 5, "review_score": 6,
     }  # fmt: skip
 
 

@@ -35,8 +35,7 @@ now as (
         grid.user_id,
         grid.event_date,
         grid.local_date,
-        -- Who was paid back all that was paid has bought nothing that stayed.
-        case when state.spend_cents = 0 or state.net_spend_cents > 0 then state.last_purchase_date end as last_kept_date,
+        case when spend_cents = 0 or net_spend_cents > 0 then state.last_purchase_date end as last_kept_date,
         state.* exclude (user_id, event_date)
     from grid
     asof inner join scoped_user_state as state

@@ -17,7 +17,9 @@ before as (
 ),
 
 state as (
-    select *
+    select
+        *,
+        case when spend_cents = 0 or net_spend_cents > 0 then last_purchase_date end as last_kept_date
     from scoped_user_state
     where event_date = $event_date
 ),
@@ -152,10 +154,7 @@ moved as (
         users.user_id,
         coalesce(state.first_date, before.first_date) as first_date,
         case when users.has_event then state.last_active_date else before.last_active_date end as last_active_date,
-        case
-            when not users.has_event then before.last_purchase_date
-            when state.spend_cents = 0 or state.net_spend_cents > 0 then state.last_purchase_date
-        end as last_purchase_date,
+        case when users.has_event then state.last_kept_date else before.last_purchase_date end as last_purchase_date,
         -- Interpurchase times, as in as_of.sql.
         case
             when not users.has_event then before.mean_gap_days

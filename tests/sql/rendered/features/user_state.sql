@@ -70,7 +70,7 @@ carried as (
     group by event_date, user_id
 ),
 
-purchase_dates as (
+outcome_dates as (
     select
         user_id,
         local_date,
@@ -84,7 +84,7 @@ known_dates as (
     select
         user_id,
         local_date
-    from purchase_dates
+    from outcome_dates
     union all
     select
         user_id,
@@ -101,7 +101,7 @@ gaps as (
         dates.event_date,
         dates.local_date as gap_date,
         dates.local_date - max(earlier.local_date) as gap_days
-    from purchase_dates as dates
+    from outcome_dates as dates
     inner join known_dates as earlier on dates.user_id = earlier.user_id and dates.local_date > earlier.local_date
     group by dates.user_id, dates.event_date, dates.local_date
 ),

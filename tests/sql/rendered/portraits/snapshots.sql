@@ -13,16 +13,16 @@ cuts as (
         max(cuts) filter (where measure = 'active_days_365d') as frequency_cuts,
         max(cuts) filter (where measure = 'net_spend_cents_365d') as monetary_cuts,
         max(cuts) filter (where measure = 'gap_days') as gap_cuts,
-        max(cuts) filter (where measure = 'net_spend_cents') as spend_cuts,
-        max(cuts) filter (where measure = 'ticket_cents') as ticket_cuts,
-        max(cuts) filter (where measure = 'basket_milli') as basket_cuts,
-        max(cuts) filter (where measure = 'units_milli') as units_cuts,
-        max(cuts) filter (where measure = 'reviews') as review_cuts,
-        max(cuts) filter (where measure = 'rating_milli') as rating_cuts,
-        max(cuts) filter (where measure = 'views_milli') as research_cuts,
-        max(cuts) filter (where measure = 'converted_milli') as conversion_cuts,
-        max(cuts) filter (where measure = 'discounted_milli') as discount_cuts,
-        max(cuts) filter (where measure = 'returned_milli') as return_cuts,
+        max(cuts) filter (where measure = 'spend_score') as spend_score_cuts,
+        max(cuts) filter (where measure = 'ticket_score') as ticket_score_cuts,
+        max(cuts) filter (where measure = 'basket_score') as basket_score_cuts,
+        max(cuts) filter (where measure = 'units_score') as units_score_cuts,
+        max(cuts) filter (where measure = 'review_score') as review_score_cuts,
+        max(cuts) filter (where measure = 'rating_score') as rating_score_cuts,
+        max(cuts) filter (where measure = 'research_score') as research_score_cuts,
+        max(cuts) filter (where measure = 'conversion_score') as conversion_score_cuts,
+        max(cuts) filter (where measure = 'discount_score') as discount_score_cuts,
+        max(cuts) filter (where measure = 'return_score') as return_score_cuts,
         case
             when count(*) filter (where measure = 'purchases') > 0 then 'purchase'
             when count(*) filter (where measure = 'reviews') > 0 then 'review'
@@ -102,34 +102,23 @@ scored as (
         predictions.kids as guessed_kids,
         6 - (1 + list_sum(list_transform(cuts.recency_cuts, lambda cut: (features.recency_days > cut)::int)))::bigint as recency_score,
         (1 + list_sum(list_transform(cuts.frequency_cuts, lambda cut: (features.active_days_365d > cut)::int)))::bigint as frequency_score,
-        -- Who has nothing left of all that was paid is in no fifth; nor is who was paid back more than was paid within the year.
+        -- Who has nothing left of the value is in no fifth of it; nor is who has less than nothing of it within the year.
         case when features.net_spend_cents > 0 and features.net_spend_cents_365d >= 0
             then (1 + list_sum(list_transform(cuts.monetary_cuts, lambda cut: (features.net_spend_cents_365d > cut)::int)))::bigint
         end as monetary_score,
         -- What is classed, as cut_points.sql takes it, and null where nobody differs.
-        case when features.net_spend_cents > 0 and cuts.spend_cuts[1] < cuts.spend_cuts[4]
-            then features.net_spend_cents end as spend_classed,
-        case when features.net_spend_cents > 0 and features.purchase_days > 0 and cuts.ticket_cuts[1] < cuts.ticket_cuts[4]
-            then features.net_spend_cents // features.purchase_days end as ticket_classed,
-        case when features.purchase_days > 0 and cuts.basket_cuts[1] < cuts.basket_cuts[4]
-            then features.purchases * 1000 // features.purchase_days end as basket_classed,
-        case when features.quantity_milli > 0 and features.purchases >= 10 and cuts.units_cuts[1] < cuts.units_cuts[4]
-            then features.quantity_milli // features.purchases end as units_classed,
-        case when features.reviews > 0 and cuts.review_cuts[1] < cuts.review_cuts[4] then features.reviews end as reviews_classed,
-        case when features.ratings >= 3 and cuts.rating_cuts[1] < cuts.rating_cuts[4]
-            then features.rating_milli // features.ratings end as rating_classed,
-        case when features.views >= 20 and features.purchases >= 5 and cuts.research_cuts[1] < cuts.research_cuts[4]
-            then features.views * 1000 // features.purchases end as research_classed,
-        case when features.active_days >= 10 and cuts.conversion_cuts[1] < cuts.conversion_cuts[4]
-            then features.purchase_days * 1000 // features.active_days end as conversion_classed,
-        case
-            when features.discount_cents > 0 and features.purchases >= 10 and cuts.discount_cuts[1] < cuts.discount_cuts[4]
-                then features.discounted_purchases * 1000 // features.purchases
-        end as discount_classed,
-        case when features.returns > 0 and features.purchases > 0 and cuts.return_cuts[1] < cuts.return_cuts[4]
-            then features.returns * 1000 // features.purchases end as return_classed,
+        case when (net_spend_cents > 0) and cuts.spend_score_cuts[1] < cuts.spend_score_cuts[4] then net_spend_cents end as spend_score_of,
+        case when (net_spend_cents > 0 and purchase_days > 0) and cuts.ticket_score_cuts[1] < cuts.ticket_score_cuts[4] then net_spend_cents // purchase_days end as ticket_score_of,
+        case when (purchase_days > 0) and cuts.basket_score_cuts[1] < cuts.basket_score_cuts[4] then purchases * 1000 // purchase_days end as basket_score_of,
+        case when (quantity_milli > 0 and purchases >= 10) and cuts.units_score_cuts[1] < cuts.units_score_cuts[4] then quantity_milli // purchases end as units_score_of,
+        case when (reviews > 0) and cuts.review_score_cuts[1] < cuts.review_score_cuts[4] then reviews end as review_score_of,
+        case when (ratings >= 3) and cuts.rating_score_cuts[1] < cuts.rating_score_cuts[4] then rating_milli // ratings end as rating_score_of,
+        case when (views >= 20 and purchases >= 5) and cuts.research_score_cuts[1] < cuts.research_score_cuts[4] then views * 1000 // purchases end as research_score_of,
+        case when (active_days >= 10) and cuts.conversion_score_cuts[1] < cuts.conversion_score_cuts[4] then purchase_days * 1000 // active_days end as conversion_score_of,
+        case when (discount_cents > 0 and purchases >= 10) and cuts.discount_score_cuts[1] < cuts.discount_score_cuts[4] then discounted_purchases * 1000 // purchases end as discount_score_of,
+        case when (returns > 0 and purchases > 0) and cuts.return_score_cuts[1] < cuts.return_score_cuts[4] then returns * 1000 // purchases end as return_score_of,
         cuts.* exclude (month_start, recency_cuts, frequency_cuts, monetary_cuts),
-        -- The user's own gaps: between purchase days, or between active days of who bought nothing.
+        -- The user's own gaps: between days of the outcome, or between active days of who has none.
         greatest(case when features.purchases > 0 then features.purchase_days else features.active_days end - 1, 0) as gap_count,
         case
             when features.purchases > 0 then features.mean_gap_days
@@ -144,6 +133,7 @@ scored as (
 paced as (
     select
         *,
+        gap_cuts[3] as source_gap_days,
         case when gap_count >= $least_gaps then gap_days end as usual_gap_days,
         case
             when gap_cuts[3] is not null
@@ -161,8 +151,7 @@ staged as (
             when recency_days > $dormant_gaps * pace_days then 'dormant'
             when recency_days > $lapsed_gaps * pace_days then 'lapsed'
             when recency_days > $lapsing_gaps * pace_days then 'lapsing'
-            -- Who returned something and has no purchase on record bought before the first day of the data.
-            when tenure_days < coalesce($new_gaps * gap_cuts[3], $new_days) and not (purchases = 0 and returns > 0) then 'new'
+            when tenure_days < coalesce($new_gaps * source_gap_days, $new_days) and not (purchases = 0 and returns > 0) then 'new'
             when pace_days is not null then 'active'
         end as lifecycle
     from paced
@@ -435,16 +424,16 @@ select
         when monetary_score >= 3 then 'medium'
         when monetary_score >= 1 then 'low'
     end as value_tier,
-    (1 + list_sum(list_transform(spend_cuts, lambda cut: (spend_classed > cut)::int)))::bigint as spend_score,
-    (1 + list_sum(list_transform(ticket_cuts, lambda cut: (ticket_classed > cut)::int)))::bigint as ticket_score,
-    (1 + list_sum(list_transform(basket_cuts, lambda cut: (basket_classed > cut)::int)))::bigint as basket_score,
-    (1 + list_sum(list_transform(units_cuts, lambda cut: (units_classed > cut)::int)))::bigint as units_score,
-    (1 + list_sum(list_transform(review_cuts, lambda cut: (reviews_classed > cut)::int)))::bigint as review_score,
-    (1 + list_sum(list_transform(rating_cuts, lambda cut: (rating_classed > cut)::int)))::bigint as rating_score,
-    (1 + list_sum(list_transform(research_cuts, lambda cut: (research_classed > cut)::int)))::bigint as research_score,
-    (1 + list_sum(list_transform(conversion_cuts, lambda cut: (conversion_classed > cut)::int)))::bigint as conversion_score,
-    (1 + list_sum(list_transform(discount_cuts, lambda cut: (discount_classed > cut)::int)))::bigint as discount_score,
-    (1 + list_sum(list_transform(return_cuts, lambda cut: (return_classed > cut)::int)))::bigint as return_score,
+    (1 + list_sum(list_transform(spend_score_cuts, lambda cut: (spend_score_of > cut)::int)))::bigint as spend_score,
+    (1 + list_sum(list_transform(ticket_score_cuts, lambda cut: (ticket_score_of > cut)::int)))::bigint as ticket_score,
+    (1 + list_sum(list_transform(basket_score_cuts, lambda cut: (basket_score_of > cut)::int)))::bigint as basket_score,
+    (1 + list_sum(list_transform(units_score_cuts, lambda cut: (units_score_of > cut)::int)))::bigint as units_score,
+    (1 + list_sum(list_transform(review_score_cuts, lambda cut: (review_score_of > cut)::int)))::bigint as review_score,
+    (1 + list_sum(list_transform(rating_score_cuts, lambda cut: (rating_score_of > cut)::int)))::bigint as rating_score,
+    (1 + list_sum(list_transform(research_score_cuts, lambda cut: (research_score_of > cut)::int)))::bigint as research_score,
+    (1 + list_sum(list_transform(conversion_score_cuts, lambda cut: (conversion_score_of > cut)::int)))::bigint as conversion_score,
+    (1 + list_sum(list_transform(discount_score_cuts, lambda cut: (discount_score_of > cut)::int)))::bigint as discount_score,
+    (1 + list_sum(list_transform(return_score_cuts, lambda cut: (return_score_of > cut)::int)))::bigint as return_score,
     main_act,
     pace_days,
     lifecycle,
@@ -460,21 +449,21 @@ select
     expected_spend_cents_90d,
     expected_purchases_90d,
     lifetime_value_cents_365d,
-    -- segment: recency, frequency, monetary (Hughes 1994), named for what one would do about them. Recency is the lifecycle
-    -- stage, measured by the user's own rhythm, not a fifth of days: fifths a day wide would move everybody every day.
-    -- Who has nothing left of what was bought is in none.
+    -- segment
     case
-        when frequency_score is null or lifecycle is null or lifecycle = 'prospect' then null
-        when returns > 0 and (purchases = 0 or (spend_cents > 0 and net_spend_cents <= 0)) then null
-        when lifecycle in ('new', 'active') and frequency_score >= 4
-            and (monetary_score >= 4 or (spend_cents = 0 and refund_cents = 0)) then 'champions'
-        when lifecycle in ('new', 'active') and frequency_score >= 4 then 'loyal'
-        when lifecycle in ('new', 'active') and monetary_score >= 4 then 'big spenders'
-        when lifecycle in ('new', 'active') and frequency_score = 3 then 'potential loyalists'
-        when lifecycle in ('new', 'active') then 'occasional'
-        when frequency_score >= 4 then 'cannot lose them'
-        when frequency_score = 3 then 'at risk'
-        else 'hibernating'
+        when frequency_score is not null and lifecycle != 'prospect'
+    and not (returns > 0 and (purchases = 0 or (spend_cents > 0 and net_spend_cents <= 0)))
+            then case
+                when lifecycle in ('new', 'active') and frequency_score >= 4
+    and (monetary_score >= 4 or (spend_cents = 0 and refund_cents = 0)) then 'champions'
+                when lifecycle in ('new', 'active') and frequency_score >= 4 then 'loyal'
+                when lifecycle in ('new', 'active') and monetary_score >= 4 then 'big spenders'
+                when lifecycle in ('new', 'active') and frequency_score = 3 then 'potential loyalists'
+                when lifecycle in ('new', 'active') then 'occasional'
+                when frequency_score >= 4 then 'cannot lose them'
+                when frequency_score = 3 then 'at risk'
+                when true then 'hibernating'
+            end
     end as segment,
     model_version
 from staged
