@@ -16,7 +16,7 @@ from rich.logging import RichHandler
 from rich.markup import escape
 from typer.core import TyperGroup
 
-from portrait_assets.commands.options import JsonOption, SourceOption, print_json
+from portrait_assets.commands.options import JsonOption, PackOption, SourceOption, print_json
 from portrait_assets.errors import PortraitError
 from portrait_assets.partitions import parse_date, partition_of
 from portrait_assets.terminal import Plain, Terminal, printable, styled
@@ -27,6 +27,7 @@ LATER = (
     "explain",
     "items",
     "models",
+    "packs",
     "recommend",
     "rules",
     "segments",
@@ -83,6 +84,7 @@ def run(
         ),
     ] = None,
     through: Annotated[Optional[str], typer.Option("--through", help="Last day, included (YYYY-MM-DD).")] = None,
+    pack: PackOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Materialize the whole path for a range of days: landing to published portraits."""
@@ -90,7 +92,7 @@ def run(
     from portrait_assets.home import open_home
 
     last = _date(through, "--through")
-    home = open_home(source=source, through=last)
+    home = open_home(source=source, through=last, pack=pack)
     outcome = operations.run(home, _date(first, "--from"), last)
     facts = summary.facts(home, outcome)
     if as_json:
@@ -161,13 +163,14 @@ def snapshot(
     out: Annotated[Path, typer.Option("--out", help="Folder of the export; made if it does not exist.")],
     known_at: KnownAtOption = None,
     source: SourceOption = None,
+    pack: PackOption = None,
 ) -> None:
     """Export the state at a day, computing and training first whatever is missing, from earlier events only."""
     from portrait_assets import operations
     from portrait_assets.home import open_home
 
     moment = parse_date(as_of, "--as-of")
-    home = open_home(source=source, through=partition_of(moment))
+    home = open_home(source=source, through=partition_of(moment), pack=pack)
     known = _date(known_at, "--known-at")
     manifest = operations.snapshot_as_known(home, moment, known, out) if known else operations.snapshot(home, moment, out)
     console.print(styled("The state at [bold]{}[/bold] is in [bold]{}[/bold]:", moment, out))

@@ -13,7 +13,7 @@ from portrait_assets.errors import PortraitError
 from portrait_assets.packs import Pack, own
 from portrait_assets.packs.audiences import FILE as AUDIENCES_FILE
 from portrait_assets.packs.audiences import saved_audiences
-from portrait_assets.packs.pack import load_over
+from portrait_assets.packs.pack import DEFAULT_PACK, folder_of_pack, load_over
 from portrait_assets.packs.recommending import Recommending
 from portrait_assets.partitions import Window, as_of_of
 from portrait_assets.resources.lock import exclusive
@@ -67,7 +67,7 @@ class Home:
             database=str(file),
             threads=self.settings.threads,
             memory_limit=self.settings.memory_limit,
-            pack=self.pack.name,
+            pack=self.pack.reference,
             own=str(self.pack.own or ""),
         )
 
@@ -86,11 +86,14 @@ class Home:
         return replace(self, days=Window(self.days.start, max(self.days.end, self.replay.last))) if self.replay else self
 
 
-def open_home(settings: Settings | None = None, source: str | None = None, through: date | None = None) -> Home:
+def open_home(
+    settings: Settings | None = None, source: str | None = None, through: date | None = None, pack: str | None = None
+) -> Home:
     """The home of these settings, made on first use and extended to `through` where that is later.
 
-    `source` is a shipped name or a mapping file; without it the home's own, then PORTRAIT_SOURCE, then Complete Journey.
-    Raises PortraitError where the home already holds another source: a home holds one.
+    `source` is a shipped name or a mapping file; without it the home's own, then PORTRAIT_SOURCE, then Complete Journey. `pack` is a
+    shipped name or a folder; without it the home's own, then what the mapping names, then that of shops.
+    Raises PortraitError where the home already holds another source or pack: a home holds one of each.
     """
     settings = settings or Settings()
     recorded = _read(_file(settings))
@@ -101,7 +104,7 @@ def open_home(settings: Settings | None = None, source: str | None = None, throu
             "set PORTRAIT_HOME to another folder for another source"
         )
     reference = recorded["source"] if recorded else _reference(wanted or DEFAULT_SOURCE)
-    home = _as_recorded(settings, reference, recorded or {})
+    home = _as_recorded(settings, reference, recorded or {}, pack)
     if through is not None:
         _refuse_day(home, through)
     if recorded is None:
@@ -111,24 +114,39 @@ def open_home(settings: Settings | None = None, source: str | None = None, throu
     return extend(home, Window(through, through)) if through and home.has_days else home
 
 
-def _as_recorded(settings: Settings, reference: str, recorded: dict[str, Any]) -> Home:
+def _as_recorded(settings: Settings, reference: str, recorded: dict[str, Any], pack: str | None = None) -> Home:
     source = sources.load(reference)
     days = Window(*map(date.fromisoformat, recorded["days"])) if recorded.get("days") else _declared_days(source)
     today = datetime.now(UTC).date()
     replay = _replay_of(recorded.get("replay"))
-    return Home(settings, source, _pack(settings, reference), days or Window(today, today), replay, has_days=days is not None)
+    return Home(
+        settings,
+        source,
+        _pack(settings, reference, source, recorded.get("pack"), pack),
+        days or Window(today, today),
+        replay,
+        has_days=days is not None,
+    )
 
 
-def _pack(settings: Settings, reference: str) -> Pack:
-    """The shipped pack, with the home's own rules over it where it has some."""
+def _pack(settings: Settings, reference: str, source: Source, recorded: str | None, wanted: str | None = None) -> Pack:
+    """The pack of the home, or what it will be, with the home's own rules over it where it has some."""
     mapping = Path(reference)
-    return load_over(own.folder_of(settings.home_dir, mapping if mapping.suffix else None))
+    named = str(folder_of_pack(source.pack, source.path.parent)) if source.pack else DEFAULT_PACK
+    rules = own.folder_of(settings.home_dir, mapping if mapping.suffix else None)
+    pack = load_over(rules, recorded or wanted or named)
+    if recorded and wanted and load_over(rules, wanted).reference != pack.reference:
+        raise PortraitError(
+            f"{settings.home_dir} already holds the pack '{pack.reference}', not '{wanted}'; set PORTRAIT_HOME to another folder for another pack"
+        )
+    return pack
 
 
 def known_pack(settings: Settings) -> Pack:
     """The pack of the home, or what it will be; nothing is made on the way."""
-    recorded = _read(_file(settings))
-    return _pack(settings, recorded["source"] if recorded else _reference(settings.source or DEFAULT_SOURCE))
+    recorded = _read(_file(settings)) or {}
+    reference = recorded["source"] if recorded else _reference(settings.source or DEFAULT_SOURCE)
+    return _pack(settings, reference, sources.load(reference), recorded.get("pack"))
 
 
 def _refuse_day(home: Home, day: date) -> None:
@@ -242,7 +260,7 @@ def _replay_of(recorded: dict | None) -> Replay | None:
 def _record(home: Home, reference: str) -> None:
     """Write `home.json` atomically, and only where something changed."""
     days = [str(home.days.start), str(home.days.end)] if home.has_days else None
-    content: dict[str, Any] = {"layout": 1, "source": reference, "days": days}
+    content: dict[str, Any] = {"layout": 1, "source": reference, "pack": home.pack.reference, "days": days}
     if home.replay:
         content["replay"] = {
             name: str(value) if isinstance(value, date) else value for name, value in asdict(home.replay).items()

@@ -70,8 +70,7 @@ def write_export(session: Session, home: Home, day: date, folder: Path, state: d
     draft.mkdir(parents=True)
     try:
         rows = {name: _write_file(session, select, day, draft / name) for name, select in queries(session, home).items()}
-        if home.pack.own:  # the shipped pack is everywhere; this one goes with what was made by it
-            (draft / PACK_FILE).write_text(json.dumps(home.pack.content, ensure_ascii=False, sort_keys=True), encoding="utf-8")
+        (draft / PACK_FILE).write_text(json.dumps(home.pack.content, ensure_ascii=False, sort_keys=True), encoding="utf-8")
         manifest = _manifest(session, home, day, draft, rows)
         manifest["run"] |= {"state": state} if state else {}
         (draft / "manifest.json").write_text(json.dumps(manifest, indent=2, sort_keys=True) + "\n", encoding="utf-8")
@@ -126,7 +125,7 @@ def _manifest(session: Session, home: Home, day: date, folder: Path, rows: dict[
         "audiences": home.audiences,
         "measures": [name for name in measures if (portraits[name] != 0).any()],
         "rows": rows,
-        "sha256": {name: file_hash(folder / name) for name in (*rows, *([PACK_FILE] if home.pack.own else []))},
+        "sha256": {name: file_hash(folder / name) for name in (*rows, PACK_FILE)},
         "run": {
             "written_at": datetime.now(UTC).isoformat(timespec="seconds"),
             "mlflow_run_id": trained[0][1] if trained else None,

@@ -36,6 +36,7 @@ def status(home: Home) -> dict[str, Any]:
         found: dict[str, Any] = {
             "home": str(home.settings.home_dir),
             "source": home.source.name,
+            "pack": {"name": home.pack.name, "version": home.pack.version, "from": home.pack.reference},
             "days": [str(home.days.start), str(home.days.end)],
             "portraits_from": str(history_start(session, home)),
             "replay": asdict(home.replay) if home.replay else None,
@@ -96,8 +97,9 @@ def show_status(console: Console, found: dict[str, Any]) -> None:
     """The same for a person, what needs a person first."""
     console.print(
         styled(
-            "[bold]{}[/bold] in {}, days {} to {}, portraits from {}",
+            "[bold]{}[/bold] with the pack {} in {}, days {} to {}, portraits from {}",
             found["source"],
+            found["pack"]["name"],
             found["home"],
             *found["days"],
             found["portraits_from"],

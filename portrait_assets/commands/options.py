@@ -9,6 +9,12 @@ import typer
 SourceOption = Annotated[
     Optional[str], typer.Option("--source", help="A shipped source's name or a mapping file; default: the home's own.")
 ]
+PackOption = Annotated[
+    Optional[str],
+    typer.Option(
+        "--pack", help="A shipped domain pack's name or a pack's folder; default: the home's own, else what the mapping names."
+    ),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for a program to read.")]
 
 

@@ -10,7 +10,7 @@ from portrait_assets.errors import PortraitError
 from portrait_assets.home import Home, open_home
 from portrait_assets.packs.files import read_toml
 from portrait_assets.packs.own import is_own
-from portrait_assets.packs.pack import PACKS_DIR
+from portrait_assets.packs.pack import folder_of_pack
 from portrait_assets.packs.recommending import Recommending, parse_recommending, place
 from portrait_assets.reading.words import counted
 from portrait_assets.terminal import Terminal
@@ -40,7 +40,7 @@ def lint(
 ) -> None:
     """Judge a file of rules by itself and by the home's items; what is wrong is one line with the file's line and the field, and exit 2."""
     home = open_home()
-    shipped = PACKS_DIR / home.pack.name / "recommendations.toml"
+    shipped = folder_of_pack(home.pack.reference) / "recommendations.toml"
     own = home.pack.own / "recommendations.toml" if home.pack.own else shipped
     path = file or (own if own.exists() else shipped)
     text = path.read_text(encoding="utf-8")

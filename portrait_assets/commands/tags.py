@@ -15,7 +15,7 @@ from portrait_assets.observability import tag_doubts
 from portrait_assets.packs.catalogue import DIMENSIONS, Tag, parse_catalogue
 from portrait_assets.packs.files import read_toml
 from portrait_assets.packs.own import Read, is_own
-from portrait_assets.packs.pack import PACKS_DIR, Pack, load_pack, read_schema
+from portrait_assets.packs.pack import Pack, folder_of_pack, load_pack, read_schema
 from portrait_assets.reading import Export
 from portrait_assets.reading.catalogue_page import catalogue_page
 from portrait_assets.reading.tag_diff import TagChange, tag_diff
@@ -28,7 +28,8 @@ app = typer.Typer(help="The tag catalogue: look, judge a file, and see what a ch
 console = Terminal()
 
 PackOption = Annotated[
-    Optional[str], typer.Option("--pack", help="A shipped domain pack; default: the home's, with its own rules over it.")
+    Optional[str],
+    typer.Option("--pack", help="A shipped pack's name or a pack's folder; default: the home's, with its own rules over it."),
 ]
 CatalogueFile = Annotated[Path, typer.Argument(help="A tags.toml.", exists=True, dir_okay=False)]
 
@@ -217,7 +218,7 @@ def _judged(file: Path) -> tuple[Tag, ...]:
     read = Read(read_toml(file), file, file.read_text(encoding="utf-8"))
     if not is_own(file):
         return parse_catalogue([read], known_pack(Settings()).schema)
-    folder = PACKS_DIR / load_pack().name
+    folder = folder_of_pack(known_pack(Settings()).reference)
     shipped = folder / "tags.toml"
     over = [Read(read_toml(shipped), shipped, shipped.read_text(encoding="utf-8")), read]
     return parse_catalogue(over, read_schema(folder, file.parent))

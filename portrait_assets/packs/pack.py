@@ -4,7 +4,7 @@ import hashlib
 import json
 import re
 from dataclasses import dataclass, field
-from functools import cache, lru_cache
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -23,7 +23,8 @@ from portrait_assets.packs.taxonomy import Taxonomy, parse_taxonomy
 from portrait_assets.words_near import nearest
 
 PACKS_DIR = Path(__file__).parent
-PACK_FILE = "pack.json"  # in the exports of a home with rules of its own
+DEFAULT_PACK = "ecommerce"  # of a mapping that names none
+PACK_FILE = "pack.json"  # in an export: what its files say, the home's own rules in them
 
 
 class Outliers(Declared):
@@ -153,8 +154,15 @@ class Pack:
     """The tables that its measures make, and what the SQL of a home with it loops over."""
     own: Path | None = None
     """The folder of a home's own rules, where they are laid over the pack's."""
+    folder: Path | None = None
+    """Where its files are; None of one that an export carries."""
     content: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
     """What the files say, as `pack_of` takes it."""
+
+    @property
+    def reference(self) -> str:
+        """What it is opened by: its name where it is shipped, else its folder."""
+        return str(self.folder) if self.folder and self.folder.parent != PACKS_DIR else self.name
 
     @property
     def tags(self) -> tuple[Tag, ...]:
@@ -181,30 +189,38 @@ class Pack:
         return next((tag for tag in self.catalogue if tag.id == tag_id), None)
 
 
-def load_pack(name: str = "ecommerce") -> Pack:
-    """The shipped pack `name`; PortraitError if there is none or its files are wrong."""
-    known = sorted(path.parent.name for path in PACKS_DIR.glob("*/pack.toml"))
-    if name not in known:
-        raise PortraitError(f"there is no domain pack '{name}'; shipped are {', '.join(known)}")
-    return _load_shipped(name)
+def shipped_packs() -> list[str]:
+    """The names of the packs that come with Portrait."""
+    return sorted(path.parent.name for path in PACKS_DIR.glob("*/pack.toml"))
 
 
-@cache
-def _load_shipped(name: str) -> Pack:
-    return read_pack(PACKS_DIR / name)
+def folder_of_pack(reference: str, beside: Path = Path()) -> Path:
+    """The folder of a shipped pack by its name, or of another by its path, from `beside` on; PortraitError where there is none."""
+    if reference in shipped_packs():
+        return PACKS_DIR / reference
+    folder = (beside / Path(reference).expanduser()).resolve()
+    if not (folder / "pack.toml").is_file():
+        named = f"shipped are {', '.join(shipped_packs())}{nearest(reference, shipped_packs())}"
+        raise PortraitError(f"there is no domain pack '{reference}': {named}; or give a folder with a pack.toml")
+    return folder
 
 
-def load_over(own: Path | None, name: str = "ecommerce") -> Pack:
-    """The shipped pack `name` with the files of the folder `own` over it."""
-    if own is None:
-        return load_pack(name)
-    stamps = tuple((path.name, path.read_bytes()) for path in sorted(own.glob("*.toml")))
-    return _load_over(own, name, stamps)
+def load_pack(reference: str = DEFAULT_PACK) -> Pack:
+    """The pack of that name or folder; PortraitError if there is none or its files are wrong."""
+    return load_over(None, reference)
 
 
-@lru_cache(maxsize=4)
-def _load_over(own: Path, name: str, stamps: tuple[tuple[str, bytes], ...]) -> Pack:
-    return read_pack(PACKS_DIR / name, own)
+def load_over(own: Path | None, reference: str = DEFAULT_PACK) -> Pack:
+    """The same with the files of the folder `own` over it."""
+    folder = folder_of_pack(reference)
+    read = tuple(each for each in (None if folder.parent == PACKS_DIR else folder, own) if each)
+    stamps = tuple((str(path), path.read_bytes()) for each in read for path in sorted(each.glob("*.toml")))
+    return _load_over(own, folder, stamps)
+
+
+@lru_cache(maxsize=8)
+def _load_over(own: Path | None, folder: Path, stamps: tuple[tuple[str, bytes], ...]) -> Pack:
+    return read_pack(folder, own)
 
 
 def read_pack(folder: Path, own: Path | None = None) -> Pack:
@@ -218,7 +234,7 @@ def read_pack(folder: Path, own: Path | None = None) -> Pack:
         raise PortraitError(
             f"{folder / 'pack.toml'}, field name: is '{files['pack'].content['name']}' in the folder {folder.name}; make them the same"
         )
-    return _made(files, read_folder(own) if own else {}, own)
+    return _made(files, read_folder(own) if own else {}, own, folder)
 
 
 def read_schema(folder: Path, own: Path | None = None) -> Schema:
@@ -230,10 +246,12 @@ def read_schema(folder: Path, own: Path | None = None) -> Schema:
 
 def pack_of(content: dict[str, Any], file: Path) -> Pack:
     """The pack that `file` of an export carries."""
-    return _made({name: Read(content[name], file) for name in FILES}, {}, None)
+    if not content.keys() >= set(FILES):
+        raise PortraitError(f"{file} is of an earlier version of Portrait; `portrait refresh` publishes it again")
+    return _made({name: Read(content[name], file) for name in FILES}, {}, None, None)
 
 
-def _made(files: dict[str, Read], over: dict[str, Read], own: Path | None) -> Pack:
+def _made(files: dict[str, Read], over: dict[str, Read], own: Path | None, folder: Path | None) -> Pack:
     said, where = limits_over(files["pack"], over.get("pack"))
     file = validate(PackFile, said, where)
     schema = _schema(files, over, file)
@@ -250,6 +268,7 @@ def _made(files: dict[str, Read], over: dict[str, Read], own: Path | None) -> Pa
         title=file.title,
         version=_digest(content),
         own=own,
+        folder=folder,
         content={
             "pack": said,
             "measures": measures,

@@ -58,9 +58,9 @@ class Export:
 
     @property
     def pack(self) -> Pack:
-        """The pack it was made by: its own copy where the home had rules of its own, else the shipped one."""
+        """The pack it was made by, of which it has a copy; those of before had one where the home had rules of its own."""
         if PACK_FILE not in self.manifest["sha256"]:
-            return load_pack(str(self.manifest.get("pack", "ecommerce")))
+            return load_pack(str(self.manifest["pack"]))
         return _carried(self.folder / PACK_FILE)
 
     @property
