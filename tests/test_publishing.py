@@ -76,7 +76,7 @@ class OneAtATime(Session):
 def test_the_rows_of_a_file_are_gone_before_those_of_the_next_are_read(ten_days: World, tmp_path: Path):
     ten_days.refresh()
     write_published(ten_days.session, ten_days.home, LAST)
-    session = OneAtATime(ten_days.session.connection)
+    session = OneAtATime(ten_days.session.connection, ten_days.session.schema)
     manifest = write_export(session, ten_days.home, LAST, tmp_path / "export")
     assert session.given is not None
     assert {file.name: len(pl.read_parquet(file)) for file in (tmp_path / "export").glob("*.parquet")} == manifest["rows"]

@@ -107,16 +107,24 @@ def _prepare(connection: duckdb.DuckDBPyConnection, path: Path, schema: Schema) 
 
 
 def _fit_columns(connection: duckdb.DuckDBPyConnection, schema: Schema) -> None:
-    """Give stored tables the columns that they lack by a newer version or a pack with more in it, and take away what the pack has no
-    more; rows are null there, and the ledger finds them stale."""
+    """Give stored tables the columns that they lack by a newer version or a pack with more in it, take away what is declared no more, and
+    make anew what has another type; rows are null there, and the ledger finds them stale."""
     stored = connection.execute(
         "select schema_name || '.' || table_name, column_name, data_type from duckdb_columns() where not internal"
     ).fetchall()
-    types = {(table, column): type_ for table, column, type_ in stored}
+    types = {(table, column): _plain(type_) for table, column, type_ in stored}
     for table in schema.tables:
         wanted = {column.name: column.type for column in table.columns}
-        for name in [name for of_table, name in types if of_table == table.name and name not in wanted]:
-            connection.execute(f'alter table {table.name} drop column "{name}"')
+        held = [name for of_table, name in types if of_table == table.name]
+        for name in held:
+            if types[table.name, name] != _plain(wanted.get(name, "")):
+                connection.execute(f'alter table {table.name} drop column "{name}"')
+                del types[table.name, name]
         for name, type_ in wanted.items():
             if (table.name, name) not in types:
                 connection.execute(f'alter table {table.name} add column "{name}" {type_}')
+
+
+def _plain(type_: str) -> str:
+    """A type as DuckDB and as a declaration writes it, without what they write differently."""
+    return type_.lower().replace(" ", "").replace('"', "")

@@ -84,6 +84,32 @@ def test_a_column_that_a_newer_version_adds_is_there_and_its_older_rows_are_empt
         assert [name for (name,) in columns] == c.RECOMMENDATIONS_TOP.column_names
 
 
+def test_a_column_of_another_type_is_made_anew_and_one_that_is_declared_no_more_is_gone(warehouse: Warehouse):
+    with warehouse.open("test") as session:
+        session.execute("alter table features.user_day drop column begun_visits")
+        session.execute("alter table features.user_day add column begun_visits struct(visit_id varchar, day_part utinyint)[]")
+        session.execute("alter table features.user_day add column item_ids varchar[]")
+        session.execute(
+            "insert into features.user_day by name "
+            "select date '2024-01-01' as event_date, 'ann' as user_id, 3 as visits, [{'visit_id': 'a', 'day_part': 1}] as begun_visits"
+        )
+    with warehouse.open("test") as session:
+        assert session.rows("select user_id, visits, begun_visits from features.user_day") == [("ann", 3, None)]
+        stored = {name: type_ for name, type_, *_ in session.rows("describe features.user_day")}
+        assert "item_ids" not in stored and "local_weekday UTINYINT" in stored["begun_visits"]
+
+
+def test_what_fits_is_left_as_it_is(warehouse: Warehouse):
+    with warehouse.open("test") as session:
+        session.execute(
+            "insert into features.user_day by name select date '2024-01-01' as event_date, ['milk'] as item_days_values"
+        )
+    with warehouse.open("test") as session:
+        assert session.rows("select item_days_values from features.user_day") == [(["milk"],)]
+        for table in session.schema.tables:
+            assert [name for name, *_ in session.rows(f"describe {table.name}")] == table.column_names
+
+
 def test_another_layout_is_refused_in_one_line(warehouse: Warehouse):
     with warehouse.open("test") as session:
         session.execute("update meta.layout set version = 99")
