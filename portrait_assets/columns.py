@@ -1,4 +1,4 @@
-"""The vocabulary: canonical event types, declared attributes, and every raw and clean table, said once.
+"""The vocabulary: canonical event types, and every raw and clean table, said once.
 
 Times are UTC `timestamp`s. Money is whole cents, quantities are whole thousandths (a litre of fuel is 1000), so that
 sums add, take back and recompute to the same bits in any order.
@@ -7,11 +7,6 @@ sums add, take back and recompute to the same bits in any order.
 from portrait_assets.tables import Column, Table, Wide
 
 EVENT_TYPES = ("view", "search", "cart", "purchase", "return", "review", "coupon", "exposure")
-
-ATTRIBUTES = (
-    "gender", "age", "occupation", "region", "income", "household_size", "household_composition",
-    "marital_status", "home_ownership", "kids",
-)  # fmt: skip
 
 # The largest numbers that are kept, in units: the stored whole number is then at most 10^11, so that a hundred years of 250 such
 # events a day for one user, amount, discount and coupon together, add up within 64 bits. What is larger is rejected at the door.
@@ -156,7 +151,7 @@ RAW_ATTRIBUTES = Table(
     (
         Column("source", "varchar", "name of the source mapping"),
         Column("user_id", "varchar", "who, as the source names them"),
-        Column("attribute", "varchar", "one of " + ", ".join(ATTRIBUTES) + "; null where nothing but the user is known"),
+        Column("attribute", "varchar", "an attribute of the pack; null where nothing but the user is known"),
         Column("value", "varchar", "declared value; unknown is absent"),
         Column("ingested_at", "timestamp", "when we learnt it, UTC; null is from the start"),
         Column("batch_id", "varchar", "the landed batch that brought it"),
@@ -192,14 +187,7 @@ CLEAN_ITEMS = Table(
     ),
 )
 
-CLEAN_USERS = Table(
-    "clean.users",
-    "one user that the source declares; unknown stays null",
-    (
-        Column("user_id", "varchar", "the person"),
-        *(Column(name, "varchar", f"declared {name.replace('_', ' ')}; null is unknown") for name in ATTRIBUTES),
-    ),
-)
+CLEAN_USERS = Wide("clean.users", "one user that the source declares; unknown stays null")
 
 CLEAN_EVENTS = Table(
     "clean.events",

@@ -13,7 +13,7 @@ from portrait_assets.errors import PortraitError
 from portrait_assets.packs import Pack, own
 from portrait_assets.packs.audiences import FILE as AUDIENCES_FILE
 from portrait_assets.packs.audiences import saved_audiences
-from portrait_assets.packs.pack import DEFAULT_PACK, folder_of_pack, load_over
+from portrait_assets.packs.pack import load_over
 from portrait_assets.packs.recommending import Recommending
 from portrait_assets.partitions import Window, as_of_of
 from portrait_assets.resources.lock import exclusive
@@ -115,24 +115,18 @@ def open_home(
 
 
 def _as_recorded(settings: Settings, reference: str, recorded: dict[str, Any], pack: str | None = None) -> Home:
-    source = sources.load(reference)
+    held = _pack(settings, reference, recorded.get("pack"), pack)
+    source = sources.load(reference, held)
     days = Window(*map(date.fromisoformat, recorded["days"])) if recorded.get("days") else _declared_days(source)
     today = datetime.now(UTC).date()
     replay = _replay_of(recorded.get("replay"))
-    return Home(
-        settings,
-        source,
-        _pack(settings, reference, source, recorded.get("pack"), pack),
-        days or Window(today, today),
-        replay,
-        has_days=days is not None,
-    )
+    return Home(settings, source, held, days or Window(today, today), replay, has_days=days is not None)
 
 
-def _pack(settings: Settings, reference: str, source: Source, recorded: str | None, wanted: str | None = None) -> Pack:
+def _pack(settings: Settings, reference: str, recorded: str | None, wanted: str | None = None) -> Pack:
     """The pack of the home, or what it will be, with the home's own rules over it where it has some."""
     mapping = Path(reference)
-    named = str(folder_of_pack(source.pack, source.path.parent)) if source.pack else DEFAULT_PACK
+    named = sources.pack_of(reference)
     rules = own.folder_of(settings.home_dir, mapping if mapping.suffix else None)
     pack = load_over(rules, recorded or wanted or named)
     if recorded and wanted and load_over(rules, wanted).reference != pack.reference:
@@ -146,7 +140,7 @@ def known_pack(settings: Settings) -> Pack:
     """The pack of the home, or what it will be; nothing is made on the way."""
     recorded = _read(_file(settings)) or {}
     reference = recorded["source"] if recorded else _reference(settings.source or DEFAULT_SOURCE)
-    return _pack(settings, reference, sources.load(reference), recorded.get("pack"))
+    return _pack(settings, reference, recorded.get("pack"))
 
 
 def _refuse_day(home: Home, day: date) -> None:

@@ -47,6 +47,8 @@ class Daily:
     """A user's rows depend on that user's events only, so a touched user can be refreshed alone."""
     uses_model: bool = False
     uses_rules: bool = False
+    uses_attributes: bool = False
+    """What it holds depends on which attributes may be inferred."""
     on_demand: bool = False
     """Kept for the published days only, not for every day."""
     is_retained: bool = False
@@ -63,11 +65,13 @@ class Daily:
         return bool(self.accumulates) or any(BY_NAME[table.name].is_running for table in self.inputs)
 
 
-CLEAN_SQL = ("clean/identities.sql", "clean/items.sql", "clean/users.sql")
+CLEAN_SQL = ("clean/identities.sql", "clean/items.sql")
 STATE = (c.FEATURES_USER_STATE, c.FEATURES_INTERESTS)
 
 
-def _scored(table: Relation, rows: str, on_demand: bool = False, is_retained: bool = False) -> Daily:
+def _scored(
+    table: Relation, rows: str, on_demand: bool = False, is_retained: bool = False, uses_attributes: bool = False
+) -> Daily:
     """`rows` makes the rows of a scored day."""
     reads = (*STATE, c.FEATURES_VISIT)
     made_by = ("assets.scoring:scored_days", f"assets.scoring:{rows}")
@@ -77,6 +81,7 @@ def _scored(table: Relation, rows: str, on_demand: bool = False, is_retained: bo
         accumulates=reads,
         by_user=False,
         uses_model=True,
+        uses_attributes=uses_attributes,
         on_demand=on_demand,
         is_retained=is_retained,
     )
@@ -103,10 +108,11 @@ DAILY_TABLES: tuple[Daily, ...] = (
     Daily(c.FEATURES_USER_STATE, accumulates=(c.FEATURES_USER_DAY,), goes_on=True),
     Daily(c.FEATURES_INTERESTS, accumulates=(c.FEATURES_USER_DAY_INTEREST,)),
     Daily(c.FEATURES_CUT_POINTS, accumulates=(c.FEATURES_USER_DAY, c.FEATURES_USER_STATE), by_user=False),
-    _scored(c.SCORES_PREDICTIONS, "portrait_rows", is_retained=True),
+    _scored(c.SCORES_PREDICTIONS, "portrait_rows", is_retained=True, uses_attributes=True),
     _scored(c.SCORES_SEGMENTS, "segment_rows"),
     Daily(
         c.PORTRAITS_SNAPSHOTS,
+        sql=("clean/users.sql",),
         made_by=("assets.derivation:stage_features", "assets.derivation:stage_next_day"),
         inputs=(c.SCORES_PREDICTIONS,),
         accumulates=STATE,
@@ -416,8 +422,9 @@ def code_version(daily: Daily, home: Home) -> str:
     texts += [render(home.pack.tags) for render in daily.rendered]
     given = [f"{name} {used_parameters(text, fixed_parameters(home))}" for name, text in enumerate(texts)]
     rules = home.recommending.model_dump_json() if daily.uses_rules else ""
+    inferred = schema.inferred if daily.uses_attributes else ()
     audiences = [f"{name}\t{text}" for name, text in sorted(home.audiences.items())] if daily.uses_audiences else []
-    return _digest(text_version(*texts), *given, found.fingerprint(), rules, *audiences)
+    return _digest(text_version(*texts), *given, found.fingerprint(), rules, *inferred, *audiences)
 
 
 def fixed_parameters(home: Home) -> dict[str, Any]:

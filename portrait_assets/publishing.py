@@ -106,6 +106,13 @@ def _write_file(session: Session, select: str, day: date, file: Path) -> int:
     return len(frame)
 
 
+def _reasons(session: Session, home: Home, said: str | None) -> dict[str, str]:
+    """Target -> why it is not predicted, as the training said; not of attributes that the pack has no more, or does not let infer."""
+    declared = {name for (name,) in session.rows("select distinct attribute from raw.attributes where attribute is not null")}
+    gone = declared - set(home.pack.schema.inferred)
+    return {target: why for target, why in json.loads(said or "{}").items() if target not in gone}
+
+
 def _manifest(session: Session, home: Home, day: date, folder: Path, rows: dict[str, int]) -> dict[str, Any]:
     window = Window(day, day)
     measures = [measure.name for measure in home.pack.schema.measures.portrayed]
@@ -121,7 +128,7 @@ def _manifest(session: Session, home: Home, day: date, folder: Path, rows: dict[
         "pack_version": home.pack.version,
         "model_versions": {"behaviour": model},
         "trained_through": {"behaviour": str(trained[0][0]) if trained else None},
-        "not_predicted": json.loads(trained[0][2] or "{}") if trained else {},
+        "not_predicted": _reasons(session, home, trained[0][2]) if trained else {},
         "audiences": home.audiences,
         "measures": [name for name in measures if (portraits[name] != 0).any()],
         "rows": rows,

@@ -291,3 +291,19 @@ per = "spend_cents"
 meaning = "of what was paid, the share at weekends"
 """
 """A measure of each operation, to lie over the pack's: what must hold of its measures must hold of these."""
+
+MORE_ATTRIBUTES = """\
+[[attributes]]
+name = "loyalty_level"
+label = "Loyalty level"
+sensitivity = "ordinary"
+meaning = "level of the loyalty card"
+
+[[attributes]]
+name = "allergy"
+label = "Allergy"
+sensitivity = "sensitive"
+inferred = false
+meaning = "what must not be offered"
+"""
+"""Attributes to lie over the pack's: one that may be inferred, and one that may not."""

@@ -29,6 +29,14 @@ NOTHING: set[str] = set()
 CHANGES = {
     "a clean column": ("sql/clean/events.sql", "is_outlier", "is_out_lier", EVERYTHING),
     "what items are": ("sql/clean/items.sql", "item_id", "item_number", EVERYTHING),
+    "what users declared": ("sql/clean/users.sql", "arg_max(value, place)", "arg_min(value, place)", PORTRAITS),
+    "what an attribute is called": (
+        "portrait_assets/packs/ecommerce/attributes.toml", 'label = "Age"', 'label = "Years"', NOTHING,
+    ),
+    "what may be inferred": (
+        "portrait_assets/packs/ecommerce/attributes.toml", 'label = "Age"', 'label = "Age"\ninferred = false',
+        {"scores.predictions", *PORTRAITS},
+    ),
     "visits": ("sql/features/visit.sql", "line_count", "lines", {"features.visit", *SCORED}),
     "attention": ("sql/features/user_day_interest.sql", "user_id", "who", {"features.user_day_interest", "features.interests", *SCORED}),
     "windows": ("sql/features/as_of.sql", "}} >= 3", "}} >= 4", SCORED),

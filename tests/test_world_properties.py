@@ -19,6 +19,7 @@ from portrait_assets import columns as c
 from portrait_assets.assets import daily, derivation
 from portrait_assets.history import begin_history, history_start
 from portrait_assets.lineage import stale_days
+from portrait_assets.packs import load_pack
 from portrait_assets.partitions import Window
 from tests.small_world import MORE_MEASURES, NEW_YORK, World, event
 
@@ -295,7 +296,7 @@ def visits_of(lines: list[dict]) -> int:
 def test_renaming_users_renames_the_result_and_nothing_else(events: list[dict], names: list[str]):
     """Declared attributes are of ann and bob by name, so they are left out of the comparison."""
     renamed = dict(zip(USERS, names, strict=True))
-    declared = tuple(f"{name}{part}" for name in c.ATTRIBUTES for part in ("", "_origin", "_probability"))
+    declared = tuple(f"{name}{part}" for name in load_pack().schema.attribute_names for part in ("", "_origin", "_probability"))
     with made(events) as world:
         world.build()
         before = {

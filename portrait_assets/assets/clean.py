@@ -16,10 +16,10 @@ from portrait_assets.assets.common import (
 )
 from portrait_assets.assets.daily import rebuild_undated, refresh_undated
 from portrait_assets.resources.warehouse import Warehouse
-from portrait_assets.tables import Table
+from portrait_assets.tables import Relation
 
 
-def _rebuilt(table: Table, deps: list[list[str]], description: str) -> dg.AssetsDefinition:
+def _rebuilt(table: Relation, deps: list[list[str]], description: str) -> dg.AssetsDefinition:
     """An unpartitioned table, rebuilt whole from its `.sql` file."""
 
     @dg.asset(

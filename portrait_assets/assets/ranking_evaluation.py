@@ -10,7 +10,7 @@ import polars as pl
 from portrait_assets import columns as c
 from portrait_assets.assets.common import OWNERS, HomeParam, definition_metadata, markdown_table, shown
 from portrait_assets.assets.evaluation import Evaluation, cutoffs_of
-from portrait_assets.assets.training import DECLARED, HORIZON, ITEMS, lines_at
+from portrait_assets.assets.training import HORIZON, ITEMS, declared, lines_at
 from portrait_assets.home import Home
 from portrait_assets.model_card import table
 from portrait_assets.plots import bars
@@ -79,7 +79,8 @@ def assessed(home: Home, warehouse: Warehouse, cutoffs: list[date]) -> dict[str,
     found: dict[str, list[pl.DataFrame]] = {name: [] for name in ("figures", *TITLES)}
     for cutoff in cutoffs:
         with warehouse.open("read for evaluation") as session:
-            lines, items, attributes = lines_at(session, cutoff + HORIZON), session.frame(ITEMS), session.frame(DECLARED)
+            lines, items = lines_at(session, cutoff + HORIZON), session.frame(ITEMS)
+            attributes = declared(session, session.schema.attribute_names)
         one = assess_ranking(lines_from(lines, items), cutoff, RANKERS[home.settings.model_size], attributes)
         parts = {
             "figures": one.rivals,

@@ -1,7 +1,7 @@
 """What the model in force says of every user at the end of each day."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import TYPE_CHECKING
 
@@ -20,6 +20,7 @@ from portrait_assets.tables import Table
 if TYPE_CHECKING:
     from portrait_assets.kernels.behaviour import Scores
     from portrait_assets.kernels.sequences import History
+    from portrait_assets.kernels.trained import TrainedModel
 
 SCORED_AT_ONCE = 50_000  # users times days, each with features and some fifty rows
 OF_PURCHASES = pl.col("target").str.contains("^(category|item)_14d=")
@@ -35,19 +36,28 @@ class ScoredDay:
     scores: "Scores"
 
 
+def model_in(home: Home, version: str) -> "TrainedModel":
+    """A model of the home. Of its heads for attributes those alone that the pack lets infer now, whatever it was when they were trained."""
+    from portrait_assets.kernels import storage
+
+    model = storage.load(home.settings.models_dir / version)[0]
+    heads = {name: head for name, head in model.attribute_heads.items() if name in home.pack.schema.inferred}
+    return replace(model, attribute_heads=heads)
+
+
 def scored_days(session: Session, home: Home, window: Window, history: "History | None" = None) -> Iterator[ScoredDay]:
     """Scores of each day that has a model in force, one after the other: those of a day are large. Features and models are read once for
     the whole window.
 
     `history` is what all did before the end of the window or of a later one, where it was read already.
     """
-    from portrait_assets.kernels import behaviour, storage
+    from portrait_assets.kernels import behaviour
 
     versions = {day: version for day, version in models_in_force(session, window).items() if version is not None}
     if not versions:
         return
     features = features_at(session, home, list(versions))
-    models = {version: storage.load(home.settings.models_dir / version)[0] for version in set(versions.values())}
+    models = {version: model_in(home, version) for version in set(versions.values())}
     history = history or history_at(session, as_of_of(max(versions)))
     for day, version in versions.items():
         as_of = as_of_of(day)

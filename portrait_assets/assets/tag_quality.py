@@ -9,7 +9,8 @@ import polars as pl
 
 from portrait_assets import columns as c
 from portrait_assets.assets.kept import make_again
-from portrait_assets.assets.training import DECLARED, features_at
+from portrait_assets.assets.scoring import model_in
+from portrait_assets.assets.training import declared, features_at
 from portrait_assets.history import history_start
 from portrait_assets.home import Home
 from portrait_assets.lineage import models_in_force
@@ -144,7 +145,6 @@ def _came_true(session: Session, home: Home, day: date, tag: Tag, column: str, h
 
 
 def _attributes(session: Session, home: Home, day: date) -> dict[str, dict[str, Any]]:
-    from portrait_assets.kernels import storage
     from portrait_assets.kernels.tag_quality import accuracy, held_out_claims
     from portrait_assets.kernels.trained import attribute_inputs
 
@@ -152,22 +152,22 @@ def _attributes(session: Session, home: Home, day: date) -> dict[str, dict[str, 
     vectors = session.frame("select user_id, embedding from scores.vectors where event_date = $day order by user_id", day=day)
     if version is None or vectors.is_empty():
         return {}
-    model = storage.load(home.settings.models_dir / version)[0]
+    model = model_in(home, version)
     known = vectors.join(features_at(session, home, [day]), on="user_id", maintain_order="left")
     features = model.served.selection.transform(known.drop("embedding"))
     x = attribute_inputs(np.array(known["embedding"].to_list(), np.float64), features)
     place = {user: row for row, user in enumerate(known["user_id"])}
-    attributes, found = session.frame(DECLARED), {}
+    attributes, found = declared(session, session.schema.inferred), {}
     for tag in home.pack.tags:
         name = next((name for name in model.attribute_heads if tag.kind == "attribute" and name in tag.inputs), None)
         if name is None:
             continue
         head = model.attribute_heads[name]
-        declared = attributes.filter(
+        known_of = attributes.filter(
             pl.col("attribute") == name, pl.col("value").is_in(head.classes), pl.col("user_id").is_in(place)
         )
-        y = np.array([head.classes.index(value) for value in declared["value"]])
-        said, chance = held_out_claims(head, x[[place[user] for user in declared["user_id"]]], y, model.config)
+        y = np.array([head.classes.index(value) for value in known_of["value"]])
+        said, chance = held_out_claims(head, x[[place[user] for user in known_of["user_id"]]], y, model.config)
         sure = chance >= home.pack.attributes.min_probability  # less is not said
         if figures := _figures(accuracy(said[sure], y[sure], chance[sure]), "declared", as_of_of(day)):
             found[tag.id] = figures

@@ -3,7 +3,7 @@
 import hashlib
 import logging
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from portrait_assets.assets.derivation import parameters, stage_features
-from portrait_assets.columns import ATTRIBUTES
 from portrait_assets.history import history_start
 from portrait_assets.home import Home
 from portrait_assets.partitions import DAY, Window, partition_of
@@ -62,10 +61,11 @@ from seen left join gone on seen.user_id = gone.user_id and seen.item_id = gone.
 order by seen.user_id, seen.item_id
 """
 TRAITS = ("user_id", "trait", "word")
-DECLARED = f"""
-select user_id, attribute, "value"
-from (unpivot (select user_id, {", ".join(ATTRIBUTES)} from clean.users) on {", ".join(ATTRIBUTES)} into name attribute value "value")
-order by user_id, attribute
+DECLARED = """
+select user_id, pair.attribute, pair."value"
+from (select user_id, unnest([{pairs}]::struct(attribute varchar, "value" varchar)[]) as pair from clean.users as users)
+where pair."value" is not null
+order by user_id, pair.attribute
 """
 
 
@@ -137,8 +137,14 @@ def frames_at(session: Session, home: Home, as_of: date, days: list[date]) -> Fr
         visits=session.frame(VISITS, as_of=as_of),
         features=features,
         items=session.frame(ITEMS),
-        attributes=session.frame(DECLARED),
+        attributes=declared(session, session.schema.inferred),
     )
+
+
+def declared(session: Session, attributes: Sequence[str]) -> pl.DataFrame:
+    """user_id, attribute, value of those attributes, as users declared them."""
+    pairs = ", ".join(f"{{'attribute': '{name}', 'value': users.{name}}}" for name in attributes)
+    return session.frame(DECLARED.replace("{pairs}", pairs))
 
 
 def frames_for(session: Session, home: Home, trained_through: date) -> Frames:

@@ -58,7 +58,7 @@ def show(pack: PackArgument = None, as_json: JsonOption = False) -> None:
     windows = f"windows of {', '.join(map(str, schema.measures.windows))} days"
     console.print("", table, "", windows, sep="\n")
     for what, named in (
-        ("ratios", schema.measures.ratios), ("fifths", schema.classes.fifths), ("tiers", schema.classes.tiers),
+        ("attributes", schema.attributes), ("ratios", schema.measures.ratios), ("fifths", schema.classes.fifths), ("tiers", schema.classes.tiers),
         ("lifecycle", schema.classes.lifecycle), ("segments", schema.classes.segments),
     ):  # fmt: skip
         console.print(styled("[bold]{}[/bold]: {}", what, ", ".join(each.name for each in named) or "none"))
@@ -101,7 +101,7 @@ def new(
 def _counts(pack: Pack) -> str:
     schema = pack.schema
     counts = (
-        counted(len(schema.measures.all), "measure"), counted(len(schema.classes.fifths), "fifth"),
+        counted(len(schema.attributes), "attribute"), counted(len(schema.measures.all), "measure"), counted(len(schema.classes.fifths), "fifth"),
         counted(len(schema.classes.segments), "segment"), counted(len(pack.catalogue), "tag"),
     )  # fmt: skip
     return ", ".join(counts)

@@ -217,11 +217,11 @@ def _judged(file: Path) -> tuple[Tag, ...]:
     """The tags of a whole catalogue; of a home's own tags together with those that they are laid over."""
     read = Read(read_toml(file), file, file.read_text(encoding="utf-8"))
     if not is_own(file):
-        return parse_catalogue([read], known_pack(Settings()).schema)
+        return parse_catalogue([read], known_pack(Settings()).schema, is_linted=True)
     folder = folder_of_pack(known_pack(Settings()).reference)
     shipped = folder / "tags.toml"
     over = [Read(read_toml(shipped), shipped, shipped.read_text(encoding="utf-8")), read]
-    return parse_catalogue(over, read_schema(folder, file.parent))
+    return parse_catalogue(over, read_schema(folder, file.parent), is_linted=True)
 
 
 def _known(pack: Pack, tag_id: str) -> Tag:

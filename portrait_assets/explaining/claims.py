@@ -1,12 +1,12 @@
 """What is explained: a claim of the model about a user, the pieces of the history it may rest on, and the groups they fall into."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from itertools import pairwise
 
 import polars as pl
 
-from portrait_assets.columns import ATTRIBUTES
 from portrait_assets.packs import Tag
 from portrait_assets.partitions import DAY
 from portrait_assets.reading.words import counted, day, money
@@ -48,18 +48,18 @@ class Unit:
         return f"{day(self.day)}: {counted(self.count, f'{what} line' if what == 'purchase' else what)}{kind}{paid}"
 
 
-def target_of(tag: Tag, value: str) -> str | None:
+def target_of(tag: Tag, value: str, attributes: Sequence[str]) -> str | None:
     """The prediction that a tag's value comes from: `churn_14d`, `age=55-64`; None where no model has a say."""
     if chance := next((name for name in CHANCES if name in tag.inputs), None):
         return chance
-    attribute = next((name for name in ATTRIBUTES if name in tag.inputs), None)
+    attribute = next((name for name in attributes if name in tag.inputs), None)
     return f"{attribute}={value}" if tag.kind == "attribute" and attribute else None
 
 
-def units_of(events: pl.DataFrame, target: str | None, as_of: date) -> list[Unit]:
+def units_of(events: pl.DataFrame, target: str | None, as_of: date, attributes: Sequence[str] = ()) -> list[Unit]:
     """The units of one user's numbered events, newest first. What a claim is about says how a visit is taken apart and grouped."""
     head, _, about = (target or "").partition("=")
-    level = "department" if head in ATTRIBUTES else "category" if head.startswith("category_") else None
+    level = "department" if head in attributes else "category" if head.startswith("category_") else None
     events = events.filter(pl.col("event_type") != "exposure").with_columns(
         kind=pl.col(level) if level else pl.lit(None, pl.String)
     )

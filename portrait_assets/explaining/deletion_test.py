@@ -93,7 +93,8 @@ def _users(session: Session, last_day: date, target: str) -> list[tuple[str, flo
 def _cases(rescorer: Rescorer, target: str, users: list[tuple[str, float]]) -> list[dict]:
     by_user = rescorer.events.partition_by("user_id", as_dict=True)
     claims = [Claim(user, target, 1 if p >= 0.5 or target not in CHANCES else -1) for user, p in users]
-    units = [units_of(by_user[(user,)], target, as_of_of(rescorer.day))[:MOST_UNITS] for user, _ in users]
+    attributes = rescorer.home.pack.schema.attribute_names
+    units = [units_of(by_user[(user,)], target, as_of_of(rescorer.day), attributes)[:MOST_UNITS] for user, _ in users]
 
     def score(tries: list[Without]) -> np.ndarray:
         return rescorer.support(claims, units, tries)

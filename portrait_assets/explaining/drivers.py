@@ -7,7 +7,6 @@ from datetime import date
 import numpy as np
 import polars as pl
 
-from portrait_assets.columns import ATTRIBUTES
 from portrait_assets.errors import PortraitError
 from portrait_assets.explaining.claims import CHANCES, Claim, units_of
 from portrait_assets.explaining.explanation import MOST_UNITS
@@ -52,7 +51,7 @@ def drivers(session: Session, home: Home, last_day: date, count: int) -> Drivers
     rescorer = Rescorer.of(session, home, last_day, ids)
     events = rescorer.events.partition_by("user_id", as_dict=True)
     rows: list[dict] = []
-    for head in [name for name in (*CHANCES, "category_14d", *ATTRIBUTES) if name in set(said["target"])]:
+    for head in [name for name in (*CHANCES, "category_14d", *home.pack.schema.attribute_names) if name in set(said["target"])]:
         told = said.filter(pl.col("target") == head, pl.col("user_id").is_in(list({user for (user,) in events})))
         claims = [
             Claim(row["user_id"], head if row["class"] is None else f"{head}={row['class']}", _sign(head, row["probability"]))
@@ -90,7 +89,8 @@ def _counts(rows: list[dict]) -> dict[str, int]:
 def _moves(rescorer: Rescorer, head: str, claims: list[Claim], events: dict) -> list[dict]:
     """Of each claim and group of its units: what the probability of the claim loses without the group."""
     as_of = as_of_of(rescorer.day)
-    units = [units_of(events[(claim.user_id,)], claim.target, as_of)[:MOST_UNITS] for claim in claims]
+    attributes = rescorer.home.pack.schema.attribute_names
+    units = [units_of(events[(claim.user_id,)], claim.target, as_of, attributes)[:MOST_UNITS] for claim in claims]
     tries: list[Without] = [(n, ()) for n in range(len(claims))]
     names: list[str] = []
     for n, of in enumerate(units):

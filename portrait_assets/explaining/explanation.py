@@ -78,9 +78,9 @@ def explain(session: Session, home: Home, last_day: date, user_id: str, tag: Tag
     row = _tag_row(session, home, last_day, user_id, tag)
     horizon = session.scalar("select churn_horizon_days from snapshot_rows")
     rescorer = Rescorer.of(session, home, last_day, [user_id])
-    is_inferred = row["kind"] == "model"
-    target = target_of(tag, row["value"]) if is_inferred else None
-    units = units_of(rescorer.events, target, as_of_of(last_day))[:MOST_UNITS]
+    is_inferred, attributes = row["kind"] == "model", home.pack.schema.attribute_names
+    target = target_of(tag, row["value"], attributes) if is_inferred else None
+    units = units_of(rescorer.events, target, as_of_of(last_day), attributes)[:MOST_UNITS]
     evidence = json.loads(row["evidence"])
     claim, probability, found = None, None, None
     if target:

@@ -8,11 +8,11 @@ import numpy as np
 import polars as pl
 
 from portrait_assets.assets.changed import Variant, changed_frames, changed_tags, name_of, number_events
+from portrait_assets.assets.scoring import model_in
 from portrait_assets.assets.training import ITEMS, history_at
 from portrait_assets.errors import PortraitError
 from portrait_assets.explaining.claims import CHANCES, Claim, Unit
 from portrait_assets.home import Home
-from portrait_assets.kernels import storage
 from portrait_assets.kernels.faithfulness import Without
 from portrait_assets.kernels.rescoring import rescored
 from portrait_assets.kernels.sequences import History
@@ -51,7 +51,7 @@ class Rescorer:
         if self._model is None:
             if self.version is None:
                 raise PortraitError(f"no model was in force on {self.day}; there is no prediction to explain")
-            self._model = storage.load(self.home.settings.models_dir / self.version)[0]
+            self._model = model_in(self.home, self.version)
             self._items = self.session.frame(ITEMS)
         return self._model
 

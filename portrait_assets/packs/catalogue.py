@@ -10,6 +10,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from portrait_assets.errors import PortraitError
+from portrait_assets.packs.attributes import SENSITIVITIES, Sensitivity
 from portrait_assets.packs.domains import judge_domain
 from portrait_assets.packs.expressions import Expression, ExpressionError, Row
 from portrait_assets.packs.files import Declared, Name, Sql, Text, at, validate
@@ -55,7 +56,7 @@ class TagEntry(Declared):
     status: Literal["draft", "published", "deprecated"] = Field(
         "published", description="a draft is judged and listed, and nothing more; a deprecated tag is to be used no longer"
     )
-    sensitivity: Literal["ordinary", "personal", "sensitive"] = Field(description="how carefully it is to be handled")
+    sensitivity: Sensitivity = Field(description="how carefully it is to be handled")
     description: Text = Field(description="what it means, for a person, with its thresholds")
     ttl_days: int | None = Field(
         None, ge=1, strict=True, description="days after the user's last activity when it counts as stale"
@@ -93,10 +94,11 @@ class Tag(TagEntry):
         return self.kind in MODELLED
 
 
-def parse_catalogue(files: Sequence[Read], schema: Schema) -> tuple[Tag, ...]:
+def parse_catalogue(files: Sequence[Read], schema: Schema, is_linted: bool = False) -> tuple[Tag, ...]:
     """The tags of a pack's file, in its order, with those of a file laid over it; PortraitError naming file, line, tag and field otherwise.
 
-    In the second file an entry of a known id says what differs, one of another id is added.
+    In the second file an entry of a known id says what differs, one of another id is added. A lint also refuses a tag that gives away an
+    attribute to be handled with more care than the tag: what was published before that was known is still read.
     """
     placed = reduce(entries_over, [_entries(file) for file in files])
     entries, places = [entry for entry, _ in placed], [where for _, where in placed]
@@ -111,6 +113,8 @@ def parse_catalogue(files: Sequence[Read], schema: Schema) -> tuple[Tag, ...]:
         if isinstance(entry, dict) and entry.get("id") in tags:
             raise PortraitError(f"{at(where, 'id')}: is used twice; give the second one another id")
         tag = _examine(validate(TagEntry, entry, where), row, values, schema, where)
+        if is_linted:
+            _refuse_lighter(tag, schema, where)
         tags[tag.id] = tag
     return tuple(tags.values())
 
@@ -195,7 +199,7 @@ def _examine(entry: TagEntry, row: Row, values: dict[str, str], schema: Schema, 
             raise PortraitError(f"{at(where, field)}: {error}") from None
         return expression
 
-    judge_domain(entry, where)
+    judge_domain(entry, schema.attribute_names, where)
     value = tried("value", entry.value, ("VARCHAR",))
     if entry.values and (foreign := sorted(value.results - set(entry.values))):
         raise PortraitError(
@@ -224,6 +228,15 @@ def _examine(entry: TagEntry, row: Row, values: dict[str, str], schema: Schema, 
     inputs = value.inputs.union(*(expression.inputs for expression in needed))
     is_cut = bool(inputs & schema.classed)
     return Tag(**said, inputs=inputs, builds_on=builds_on, fractions=fractions, uses_cut_points=is_cut)
+
+
+def _refuse_lighter(tag: Tag, schema: Schema, where: Callable[[str], str]) -> None:
+    for attribute in schema.attributes:
+        if attribute.name in tag.inputs and SENSITIVITIES.index(tag.sensitivity) < SENSITIVITIES.index(attribute.sensitivity):
+            raise PortraitError(
+                f"{at(where, 'sensitivity')}: is '{tag.sensitivity}', and the tag reads {attribute.name}, which is "
+                f"'{attribute.sensitivity}'; say that"
+            )
 
 
 def slots(template: str, where: str = "template") -> set[str]:

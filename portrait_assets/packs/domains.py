@@ -1,14 +1,13 @@
 """Which values a tag may have: those it lists, or names from the data: of described items, of declared attributes, of a pattern."""
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
-from portrait_assets.columns import ATTRIBUTES
 from portrait_assets.errors import PortraitError
 from portrait_assets.packs.files import at
 
-COLUMNS = (*(f"items.{name}" for name in ("department", "category", "brand")), *(f"users.{name}" for name in ATTRIBUTES))
+ITEM_NAMES = tuple(f"items.{name}" for name in ("department", "category", "brand"))
 COUNTS = {
     "flag": "one value",
     "class": "two values or more",
@@ -28,8 +27,8 @@ class Typed(Protocol):
     def domain(self) -> str | None: ...
 
 
-def judge_domain(entry: Typed, where: Callable[[str], str]) -> None:
-    """PortraitError where values and domain are not what the value type asks for."""
+def judge_domain(entry: Typed, attributes: Sequence[str], where: Callable[[str], str]) -> None:
+    """PortraitError where values and domain are not what the value type asks for, in a pack of these attributes."""
     count = len(set(entry.values))
     if count < len(entry.values):
         raise PortraitError(f"{at(where, 'values')}: one of them is listed twice")
@@ -41,8 +40,9 @@ def judge_domain(entry: Typed, where: Callable[[str], str]) -> None:
     if entry.domain is None:
         return
     pattern = pattern_of(entry.domain)
-    if pattern is None and entry.domain not in COLUMNS:
-        raise PortraitError(f"{at(where, 'domain')}: '{entry.domain}' is neither a /pattern/ nor one of {', '.join(COLUMNS)}")
+    columns = (*ITEM_NAMES, *(f"users.{name}" for name in attributes))
+    if pattern is None and entry.domain not in columns:
+        raise PortraitError(f"{at(where, 'domain')}: '{entry.domain}' is neither a /pattern/ nor one of {', '.join(columns)}")
     try:
         re.compile(pattern or "")
     except re.error as error:

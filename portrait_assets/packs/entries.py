@@ -12,11 +12,17 @@ Placed = tuple[Any, Callable[[str], str]]
 """An entry as read, and what says where a field of it is."""
 
 
+def name_of(entry: Any) -> str | None:
+    """The name that an entry says, where it says one."""
+    name = entry.get("name") if isinstance(entry, dict) else None
+    return name if isinstance(name, str) else None
+
+
 def placed(read: Read, kind: str, entries: Sequence[Any], taken: Collection[str]) -> Iterator[Placed]:
     """Each entry of a kind; PortraitError for a name that is taken, by an entry before it or otherwise."""
     lines, names = lines_of_entries(read.text, f"[[{kind}]]"), set(taken)
     for number, entry in enumerate(entries):
-        name = entry.get("name") if isinstance(entry, dict) else None
+        name = name_of(entry)
         where = _place(read, kind, number, name, lines[number] if number < len(lines) else {})
         if name in names:
             raise PortraitError(f"{at(where, 'name')}: '{name}' is used already; give this entry another name")
@@ -29,8 +35,7 @@ def over(files: Iterable[list[Placed]]) -> list[Placed]:
     merged: dict[Any, Placed] = {}
     for number, entries in enumerate(files):
         for place, (entry, where) in enumerate(entries):
-            name = entry.get("name") if isinstance(entry, dict) else None
-            merged[name or (number, place)] = entry, where
+            merged[name_of(entry) or (number, place)] = entry, where
     return list(merged.values())
 
 

@@ -2,9 +2,11 @@
 
 import tomllib
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
+import duckdb
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from portrait_assets.errors import PortraitError
@@ -12,6 +14,23 @@ from portrait_assets.errors import PortraitError
 Text = Annotated[str, AfterValidator(lambda text: " ".join(text.split())), Field(min_length=1)]
 Sql = Annotated[str, AfterValidator(str.strip), Field(min_length=1)]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+
+
+@cache
+def _words_of_sql() -> frozenset[str]:
+    """The words that can't be a column's name without quotes."""
+    asked = "select keyword_name from duckdb_keywords() where keyword_category in ('reserved', 'type_function')"
+    with duckdb.connect() as connection:
+        return frozenset(word for (word,) in connection.execute(asked).fetchall())
+
+
+def _no_word_of_sql(name: str) -> str:
+    if name in _words_of_sql():
+        raise ValueError("is a word of SQL; give it another name")
+    return name
+
+
+ColumnName = Annotated[Name, AfterValidator(_no_word_of_sql)]
 
 
 class Declared(BaseModel):
@@ -29,7 +48,7 @@ def read_toml(path: Path) -> dict[str, Any]:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise PortraitError(
-            f"{path} is missing; a pack needs pack.toml, measures.toml, classes.toml, tags.toml, taxonomy.toml and recommendations.toml"
+            f"{path} is missing; a pack needs pack.toml, attributes.toml, measures.toml, classes.toml, tags.toml, taxonomy.toml and recommendations.toml"
         ) from None
     except UnicodeDecodeError:
         raise PortraitError(f"{path} is not UTF-8 text; save it as UTF-8") from None

@@ -15,7 +15,7 @@ from portrait_assets.columns import CLEAN_EVENTS
 from portrait_assets.errors import PortraitError
 from portrait_assets.packs.entries import at_key, over, placed
 from portrait_assets.packs.expressions import FRACTIONS, WHOLE, ExpressionError, Row
-from portrait_assets.packs.files import Declared, Name, Sql, Text, at, validate
+from portrait_assets.packs.files import ColumnName, Declared, Name, Sql, Text, at, validate
 from portrait_assets.packs.own import Read
 from portrait_assets.tables import Column, Table
 from portrait_assets.words_near import nearest
@@ -36,7 +36,7 @@ LARGEST_SUMMAND = 10**12  # a hundred years of 250 such events a day add up with
 class MeasureEntry(Declared):
     """What one `[[measures]]` entry says."""
 
-    name: Name = Field(description="its column, in lower case; with the unit at its end where that is not a count")
+    name: ColumnName = Field(description="its column, in lower case; with the unit at its end where that is not a count")
     meaning: Text = Field(description="what it is, for a person")
     unit: Text = Field(description="what one of it is: days, lines, cents …")
     operation: Operation = Field(description="how a day's value is made of its events")
@@ -150,7 +150,7 @@ class Measure(MeasureEntry):
 class Ratio(Declared):
     """What one `[[ratios]]` entry says: a number of the portrait."""
 
-    name: Name = Field(description="its column")
+    name: ColumnName = Field(description="its column")
     of: Sql = Field(description="SQL over a user's running totals")
     per: Sql = Field(description="the same; where it is not above zero, there is no ratio")
     meaning: Text = Field(description="what it is, for a person")

@@ -1,7 +1,7 @@
 """A home's own rules, laid over those of its pack: any of the pack's files, in a folder beside the mapping or in the home.
 
-What such a file says replaces what the pack says, and the rest stays: a tag of a known id by its fields, a measure of a known name, a table of
-pack.toml by its keys, recommendations.toml by its keys. A taxonomy with nodes of its own is the whole taxonomy; without, its mappings are added.
+What such a file says replaces what the pack says, and the rest stays: a tag of a known id and an attribute of a known name by their fields, a
+measure of a known name, a table of pack.toml by its keys, recommendations.toml by its keys. A taxonomy with nodes of its own is the whole taxonomy; without, its mappings are added.
 """
 
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from portrait_assets.packs.files import read_toml
 from portrait_assets.packs.places import line_of_key
 from portrait_assets.words_near import nearest
 
-FILES = ("pack", "measures", "classes", "tags", "taxonomy", "recommendations")
+FILES = ("pack", "attributes", "measures", "classes", "tags", "taxonomy", "recommendations")
 OF_THE_PACK = ("name", "title", "events")
 
 
@@ -27,9 +27,9 @@ class Read:
     text: str = ""
 
 
-def folder_of(home: Path, mapping: Path | None) -> Path | None:
+def folder_of(home: Path | None, mapping: Path | None) -> Path | None:
     """Where a home's own rules are: `pack` in the home, or beside `my_shop.toml` the folder `my_shop.pack`; None where there are none."""
-    asked = [home / "pack", *([mapping.with_suffix(".pack")] if mapping else [])]
+    asked = [*([home / "pack"] if home else []), *([mapping.with_suffix(".pack")] if mapping else [])]
     found = [folder for folder in asked if folder.is_dir() and any(folder.glob("*.toml"))]
     if len(found) > 1:
         raise PortraitError(f"{found[0]} and {found[1]} both hold rules for this home; keep one of the two folders")

@@ -12,6 +12,7 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from portrait_assets.columns import EVENT_TYPES
 from portrait_assets.errors import PortraitError
+from portrait_assets.packs.attributes import merged_attributes, parse_attributes
 from portrait_assets.packs.catalogue import Tag, merged_entries, parse_catalogue
 from portrait_assets.packs.classes import merged_classes, parse_classes
 from portrait_assets.packs.files import Declared, read_toml, validate
@@ -151,7 +152,7 @@ class Pack:
     recommending: Recommending
     taxonomy: Taxonomy
     schema: Schema
-    """The tables that its measures make, and what the SQL of a home with it loops over."""
+    """The tables that its measures and attributes make, and what the SQL of a home with it loops over."""
     own: Path | None = None
     """The folder of a home's own rules, where they are laid over the pack's."""
     folder: Path | None = None
@@ -226,7 +227,7 @@ def _load_over(own: Path | None, folder: Path, stamps: tuple[tuple[str, bytes], 
 def read_pack(folder: Path, own: Path | None = None) -> Pack:
     """The pack whose files (own.FILES) are in `folder`, with those of `own` over them.
 
-    `version` is of pack.toml, measures.toml and tags.toml: no stored table is made from the taxonomy, and the rules of recommending make only the
+    `version` is of pack.toml, attributes.toml, measures.toml, classes.toml and tags.toml: no stored table is made from the taxonomy, and the rules of recommending make only the
     recommendations stale.
     """
     files = {name: Read(read_toml(path := folder / f"{name}.toml"), path, path.read_text(encoding="utf-8")) for name in FILES}
@@ -261,8 +262,9 @@ def _made(files: dict[str, Read], over: dict[str, Read], own: Path | None, folde
         laid(files[name], over.get(name)) for name, laid in (("recommendations", rules_over), ("taxonomy", taxonomy_over))
     )
     written = {"tags": merged_entries(tags)}
+    attributes = merged_attributes(_laid("attributes", files, over))
     measures, classes = merged_measures(_laid("measures", files, over)), merged_classes(_laid("classes", files, over))
-    content = json.dumps([said, measures, classes, written], sort_keys=True, ensure_ascii=False)
+    content = json.dumps([said, attributes, measures, classes, written], sort_keys=True, ensure_ascii=False)
     return Pack(
         name=file.name,
         title=file.title,
@@ -271,6 +273,7 @@ def _made(files: dict[str, Read], over: dict[str, Read], own: Path | None, folde
         folder=folder,
         content={
             "pack": said,
+            "attributes": attributes,
             "measures": measures,
             "classes": classes,
             "tags": written,
@@ -297,8 +300,13 @@ def _laid(name: str, files: dict[str, Read], over: dict[str, Read]) -> list[Read
 
 
 def _schema(files: dict[str, Read], over: dict[str, Read], file: PackFile) -> Schema:
-    measures = parse_measures(_laid("measures", files, over), (*EVENT_TYPES, *file.events.types), TAKEN)
-    return Schema(measures, parse_classes(_laid("classes", files, over), measures, file.rhythm.numbers, TAKEN))
+    """A name that is said twice is refused in the file of the home rather than in the pack's."""
+    shipped = parse_attributes([files["attributes"]], TAKEN)
+    taken = TAKEN | {column for attribute in shipped for column in attribute.columns}
+    measures = parse_measures(_laid("measures", files, over), (*EVENT_TYPES, *file.events.types), taken)
+    classes = parse_classes(_laid("classes", files, over), measures, file.rhythm.numbers, taken)
+    others = Schema(measures, classes, ()).column_names
+    return Schema(measures, classes, parse_attributes(_laid("attributes", files, over), others))
 
 
 def _digest(text: str) -> str:

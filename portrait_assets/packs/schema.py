@@ -1,4 +1,5 @@
-"""The stored tables whose columns follow a pack: its measures give a user's day, running totals, windows and ratios."""
+"""The stored tables whose columns follow a pack: its measures give a user's day, running totals, windows and ratios, its attributes what is
+known of users."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,6 +7,7 @@ from functools import cached_property
 from typing import Any
 
 from portrait_assets import columns as c
+from portrait_assets.packs.attributes import Attribute
 from portrait_assets.packs.classes import Act, Classes, Outcome, Rule, Segmented
 from portrait_assets.packs.measures import Measure, Measures
 from portrait_assets.tables import Column, Relation, Table
@@ -36,12 +38,30 @@ class Schema:
 
     measures: Measures
     classes: Classes
+    attributes: tuple[Attribute, ...]
 
     @cached_property
     def tables(self) -> tuple[Table, ...]:
         """All stored tables, with their columns."""
         fixed = tuple(value for value in vars(c).values() if isinstance(value, Table))
-        return (*fixed, self.user_day, self.user_state, self.snapshots)
+        return (*fixed, self.users, self.user_day, self.user_state, self.snapshots)
+
+    @property
+    def column_names(self) -> frozenset[str]:
+        """Those of the tables of users and their days."""
+        return frozenset(
+            name for table in (self.users, self.user_day, self.user_state, self.snapshots) for name in table.column_names
+        )
+
+    @cached_property
+    def attribute_names(self) -> tuple[str, ...]:
+        """What users may declare."""
+        return tuple(attribute.name for attribute in self.attributes)
+
+    @cached_property
+    def inferred(self) -> tuple[str, ...]:
+        """Of what users may declare, what a model may say of those who did not."""
+        return tuple(attribute.name for attribute in self.attributes if attribute.inferred)
 
     def of(self, relation: Relation) -> Table:
         """A table with its columns."""
@@ -70,7 +90,9 @@ class Schema:
             "windowed": [measure.name for measure in self.measures.windowed],
             "windows": list(self.measures.windows),
             "ratios": list(self.measures.ratios),
-            "attributes": list(c.ATTRIBUTES),
+            "attributes": list(self.attribute_names),
+            "inferred": list(self.inferred),
+            "never_inferred": [name for name in self.attribute_names if name not in self.inferred],
             **{kind: getattr(self.classes, kind) for kind in CLASSED},
         }
 
@@ -79,6 +101,15 @@ class Schema:
         """The columns of a portrait that move when the calendar brings new cut points."""
         scores = {name for name in self.snapshots.column_names if name.endswith("_score")}
         return frozenset(scores | {"value_tier", "segment", "main_act", "pace_days", "lifecycle"})
+
+    @cached_property
+    def users(self) -> Table:
+        """clean.users."""
+        return Table.of(
+            c.CLEAN_USERS,
+            Column("user_id", "varchar", "the person"),
+            *(Column(each.name, "varchar", f"declared: {each.meaning}; null is unknown") for each in self.attributes),
+        )
 
     @cached_property
     def user_day(self) -> Table:
@@ -168,13 +199,13 @@ class Schema:
             Column("unknown_share_milli", "bigint", "preference: thousandths of attention on items of unknown category"),
             *(
                 column
-                for name in c.ATTRIBUTES
+                for each in self.attributes
                 for column in (
+                    Column(each.name, "varchar", f"social attribute: {each.meaning}, {each.origins}; null is unknown"),
+                    Column(f"{each.name}_origin", "varchar", f"social attribute: {each.origins}; null is unknown"),
                     Column(
-                        name, "varchar", f"social attribute: {name.replace('_', ' ')}, declared or inferred; null is unknown"
+                        f"{each.name}_probability", "double", "social attribute: 1 where declared, the model's where inferred"
                     ),
-                    Column(f"{name}_origin", "varchar", "social attribute: declared or inferred; null is unknown"),
-                    Column(f"{name}_probability", "double", "social attribute: 1 where declared, the model's where inferred"),
                 )
             ),
             Column(
@@ -242,6 +273,7 @@ class Schema:
 _NOTHING = Schema(
     Measures((), (), ()),
     Classes(Outcome(name="outcome", days="days", count="count"), "value", Segmented(), (), (), (), (), ()),
+    (),
 )
-TAKEN = frozenset(name for table in (_NOTHING.user_day, _NOTHING.user_state, _NOTHING.snapshots) for name in table.column_names)
+TAKEN = _NOTHING.column_names
 """The names of columns that the tables have whatever a pack says."""

@@ -4,8 +4,8 @@ from statistics import fmean
 
 import polars as pl
 
-from portrait_assets.columns import ATTRIBUTES
-from portrait_assets.pages.html import axis, bars, box, columns, grid, tiles
+from portrait_assets.packs.attributes import Attribute
+from portrait_assets.pages.html import axis, bars, box, columns, grid, text, tiles
 from portrait_assets.reading import Export
 from portrait_assets.reading.words import UNKNOWN, counted, day, percent
 
@@ -35,7 +35,7 @@ def overview_page(export: Export) -> str:
     parts = [numbers, box("Lifecycle", _sizes(portraits, "lifecycle", STAGES), "c4"), box("Segments", _sizes(portraits, "segment"), "c4"),
              box("Value by lifecycle", _matrix(portraits), "c4"), box("Chance of no purchase, each within their own horizon", _histogram(portraits), "c4"),
              box("Favourite departments", _sizes(portraits, "top_department", most=8), "c4"),
-             box("Attributes: declared, inferred, unknown", _coverage(portraits), "c4"),
+             box("Attributes: declared, inferred, unknown", _coverage(portraits, export.pack.schema.attributes), "c4"),
              box("Tags that changed, by day, last 90 days; new predictions aside", _movement(_changes(export)))]  # fmt: skip
     return grid(*parts, kind="overview")
 
@@ -70,13 +70,13 @@ def _histogram(portraits: pl.DataFrame) -> str:
     return columns(sizes, width=300, height=130, labels=labels) + axis("0 %", "50 %", "100 %")
 
 
-def _coverage(portraits: pl.DataFrame) -> str:
+def _coverage(portraits: pl.DataFrame, attributes: tuple[Attribute, ...]) -> str:
     out, count = "", max(1, portraits.height)
-    for name in ATTRIBUTES:
-        origins = dict(portraits.group_by(f"{name}_origin").len().iter_rows())
+    for attribute in attributes:
+        origins = dict(portraits.group_by(f"{attribute.name}_origin").len().iter_rows())
         shares = [origins.get("declared", 0) / count, origins.get("inferred", 0) / count]
         out += (
-            f'<div class="bar" title="declared {percent(shares[0])}, inferred {percent(shares[1])}"><span class="name">{name.replace("_", " ")}</span>'
+            f'<div class="bar" title="declared {percent(shares[0])}, inferred {percent(shares[1])}"><span class="name">{text(attribute.label.lower())}</span>'
             f'<span class="track"><i class="one" style="width:{100 * shares[0]:.1f}%"></i><i class="two" style="width:{100 * shares[1]:.1f}%"></i></span>'
             f'<span class="n">{percent(sum(shares))}</span></div>'
         )

@@ -4,8 +4,8 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from portrait_assets.columns import ATTRIBUTES
 from portrait_assets.packs import Pack
+from portrait_assets.packs.attributes import Attribute as DeclaredAttribute
 from portrait_assets.packs.measures import Measure as Declared
 from portrait_assets.reading.export import Export
 from portrait_assets.reading.narrative import narrative
@@ -154,7 +154,7 @@ def card(export: Export, user_id: str, pack: Pack | None = None) -> Card:
     portrait = export.portrait(user_id)
     pack = pack or export.pack
     predictions = export.of_user("predictions", user_id)
-    social = [_attribute(name, portrait, predictions) for name in ATTRIBUTES]
+    social = [_attribute(attribute, portrait, predictions) for attribute in pack.schema.attributes]
     ever = [measure.name for measure in pack.schema.measures.portrayed]
     measures = [name for name in ever if name in export.manifest.get("measures", ever) or portrait.get(name)]
     changes = export.of_user("changes", user_id)
@@ -239,12 +239,13 @@ def _interests(portrait: dict[str, Any], pack: Pack) -> list[InterestNode]:
     ]
 
 
-def _attribute(name: str, portrait: dict[str, Any], predictions: list[dict[str, Any]]) -> Attribute:
+def _attribute(declared: DeclaredAttribute, portrait: dict[str, Any], predictions: list[dict[str, Any]]) -> Attribute:
+    name = declared.name
     value = portrait.get(name)
     guesses = [row["probability"] for row in predictions if row["target"].startswith(f"{name}=")]
     return Attribute(
         attribute=name,
-        label=name.replace("_", " ").capitalize(),
+        label=declared.label,
         value=value,
         origin=portrait.get(f"{name}_origin"),
         probability=portrait.get(f"{name}_probability"),

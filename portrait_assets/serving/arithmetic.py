@@ -49,7 +49,7 @@ def row_types(schema: Schema) -> dict[str, str]:
         ),
         "user_state": ", ".join(f'"{column.name}" {column.type}' for column in schema.user_state.columns),
         "interest_days": ", ".join(f'"{column.name}" {column.type}' for column in c.FEATURES_USER_DAY_INTEREST.columns),
-        "users": ", ".join(f'"{column.name}" varchar' for column in c.CLEAN_USERS.columns),
+        "users": ", ".join(f'"{column.name}" varchar' for column in schema.users.columns),
         "cut_points": "event_date date, measure varchar, cuts bigint[]",
         "predictions": "event_date date, user_id varchar, target varchar, class varchar, probability double, value double, model_version varchar",
         "interests": ", ".join(f'"{column.name}" {column.type}' for column in c.FEATURES_INTERESTS.columns),

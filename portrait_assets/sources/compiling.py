@@ -12,7 +12,7 @@ from datetime import date
 
 import duckdb
 
-from portrait_assets.columns import ATTRIBUTES, EVENT_BODY
+from portrait_assets.columns import EVENT_BODY
 from portrait_assets.packs import load_pack
 from portrait_assets.sources.expressions import literal, quoted
 from portrait_assets.sources.mapping import EventStream, Source, Stream
@@ -209,10 +209,10 @@ def _descriptions(stream: Stream) -> str:
     given = stream.expressions()
     columns = {c: quoted(c) if c in given else "null::varchar" for c in stream.canonical()}
     if stream.identity == "user_id":
-        pairs = ", ".join(
-            f"{{'attribute': {literal(c)}, 'value': {quoted(c) if c in given else 'null::varchar'}}}" for c in ATTRIBUTES
-        )
-        columns = {"user_id": "user_id", "attributes": f"list_filter([{pairs}], lambda pair: pair.value is not null)"}
+        named = [column for column in given if column not in stream.canonical()]
+        pairs = ", ".join(f"{{'attribute': {literal(name)}, 'value': {quoted(name)}}}" for name in named)
+        pairs = f'[{pairs}]::struct(attribute varchar, "value" varchar)[]'
+        columns = {"user_id": "user_id", "attributes": f"list_filter({pairs}, lambda pair: pair.value is not null)"}
     columns["ingested_at"] = _utc("ingested_at") if "ingested_at" in given else "null::timestamp"
     rules = _time_rules("ingested_at") if "ingested_at" in given else []
     reason = _reason([stream.identity], rules + _declared_rules(stream))

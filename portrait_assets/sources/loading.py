@@ -3,12 +3,15 @@
 import importlib.util
 import re
 import tomllib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
 from portrait_assets.errors import PortraitError
+from portrait_assets.packs import Pack, own
+from portrait_assets.packs.pack import DEFAULT_PACK, folder_of_pack, load_over
 from portrait_assets.sources.compiling import CANONICAL_STREAM, LIVE_STREAM
 from portrait_assets.sources.mapping import (
     CouponStream,
@@ -28,21 +31,55 @@ SECTIONS: dict[str, type[BaseModel]] = {
 }  # fmt: skip
 
 
-def load(name_or_path: str | Path = "complete_journey") -> Source:
-    """The source of that name among the shipped ones, or of that TOML file. PortraitError says what is wrong in it."""
-    path = _find(name_or_path)
-    text = path.read_text(encoding="utf-8-sig")
-    try:
-        declared = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise PortraitError(f"{path}: not TOML: {error}; strings need quotes, tables [brackets]") from None
+def load(name_or_path: str | Path = "complete_journey", pack: Pack | None = None) -> Source:
+    """The source of that name among the shipped ones, or of that TOML file. PortraitError says what is wrong in it.
+
+    Its [users] may name the attributes of `pack`: by default the one it names, with the rules beside it over that.
+    """
+    path, text, declared = _read(name_or_path)
     if "path" in declared:
         raise PortraitError(f"{path}, line {_line(text, ['path'])}: unknown key 'path'; the folder of the files is `root`")
+    pack = pack or load_over(own.folder_of(None, path), pack_of(path))
+    declared = _with_attributes(path, text, declared, pack.schema.attribute_names)
     try:
         source = Source.model_validate({**declared, "path": path, "root": _root(path, declared.get("root", "."))})
     except ValidationError as error:
         raise PortraitError(_explained(path, text, error)) from None
     return _named_streams(source)
+
+
+def pack_of(name_or_path: str | Path) -> str:
+    """The pack that the mapping names, or that of shops, as `load_pack` takes it."""
+    path, _, declared = _read(name_or_path)
+    named = declared.get("pack")
+    return str(folder_of_pack(named, path.parent)) if named and isinstance(named, str) else DEFAULT_PACK
+
+
+def _read(name_or_path: str | Path) -> tuple[Path, str, dict[str, Any]]:
+    path = _find(name_or_path)
+    text = path.read_text(encoding="utf-8-sig")
+    try:
+        return path, text, tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise PortraitError(f"{path}: not TOML: {error}; strings need quotes, tables [brackets]") from None
+
+
+def _with_attributes(path: Path, text: str, declared: dict[str, Any], attributes: Sequence[str]) -> dict[str, Any]:
+    """The mapping with what its [users] name in the order of the pack; PortraitError for what is neither an attribute nor a key."""
+    users = declared.get("users", [])
+    streams = users if isinstance(users, list) else [users]
+    ordered = []
+    for number, stream in enumerate(streams):
+        if not isinstance(stream, dict):
+            return declared  # which is refused for it
+        keys = _known_keys(["users"])
+        known = [*keys[:-1], *attributes, keys[-1]]
+        for key in stream:
+            if key not in known and key not in UserStream.model_fields:
+                raise PortraitError(_unknown_key(path, text, ["users", str(number), key], known))
+        own_keys = {key: sql for key, sql in stream.items() if key not in attributes}
+        ordered.append(own_keys | {name: stream[name] for name in attributes if name in stream})
+    return {**declared, "users": ordered} if "users" in declared else declared
 
 
 def _find(name_or_path: str | Path) -> Path:
@@ -113,14 +150,21 @@ def _explained(path: Path, text: str, error: ValidationError) -> str:
     mistakes = error.errors()
     mistake = next((m for m in mistakes if m["type"] == "extra_forbidden"), mistakes[0])
     keys = [str(key) for key in mistake["loc"]]
-    place = f"{path}, line {_line(text, keys)}: {'.'.join(key for key in keys if not key.isdigit())}"
     if mistake["type"] == "extra_forbidden":
-        known = _known_keys(keys[:-1])
-        return f"{place}: unknown key '{keys[-1]}'{nearest(keys[-1], known)}; known here: {', '.join(known)}"
+        return _unknown_key(path, text, keys, _known_keys(keys[:-1]))
+    place = _place(path, text, keys)
     if mistake["type"] == "missing":
         return f"{place} is missing; add it"
     message = mistake["msg"].removeprefix("Value error, ").replace("Input should be", "should be")
     return f"{place}: {message}"
+
+
+def _place(path: Path, text: str, keys: list[str]) -> str:
+    return f"{path}, line {_line(text, keys)}: {'.'.join(key for key in keys if not key.isdigit())}"
+
+
+def _unknown_key(path: Path, text: str, keys: list[str], known: list[str]) -> str:
+    return f"{_place(path, text, keys)}: unknown key '{keys[-1]}'{nearest(keys[-1], known)}; known here: {', '.join(known)}"
 
 
 def _known_keys(section: list[str]) -> list[str]:

@@ -194,20 +194,18 @@ class ItemStream(DescriptionStream):
 
 
 class UserStream(DescriptionStream):
-    """Declared attributes of users; what is null says nothing."""
+    """Declared attributes of users, under their names in the pack (`loading` judges them); what is null says nothing."""
+
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, Sql]
 
     user_id: Sql = Field(description="the user, as events name them")
-    gender: Sql | None = Field(None, description="as declared")
-    age: Sql | None = Field(None, description="a number or a band such as 25-34")
-    occupation: Sql | None = Field(None, description="as declared")
-    region: Sql | None = Field(None, description="country, state or postcode area")
-    income: Sql | None = Field(None, description="a number or a band")
-    household_size: Sql | None = Field(None, description="people in the household")
-    household_composition: Sql | None = Field(None, description="who they are, e.g. 2 Adults Kids")
-    marital_status: Sql | None = Field(None, description="as declared")
-    home_ownership: Sql | None = Field(None, description="as declared")
-    kids: Sql | None = Field(None, description="number of children")
     ingested_at: Sql | None = Field(None, description="when the source learnt it; the newest counts")
+
+    def expressions(self) -> dict[str, str]:
+        """Attributes among them, in the order of the pack."""
+        said = super().expressions()
+        return {"user_id": said.pop("user_id"), **self.__pydantic_extra__, **said}
 
 
 class CouponStream(Stream):

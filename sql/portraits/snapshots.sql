@@ -41,7 +41,7 @@ predictions as (
         max("value") filter (where target = 'expected_spend_cents_90d') as expected_spend_cents_90d,
         max("value") filter (where target = 'expected_purchases_90d') as expected_purchases_90d,
         max("value") filter (where target = 'lifetime_value_cents_365d') as lifetime_value_cents_365d,
-{% for name in attributes %}
+{% for name in inferred %}
         max({'probability': probability, 'class': class}) filter (where target = '{{ name }}') as {{ name }}{{ '' if loop.last else ',' }}
 {% endfor %}
     from scores.predictions
@@ -64,9 +64,12 @@ scored as (
         predictions.expected_spend_cents_90d,
         predictions.expected_purchases_90d,
         predictions.lifetime_value_cents_365d,
-{% for name in attributes %}
+{% for name in inferred %}
         users.{{ name }} as declared_{{ name }},
         predictions.{{ name }} as guessed_{{ name }},
+{% endfor %}
+{% for name in never_inferred %}
+        users.{{ name }} as declared_{{ name }},
 {% endfor %}
         6 - (1 + list_sum(list_transform(cuts.recency_cuts, lambda cut: (features.recency_days > cut)::int)))::bigint as recency_score,
         (1 + list_sum(list_transform(cuts.frequency_cuts, lambda cut: (features.active_days_365d > cut)::int)))::bigint as frequency_score,
@@ -153,7 +156,7 @@ select
     category_count,
     unknown_share_milli,
     -- social attributes
-{% for name in attributes %}
+{% for name in inferred %}
     case
         when declared_{{ name }} is not null then declared_{{ name }}
         when guessed_{{ name }}.probability >= $min_probability then guessed_{{ name }}.class
@@ -166,6 +169,11 @@ select
         when declared_{{ name }} is not null then 1.0
         when guessed_{{ name }}.probability >= $min_probability then guessed_{{ name }}.probability
     end as {{ name }}_probability,
+{% endfor %}
+{% for name in never_inferred %}
+    declared_{{ name }} as {{ name }},
+    case when declared_{{ name }} is not null then 'declared' end as {{ name }}_origin,
+    case when declared_{{ name }} is not null then 1.0 end as {{ name }}_probability,
 {% endfor %}
     -- value; a source without amounts has none
     recency_score,

@@ -10,8 +10,9 @@ from typer.testing import CliRunner
 from portrait_assets.cli import app
 from portrait_assets.errors import PortraitError
 from portrait_assets.packs import load_pack
-from portrait_assets.packs.pack import PACKS_DIR
+from portrait_assets.packs.pack import PACKS_DIR, read_pack
 from portrait_assets.reading.catalogue_page import catalogue_page
+from tests.packs.test_own import BIG_LINE
 from tests.reading.conftest import write_export
 
 FREQUENCY = 'needs = {{ purchase_days = {} }}\nvalue = """case\n    when mean_gap_days <= 4'
@@ -50,6 +51,24 @@ def test_list_gives_one_complete_object_a_tag():
     assert {one["dimension"] for one in json.loads(run("list", "--dimension", "context", "--json"))} == {"context"}
 
 
+def test_lint_refuses_a_tag_that_says_less_than_the_attribute_it_reads(tmp_path: Path):
+    """What a home has had in force so far is still read: only the lint refuses it."""
+    rules = tmp_path / "shop.pack"
+    rules.mkdir()
+    line = BIG_LINE.splitlines().index('sensitivity = "ordinary"') + 1
+    for reads, told in (("income", "sensitive"), ("age", "personal")):
+        text = BIG_LINE.replace("spend_cents_30d >= 10000", f"{reads} = 'high'")
+        (rules / "tags.toml").write_text(text, encoding="utf-8")
+        with pytest.raises(
+            PortraitError,
+            match=rf"tags.toml, line {line}, tag 'big_line', field sensitivity: is 'ordinary', and the tag reads {reads}, which is '{told}'",
+        ):
+            run("lint", str(rules / "tags.toml"))
+        assert read_pack(PACKS_DIR / "ecommerce", rules).tag("big_line")
+        (rules / "tags.toml").write_text(text.replace('"ordinary"', f'"{told}"'), encoding="utf-8")
+        assert "69 tags, all well formed" in " ".join(run("lint", str(rules / "tags.toml")).split())
+
+
 def test_an_unknown_tag_gets_the_nearest_name():
     assert json.loads(run("show", "churn_risk", "--json"))["reads"] == ["churn"]
     with pytest.raises(PortraitError, match="tag 'churn_rsik' is not in the catalogue; nearest is 'churn_risk'"):
@@ -57,7 +76,7 @@ def test_an_unknown_tag_gets_the_nearest_name():
 
 
 def test_lint_passes_the_shipped_file_and_names_the_line_of_a_slip(tmp_path: Path):
-    assert "68 tags, all well formed" in run("lint", str(SHIPPED)).replace("\n", "")
+    assert "68 tags, all well formed" in " ".join(run("lint", str(SHIPPED)).split())
     file = changed(tmp_path, ('dimension = "value"', 'dimension = "worth"'))
     line = Path(file).read_text(encoding="utf-8").splitlines().index('dimension = "worth"') + 1
     with pytest.raises(PortraitError, match=f"tags.toml, line {line}, tag '[a-z_]+', field dimension: "):

@@ -7,8 +7,9 @@ import polars as pl
 import pytest
 
 from portrait_assets.explaining import drivers
-from portrait_assets.explaining.claims import Claim, Unit, units_of
+from portrait_assets.explaining.claims import Claim, Unit, target_of, units_of
 from portrait_assets.explaining.evidence import evidence_of, pool_of
+from portrait_assets.packs import load_pack
 
 AS_OF = date(2024, 4, 1)
 # number, visit, day, type, department, category, cents
@@ -70,8 +71,14 @@ def test_a_claim_of_a_category_rests_on_what_each_visit_bought_of_it_and_of_what
     ]
 
 
+def test_a_tag_is_explained_by_the_prediction_of_an_attribute_that_the_pack_has():
+    [tag] = [tag for tag in load_pack().tags if tag.id == "income"]
+    assert target_of(tag, "high", load_pack().schema.attribute_names) == "income=high"
+    assert target_of(tag, "high", ("age",)) is None
+
+
 def test_a_claim_of_an_attribute_rests_on_departments():
-    found = units_of(FRAME, "age=35-44", AS_OF)
+    found = units_of(FRAME, "age=35-44", AS_OF, ["age", "income"])
     assert [(unit.numbers, unit.group) for unit in found] == [
         ((1, 3), "purchases of food"),
         ((2,), "purchases of home"),

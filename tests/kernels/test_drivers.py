@@ -38,6 +38,7 @@ def test_a_driver_is_the_mean_of_what_the_claim_loses_without_its_group(scored: 
     """Of churn in 14 days: for each user the claim that is held likelier, and its probability without each group of visits."""
     found = drivers(scored.session, scored.home, LAST, 5)
     assert (found.users, found.as_of) == (3, date(2024, 1, 25))
+    assert {"churn_14d", "age"} <= set(found.frame["head"])  # attributes are those of the pack
     rescorer = Rescorer.of(scored.session, scored.home, LAST, list(USERS))
     lost: dict[str, list[float]] = {}
     for user, churn in likely(scored, "churn_14d").items():

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from portrait_assets.columns import ATTRIBUTES
 from portrait_assets.packs import load_pack
 
+ATTRIBUTES = load_pack().schema.attribute_names
 TAGS = {tag.id: tag for tag in load_pack().tags}
 TODAY = date(2017, 9, 30)
 

@@ -7,6 +7,7 @@ import pytest
 
 from portrait_assets.errors import PortraitError
 from portrait_assets.packs import load_pack
+from portrait_assets.packs.own import FILES
 from portrait_assets.packs.pack import PACKS_DIR, read_pack
 
 
@@ -15,8 +16,8 @@ def folder(tmp_path: Path) -> Path:
     """A copy of the shipped pack, to be spoilt."""
     copy = tmp_path / "ecommerce"
     copy.mkdir()
-    for name in ("pack.toml", "measures.toml", "classes.toml", "tags.toml", "taxonomy.toml", "recommendations.toml"):
-        shutil.copy(PACKS_DIR / "ecommerce" / name, copy / name)
+    for name in FILES:
+        shutil.copy(PACKS_DIR / "ecommerce" / f"{name}.toml", copy)
     return copy
 
 

@@ -26,7 +26,7 @@ from portrait_assets.serving.app import create_app
 from portrait_assets.serving.connections import server
 from portrait_assets.serving.service import Service
 from portrait_assets.settings import Settings
-from tests.small_world import MORE_MEASURES, event, write_lines, write_mapping
+from tests.small_world import MORE_ATTRIBUTES, MORE_MEASURES, event, write_lines, write_mapping
 
 START, END = date(2024, 1, 1), date(2024, 3, 10)
 
@@ -40,6 +40,7 @@ class Shop:
         rules = folder / "home" / "pack"
         rules.mkdir(parents=True, exist_ok=True)
         (rules / "measures.toml").write_text(MORE_MEASURES, encoding="utf-8")
+        (rules / "attributes.toml").write_text(MORE_ATTRIBUTES, encoding="utf-8")
         self.home: Home = open_home(Settings(home=folder / "home"), source=str(mapping))
 
     def land(self, *events: dict) -> None:

@@ -28,6 +28,10 @@ def test_the_guide_names_every_key(model) -> None:
     assert [key for key in keys if not re.search(rf"`[\[\w.]*{key}\b", GUIDE)] == []
 
 
+def test_the_guide_names_every_attribute() -> None:
+    assert [name for name in load_pack().schema.attribute_names if f"`{name}`" not in GUIDE] == []
+
+
 def test_the_guide_names_every_event_type() -> None:
     assert [kind for kind in load_pack().event_types if kind not in GUIDE] == []
 
