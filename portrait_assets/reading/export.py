@@ -13,7 +13,7 @@ import polars as pl
 
 from portrait_assets.errors import PortraitError
 from portrait_assets.packs import Pack, load_pack
-from portrait_assets.packs.pack import PACK_FILE, pack_of
+from portrait_assets.packs.pack import DEFAULT_PACK, PACK_FILE, pack_of
 from portrait_assets.partitions import parse_date
 from portrait_assets.reading.words import counted
 
@@ -60,7 +60,7 @@ class Export:
     def pack(self) -> Pack:
         """The pack it was made by, of which it has a copy; those of before had one where the home had rules of its own."""
         if PACK_FILE not in self.manifest["sha256"]:
-            return load_pack(str(self.manifest["pack"]))
+            return load_pack(str(self.manifest.get("pack", DEFAULT_PACK)))
         return _carried(self.folder / PACK_FILE)
 
     @property

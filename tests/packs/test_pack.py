@@ -62,7 +62,7 @@ def test_version_changes_with_a_tag(folder: Path):
 
 
 def test_unknown_pack_is_refused_with_the_shipped_ones():
-    with pytest.raises(PortraitError, match="no domain pack 'bakery'; shipped are ecommerce"):
+    with pytest.raises(PortraitError, match="no domain pack 'bakery': shipped are ecommerce"):
         load_pack("bakery")
 
 
