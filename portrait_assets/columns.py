@@ -189,61 +189,15 @@ CLEAN_ITEMS = Table(
 
 CLEAN_USERS = Wide("clean.users", "one user that the source declares; unknown stays null")
 
-CLEAN_EVENTS = Table(
+CLEAN_EVENTS = Wide(
     "clean.events",
     "one distinct event: the newest version of its key, deletions gone",
-    (
-        Column("event_date", "date", "UTC day of event_time: the partition"),
-        Column("event_time", "timestamp", "when it happened, UTC"),
-        Column("local_date", "date", "the day on the source's wall clock: what a person calls the day of the event"),
-        Column("local_hour", "utinyint", "hour of day on the source's wall clock, 0-23; null for a date without an hour"),
-        Column("local_weekday", "utinyint", "weekday on the source's wall clock, 1 is Monday, 7 is Sunday"),
-        Column("user_id", "varchar", "the person"),
-        Column("event_type", "varchar", "one of " + ", ".join(EVENT_TYPES) + ", or of the pack's own"),
-        Column("item_id", "varchar", "the item, known or not; null where none is concerned"),
-        Column("is_known_item", "boolean", "the item is described in clean.items; null where none is concerned"),
-        Column("department", "varchar", "of the item; null is unknown"),
-        Column("category", "varchar", "of the item; null is unknown"),
-        Column("brand", "varchar", "of the item; null is unknown"),
-        Column("price_band", "utinyint", "step of the unit price before reductions on the 1-2-5 ladder; null without a price"),
-        Column("visit_id", "varchar", "session_id, or the event's local date where the source has no sessions"),
-        Column("quantity_milli", "bigint", "thousandths of a unit; null is unknown"),
-        Column("amount_cents", "bigint", "paid, or paid back for a return; cents"),
-        Column("discount_cents", "bigint", "price reductions the shop gave, cents"),
-        Column("coupon_cents", "bigint", "reductions by coupon, cents"),
-        Column("is_outlier", "boolean", "quantity or amount beyond the pack's plausible limits: flagged, not dropped"),
-        Column("rating_milli", "bigint", "thousandths of a rating point; null without a rating"),
-        Column("place_id", "varchar", "shop, branch or channel"),
-        Column("campaign_id", "varchar", "campaign of a coupon or an exposure"),
-        Column("source", "varchar", "name of the source mapping"),
-        Column("event_key", "varchar", "identity of the event within its source"),
-        Column("ingested_at", "timestamp", "when we learnt this version, UTC"),
-        Column("batch_seq", "bigint", "the landed batch that told this version, in order of landing"),
-        Column("is_corrected", "boolean", "the event was told more than once, and this is what holds"),
-    ),
     partition="event_date",
 )
 
-FEATURES_VISIT = Table(
+FEATURES_VISIT = Wide(
     "features.visit",
     "user x visit x UTC day, with its events in order: what the sequence model reads",
-    (
-        Column("event_date", "date", "UTC day: the partition"),
-        Column("user_id", "varchar", "the person"),
-        Column("visit_id", "varchar", "basket, order or session; a visit over midnight is one row a day"),
-        Column("visit_time", "timestamp", "first event of the visit on this day, UTC"),
-        Column("local_hour", "utinyint", "wall-clock hour of the first event that has one; null where none has"),
-        Column("local_weekday", "utinyint", "wall-clock weekday of the first event, 1 is Monday"),
-        Column("line_count", "bigint", "events in the visit"),
-        Column("spend_cents", "bigint", "paid for purchases, cents"),
-        Column("refund_cents", "bigint", "paid back for returns, cents"),
-        Column("discount_cents", "bigint", "reductions on purchases, cents"),
-        Column("coupon_cents", "bigint", "coupon reductions on purchases, cents"),
-        Column("event_types", "varchar[]", "one per event, in event order"),
-        Column("item_ids", "varchar[]", "one per event; null where none is concerned"),
-        Column("departments", "varchar[]", "one per event; null is unknown"),
-        Column("categories", "varchar[]", "one per event; null is unknown"),
-    ),
     partition="event_date",
 )
 
@@ -253,20 +207,9 @@ FEATURES_USER_DAY = Wide(
     partition="event_date",
 )
 
-FEATURES_USER_DAY_INTEREST = Table(
+FEATURES_USER_DAY_INTEREST = Wide(
     "features.user_day_interest",
-    "user x UTC day x department x category x brand x price band: additive partials of attention",
-    (
-        Column("event_date", "date", "UTC day: the partition"),
-        Column("user_id", "varchar", "the person"),
-        Column("department", "varchar", "null is unknown"),
-        Column("category", "varchar", "null is unknown"),
-        Column("brand", "varchar", "null is unknown"),
-        Column("price_band", "utinyint", "null is unknown"),
-        Column("points", "bigint", "attention: the pack's points per event type, summed"),
-        Column("purchases", "bigint", "purchase lines"),
-        Column("spend_cents", "bigint", "paid for purchases, cents"),
-    ),
+    "user x UTC day x value of each facet that attention is counted by: additive partials",
     partition="event_date",
 )
 
@@ -278,24 +221,9 @@ FEATURES_USER_STATE = Wide(
 
 INTEREST_TYPE = 'struct("value" varchar, share_milli bigint)[]'
 
-FEATURES_INTERESTS = Table(
+FEATURES_INTERESTS = Wide(
     "features.interests",
     "user x active UTC day: where the attention goes, decayed; shares do not move with the clock, only events change them",
-    (
-        Column("event_date", "date", "the day they run through: the partition"),
-        Column("user_id", "varchar", "the person"),
-        *(
-            Column(name, INTEREST_TYPE, f"the five strongest {what}, with thousandths of the user's decayed attention")
-            for name, what in (
-                ("departments", "departments"),
-                ("categories", "categories"),
-                ("brands", "brands"),
-                ("price_bands", "price bands"),
-            )
-        ),
-        Column("category_count", "bigint", "categories the user ever gave attention to"),
-        Column("unknown_share_milli", "bigint", "thousandths of attention on items of unknown category"),
-    ),
     partition="event_date",
 )
 

@@ -10,28 +10,26 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from portrait_assets import columns as c
 from portrait_assets.home import Home
 from portrait_assets.lineage import Ledger, stale_days
+from portrait_assets.packs.schema import Schema
 from portrait_assets.partitions import DAY, Window
 from portrait_assets.resources.session import Session
 from portrait_assets.sources.planning import LIVE_FILE
-from portrait_assets.tables import Relation
+from portrait_assets.tables import Relation, Table
 
 STATE_FOLDER = "state"
 STATE_FORMAT = 3  # of what the manifest says and the files hold: the service serves no other
 SINGLE_DAYS = 31  # files of a day each, for the days that new events are mostly of; older ones lie in files of a month
 SEGMENT_NAME = "live-{number:012d}.ndjson"
-DESCRIBED = ("department", "category", "brand")  # of an event's item: the table of items says them once
-EVENT_COLUMNS = (
-    "event_date", "event_time", "local_date", "local_hour", "local_weekday", "user_id", "event_type", "item_id", *DESCRIBED, "price_band", "visit_id", "quantity_milli", "amount_cents", "discount_cents", "coupon_cents", "is_outlier",
-    "rating_milli", "place_id", "source", "event_key",
-)  # fmt: skip
-DAILY: dict[str, tuple[Relation, tuple[str, ...] | None]] = {
-    "events": (c.CLEAN_EVENTS, tuple(name for name in EVENT_COLUMNS if name not in DESCRIBED)),
-    "user_state": (c.FEATURES_USER_STATE, None),
-    "interest_days": (c.FEATURES_USER_DAY_INTEREST, tuple(c.FEATURES_USER_DAY_INTEREST.column_names)),
-}
+NOT_LIVE = (
+    "is_known_item",
+    "campaign_id",
+    "ingested_at",
+    "batch_seq",
+    "is_corrected",
+)  # of an event, what no portrait is made of
+DAILY: tuple[str, ...] = ("events", "user_state", "interest_days")  # tables of a schema, by the names of their files
 TABLES = {
     "items": "select item_id, department, category, item_type, brand, maker, name from clean.items order by item_id",
     "users": "select * from clean.users order by user_id",
@@ -39,6 +37,11 @@ TABLES = {
     "predictions": "select user_id, target, class, probability, value, model_version from scores.predictions where event_date = $day "
     "order by user_id, target, class",
 }
+
+
+def event_columns(schema: Schema) -> list[str]:
+    """The columns of an event that portraits are made of."""
+    return [name for name in schema.events.column_names if name not in NOT_LIVE]
 
 
 def write_state(session: Session, home: Home, day: date) -> dict[str, Any]:
@@ -65,8 +68,9 @@ def _write_days(session: Session, ledger: Ledger, folder: Path, name: str, days:
 
     Each is named by what the ledger knows of its days: those that nothing touched keep their file.
     """
-    table, some = DAILY[name]
-    columns = some or tuple(session.schema.of(table).column_names)
+    table: Table = getattr(session.schema, name)
+    told_once = {level.name for level in session.schema.entities.described}  # the table of items has it
+    columns = tuple(column for column in table.column_names if name != "events" or column not in (*NOT_LIVE, *told_once))
     content = ledger.content(table, days)
     files = {span: folder / f"{name}-{_told(span, columns, content)}.parquet" for span in _spans(days)}
     missing = [span for span, file in files.items() if not file.exists()]
@@ -135,7 +139,7 @@ def _write_table(session: Session, folder: Path, name: str, day: date) -> str:
 
 def _included_segments(session: Session, home: Home, days: Window) -> list[int]:
     """Numbers of the live segments that landed and of whose events clean.events holds all that there is to hold."""
-    stale = set(stale_days(session, home, days)[c.CLEAN_EVENTS.name])
+    stale = set(stale_days(session, home, days)[session.schema.events.name])
     landed = session.rows(
         "select regexp_extract(files, $pattern, 1)::bigint, first_date, last_date from raw.batches "
         "where regexp_full_match(files, $pattern) order by all",

@@ -56,6 +56,8 @@ CHANGES = {
         "portrait_assets/packs/ecommerce/classes.toml", 'among = "ratings >= 3"', 'among = "ratings >= 4"',
         {"features.cut_points", *PORTRAITS},
     ),
+    "a step of prices": ("portrait_assets/packs/ecommerce/entities.toml", "steps = [100,", "steps = [50, 100,", EVERYTHING),
+    "what a level means": ("portrait_assets/packs/ecommerce/entities.toml", '"manufacturer"', '"who made it"', NOTHING),
     "a stage": ("portrait_assets/packs/ecommerce/classes.toml", "pace_days is not null", "pace_days > 0", PORTRAITS),
     "a segment": ("portrait_assets/packs/ecommerce/classes.toml", '"frequency_score = 3"', '"frequency_score > 2"', PORTRAITS),
     "a class": ("sql/portraits/snapshots.sql", "6 - (1", "7 - (1", PORTRAITS),

@@ -48,7 +48,7 @@ def read_toml(path: Path) -> dict[str, Any]:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise PortraitError(
-            f"{path} is missing; a pack needs pack.toml, attributes.toml, measures.toml, classes.toml, tags.toml, taxonomy.toml and recommendations.toml"
+            f"{path} is missing; a pack needs pack.toml, entities.toml, attributes.toml, measures.toml, classes.toml, tags.toml, taxonomy.toml and recommendations.toml"
         ) from None
     except UnicodeDecodeError:
         raise PortraitError(f"{path} is not UTF-8 text; save it as UTF-8") from None

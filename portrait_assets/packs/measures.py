@@ -11,7 +11,6 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from portrait_assets.columns import CLEAN_EVENTS
 from portrait_assets.errors import PortraitError
 from portrait_assets.packs.entries import at_key, over, placed
 from portrait_assets.packs.expressions import FRACTIONS, WHOLE, ExpressionError, Row
@@ -201,17 +200,17 @@ class Measures:
         return [measure for measure in self.all if measure.operation in operations]
 
 
-def parse_measures(files: Sequence[Read], event_types: tuple[str, ...], taken: frozenset[str]) -> Measures:
+def parse_measures(files: Sequence[Read], event_types: tuple[str, ...], taken: frozenset[str], events: Table) -> Measures:
     """The measures of a pack's file and of one laid over it, over events of the types; PortraitError naming file, line, entry and field.
 
-    An entry of a known name replaces it. `taken` are the names of columns that a portrait has in any case.
+    An entry of a known name replaces it. `taken` are the names of columns that a portrait has in any case, `events` is the table that measures are of.
     """
     read = [validate(MeasuresFile, file.content, partial(at_key, file)) for file in files]
     for field in ("windows", "measures"):
         if not getattr(read[0], field):
             raise PortraitError(f"{at_key(files[0], field)}, field {field}: is missing or empty; fill it in")
     windows = next(file.windows for file in reversed(read) if file.windows)
-    row = Row(CLEAN_EVENTS, "an_event")
+    row = Row(events, "an_event")
     listed = over(list(placed(file, "measures", said.measures, taken)) for file, said in zip(files, read, strict=True))
     measures = [_judged(validate(MeasureEntry, entry, where), row, event_types, where) for entry, where in listed]
     names = {measure.name for measure in measures}

@@ -14,7 +14,7 @@ from portrait_assets.packs.files import read_toml
 from portrait_assets.packs.places import line_of_key
 from portrait_assets.words_near import nearest
 
-FILES = ("pack", "attributes", "measures", "classes", "tags", "taxonomy", "recommendations")
+FILES = ("pack", "entities", "attributes", "measures", "classes", "tags", "taxonomy", "recommendations")
 OF_THE_PACK = ("name", "title", "events")
 
 

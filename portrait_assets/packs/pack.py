@@ -15,11 +15,12 @@ from portrait_assets.errors import PortraitError
 from portrait_assets.packs.attributes import merged_attributes, parse_attributes
 from portrait_assets.packs.catalogue import Tag, merged_entries, parse_catalogue
 from portrait_assets.packs.classes import merged_classes, parse_classes
+from portrait_assets.packs.entities import merged_entities, parse_entities
 from portrait_assets.packs.files import Declared, read_toml, validate
 from portrait_assets.packs.measures import merged_measures, parse_measures
 from portrait_assets.packs.own import FILES, Read, limits_over, read_folder, rules_over, taxonomy_over
 from portrait_assets.packs.recommending import Recommending, parse_recommending
-from portrait_assets.packs.schema import TAKEN, Schema
+from portrait_assets.packs.schema import Schema, unmeasured
 from portrait_assets.packs.taxonomy import Taxonomy, parse_taxonomy
 from portrait_assets.words_near import nearest
 
@@ -262,9 +263,16 @@ def _made(files: dict[str, Read], over: dict[str, Read], own: Path | None, folde
         laid(files[name], over.get(name)) for name, laid in (("recommendations", rules_over), ("taxonomy", taxonomy_over))
     )
     written = {"tags": merged_entries(tags)}
-    attributes = merged_attributes(_laid("attributes", files, over))
-    measures, classes = merged_measures(_laid("measures", files, over)), merged_classes(_laid("classes", files, over))
-    content = json.dumps([said, attributes, measures, classes, written], sort_keys=True, ensure_ascii=False)
+    entities, attributes, measures, classes = (
+        merged(_laid(name, files, over))
+        for name, merged in (
+            ("entities", merged_entities),
+            ("attributes", merged_attributes),
+            ("measures", merged_measures),
+            ("classes", merged_classes),
+        )
+    )
+    content = json.dumps([said, entities, attributes, measures, classes, written], sort_keys=True, ensure_ascii=False)
     return Pack(
         name=file.name,
         title=file.title,
@@ -273,6 +281,7 @@ def _made(files: dict[str, Read], over: dict[str, Read], own: Path | None, folde
         folder=folder,
         content={
             "pack": said,
+            "entities": entities,
             "attributes": attributes,
             "measures": measures,
             "classes": classes,
@@ -301,12 +310,14 @@ def _laid(name: str, files: dict[str, Read], over: dict[str, Read]) -> list[Read
 
 def _schema(files: dict[str, Read], over: dict[str, Read], file: PackFile) -> Schema:
     """A name that is said twice is refused in the file of the home rather than in the pack's."""
-    shipped = parse_attributes([files["attributes"]], TAKEN)
-    taken = TAKEN | {column for attribute in shipped for column in attribute.columns}
-    measures = parse_measures(_laid("measures", files, over), (*EVENT_TYPES, *file.events.types), taken)
+    entities = parse_entities(_laid("entities", files, over))
+    bare = unmeasured(entities)
+    shipped = parse_attributes([files["attributes"]], bare.column_names)
+    taken = bare.column_names | {column for attribute in shipped for column in attribute.columns}
+    measures = parse_measures(_laid("measures", files, over), (*EVENT_TYPES, *file.events.types), taken, bare.events)
     classes = parse_classes(_laid("classes", files, over), measures, file.rhythm.numbers, taken)
-    others = Schema(measures, classes, ()).column_names
-    return Schema(measures, classes, parse_attributes(_laid("attributes", files, over), others))
+    others = Schema(entities, measures, classes, ()).column_names
+    return Schema(entities, measures, classes, parse_attributes(_laid("attributes", files, over), others))
 
 
 def _digest(text: str) -> str:

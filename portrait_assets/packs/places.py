@@ -3,6 +3,7 @@
 import re
 
 FIELD = re.compile(r"^([A-Za-z_][A-Za-z0-9_]*)\s*=")
+ANY_HEAD = re.compile(r"^\s*\[\[?\s*[A-Za-z_][A-Za-z0-9_.]*\s*\]")
 HEAD = re.compile(r"^\s*\[\s*([A-Za-z_][A-Za-z0-9_]*)\s*\]")
 QUIET = re.compile(r"""(?P<comment>#[^\n]*)|"(?:\\.|[^"\\\n])*"|'[^'\n]*'""")
 TRIPLE = re.compile(r'"""|\'\'\'')
@@ -11,12 +12,15 @@ TRIPLE = re.compile(r'"""|\'\'\'')
 def lines_of_entries(text: str, header: str = "[[tags]]") -> list[dict[str, int]]:
     """For each entry, in order: the line (from 1) of each of its fields, and under "" that of its header."""
     entries: list[dict[str, int]] = []
-    closing: str | None = None
+    is_within, closing = False, None
     for number, line in enumerate(text.splitlines(), start=1):
         if closing is None:
             if line.strip() == header:
+                is_within = True
                 entries.append({"": number})
-            elif entries and (field := FIELD.match(line)):
+            elif ANY_HEAD.match(line):
+                is_within = False
+            elif is_within and (field := FIELD.match(line)):
                 entries[-1].setdefault(field.group(1), number)
         for quote in TRIPLE.findall(line):
             closing = quote if closing is None else None if quote == closing else closing

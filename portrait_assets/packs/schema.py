@@ -9,6 +9,7 @@ from typing import Any
 from portrait_assets import columns as c
 from portrait_assets.packs.attributes import Attribute
 from portrait_assets.packs.classes import Act, Classes, Outcome, Rule, Segmented
+from portrait_assets.packs.entities import Entities
 from portrait_assets.packs.measures import Measure, Measures
 from portrait_assets.tables import Column, Relation, Table
 
@@ -19,6 +20,8 @@ BEGUN_VISITS = Column(
 )
 
 
+WIDE = ("events", "users", "visits", "interest_days", "interests", "user_day", "user_state", "snapshots")
+"""The tables whose columns follow the pack."""
 CLASSED = ("outcome", "value", "acts", "fifths", "tiers", "lifecycle", "segmented", "segments")
 
 
@@ -36,6 +39,7 @@ def _told_at(measure: Measure) -> Column:
 class Schema:
     """The tables of a home with a pack, and what the templates of its SQL loop over."""
 
+    entities: Entities
     measures: Measures
     classes: Classes
     attributes: tuple[Attribute, ...]
@@ -44,7 +48,7 @@ class Schema:
     def tables(self) -> tuple[Table, ...]:
         """All stored tables, with their columns."""
         fixed = tuple(value for value in vars(c).values() if isinstance(value, Table))
-        return (*fixed, self.users, self.user_day, self.user_state, self.snapshots)
+        return (*fixed, *(getattr(self, name) for name in WIDE))
 
     @property
     def column_names(self) -> frozenset[str]:
@@ -93,6 +97,11 @@ class Schema:
             "attributes": list(self.attribute_names),
             "inferred": list(self.inferred),
             "never_inferred": [name for name in self.attribute_names if name not in self.inferred],
+            "described": self.entities.described,
+            "of_visits": self.entities.of_visits,
+            "facets": self.entities.facets,
+            "main": self.entities.main_facet,
+            "ladder": self.entities.ladder,
             **{kind: getattr(self.classes, kind) for kind in CLASSED},
         }
 
@@ -109,6 +118,98 @@ class Schema:
             c.CLEAN_USERS,
             Column("user_id", "varchar", "the person"),
             *(Column(each.name, "varchar", f"declared: {each.meaning}; null is unknown") for each in self.attributes),
+        )
+
+    @cached_property
+    def events(self) -> Table:
+        """clean.events."""
+        ladder = self.entities.ladder
+        return Table.of(
+            c.CLEAN_EVENTS,
+            Column("event_date", "date", "UTC day of event_time: the partition"),
+            Column("event_time", "timestamp", "when it happened, UTC"),
+            Column("local_date", "date", "the day on the source's wall clock: what a person calls the day of the event"),
+            Column("local_hour", "utinyint", "hour of day on the source's wall clock, 0-23; null for a date without an hour"),
+            Column("local_weekday", "utinyint", "weekday on the source's wall clock, 1 is Monday, 7 is Sunday"),
+            Column("user_id", "varchar", "the person"),
+            Column("event_type", "varchar", "one of " + ", ".join(c.EVENT_TYPES) + ", or of the pack's own"),
+            Column("item_id", "varchar", "the item, known or not; null where none is concerned"),
+            Column("is_known_item", "boolean", "the item is described in clean.items; null where none is concerned"),
+            *(Column(level.name, "varchar", "of the item; null is unknown") for level in self.entities.described),
+            Column(ladder.name, "utinyint", ladder.meaning),
+            Column("visit_id", "varchar", "session_id, or the event's local date where the source has no sessions"),
+            Column("quantity_milli", "bigint", "thousandths of a unit; null is unknown"),
+            Column("amount_cents", "bigint", "paid, or paid back for a return; cents"),
+            Column("discount_cents", "bigint", "price reductions the shop gave, cents"),
+            Column("coupon_cents", "bigint", "reductions by coupon, cents"),
+            Column("is_outlier", "boolean", "quantity or amount beyond the pack's plausible limits: flagged, not dropped"),
+            Column("rating_milli", "bigint", "thousandths of a rating point; null without a rating"),
+            Column("place_id", "varchar", "shop, branch or channel"),
+            Column("campaign_id", "varchar", "campaign of a coupon or an exposure"),
+            Column("source", "varchar", "name of the source mapping"),
+            Column("event_key", "varchar", "identity of the event within its source"),
+            Column("ingested_at", "timestamp", "when we learnt this version, UTC"),
+            Column("batch_seq", "bigint", "the landed batch that told this version, in order of landing"),
+            Column("is_corrected", "boolean", "the event was told more than once, and this is what holds"),
+        )
+
+    @cached_property
+    def visits(self) -> Table:
+        """features.visit."""
+        return Table.of(
+            c.FEATURES_VISIT,
+            Column("event_date", "date", "UTC day: the partition"),
+            Column("user_id", "varchar", "the person"),
+            Column("visit_id", "varchar", "basket, order or session; a visit over midnight is one row a day"),
+            Column("visit_time", "timestamp", "first event of the visit on this day, UTC"),
+            Column("local_hour", "utinyint", "wall-clock hour of the first event that has one; null where none has"),
+            Column("local_weekday", "utinyint", "wall-clock weekday of the first event, 1 is Monday"),
+            Column("line_count", "bigint", "events in the visit"),
+            Column("spend_cents", "bigint", "paid for purchases, cents"),
+            Column("refund_cents", "bigint", "paid back for returns, cents"),
+            Column("discount_cents", "bigint", "reductions on purchases, cents"),
+            Column("coupon_cents", "bigint", "coupon reductions on purchases, cents"),
+            Column("event_types", "varchar[]", "one per event, in event order"),
+            Column("item_ids", "varchar[]", "one per event; null where none is concerned"),
+            *(Column(level.plural, "varchar[]", "one per event; null is unknown") for level in self.entities.of_visits),
+        )
+
+    @cached_property
+    def interest_days(self) -> Table:
+        """features.user_day_interest."""
+        return Table.of(
+            c.FEATURES_USER_DAY_INTEREST,
+            Column("event_date", "date", "UTC day: the partition"),
+            Column("user_id", "varchar", "the person"),
+            *(Column(facet.name, facet.type, "null is unknown") for facet in self.entities.facets),
+            Column("points", "bigint", "attention: the pack's points per event type, summed"),
+            Column("purchases", "bigint", "purchase lines"),
+            Column("spend_cents", "bigint", "paid for purchases, cents"),
+        )
+
+    @cached_property
+    def interests(self) -> Table:
+        """features.interests."""
+        return Table.of(
+            c.FEATURES_INTERESTS,
+            Column("event_date", "date", "the day they run through: the partition"),
+            Column("user_id", "varchar", "the person"),
+            *(
+                Column(
+                    facet.plural,
+                    c.INTEREST_TYPE,
+                    f"the five strongest {facet.plural.replace('_', ' ')}, with thousandths of the user's decayed attention",
+                )
+                for facet in self.entities.facets
+            ),
+            *self._of_main(""),
+        )
+
+    def _of_main(self, dimension: str) -> tuple[Column, ...]:
+        main = self.entities.main_facet
+        return (
+            Column(f"{main.name}_count", "bigint", f"{dimension}{main.plural} ever given attention"),
+            Column("unknown_share_milli", "bigint", f"{dimension}thousandths of attention on items of unknown {main.name}"),
         )
 
     @cached_property
@@ -158,7 +259,7 @@ class Schema:
     @cached_property
     def snapshots(self) -> Table:
         """portraits.snapshots."""
-        outcome, classes = self.classes.outcome.name, self.classes
+        outcome, classes, facets = self.classes.outcome.name, self.classes, self.entities.facets
         return Table.of(
             c.PORTRAITS_SNAPSHOTS,
             Column("event_date", "date", "UTC day: the partition"),
@@ -187,16 +288,15 @@ class Schema:
                 for days in self.measures.windows
             ),
             *(Column(ratio.name, "double", f"behaviour: {ratio.meaning}") for ratio in self.measures.ratios),
-            Column("departments", c.INTEREST_TYPE, "preference: five strongest departments"),
-            Column("categories", c.INTEREST_TYPE, "preference: five strongest categories"),
-            Column("brands", c.INTEREST_TYPE, "preference: five strongest brands"),
-            Column("price_bands", c.INTEREST_TYPE, "preference: five strongest price bands"),
-            Column("top_department", "varchar", "preference: the strongest department"),
-            Column("top_category", "varchar", "preference: the strongest category"),
-            Column("top_brand", "varchar", "preference: the strongest brand"),
-            Column("top_price_band", "utinyint", "preference: the strongest step of the 1-2-5 price ladder"),
-            Column("category_count", "bigint", "preference: categories ever given attention"),
-            Column("unknown_share_milli", "bigint", "preference: thousandths of attention on items of unknown category"),
+            *(
+                Column(facet.plural, c.INTEREST_TYPE, f"preference: five strongest {facet.plural.replace('_', ' ')}")
+                for facet in facets
+            ),
+            *(
+                Column(f"top_{facet.name}", facet.type, f"preference: the strongest {facet.name.replace('_', ' ')}")
+                for facet in facets
+            ),
+            *self._of_main("preference: "),
             *(
                 column
                 for each in self.attributes
@@ -270,10 +370,7 @@ class Schema:
         )
 
 
-_NOTHING = Schema(
-    Measures((), (), ()),
-    Classes(Outcome(name="outcome", days="days", count="count"), "value", Segmented(), (), (), (), (), ()),
-    (),
-)
-TAKEN = _NOTHING.column_names
-"""The names of columns that the tables have whatever a pack says."""
+def unmeasured(entities: Entities) -> Schema:
+    """What there is whatever a pack measures: the events that measures are of, and names that they may not have."""
+    nothing = Classes(Outcome(name="outcome", days="days", count="count"), "value", Segmented(), (), (), (), (), ())
+    return Schema(entities, Measures((), (), ()), nothing, ())

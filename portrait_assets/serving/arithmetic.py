@@ -31,7 +31,7 @@ from portrait_assets.sources.compiling import CANONICAL_STREAM, row_wise
 from portrait_assets.sources.expressions import literal
 from portrait_assets.sources.landing import stage_and_compile
 from portrait_assets.sources.planning import work_of
-from portrait_assets.state import EVENT_COLUMNS, SEGMENT_NAME
+from portrait_assets.state import SEGMENT_NAME, event_columns
 from portrait_assets.tables import Relation
 
 EVER, FOREVER = "date '1970-01-01'", "date '9999-12-31'"
@@ -42,17 +42,17 @@ def row_types(schema: Schema) -> dict[str, str]:
     return {
         "lines": "line varchar, row_number bigint",
         "raw_events": ", ".join(f'"{column.name}" {column.type}' for column in c.RAW_EVENTS.columns),
-        "items": "item_id varchar, department varchar, category varchar, brand varchar",
+        "items": ", ".join(("item_id varchar", *(f'"{level.name}" varchar' for level in schema.entities.described))),
         "identities": "source varchar, source_user_id varchar, user_id varchar, valid_from date, valid_to date",
         "events": ", ".join(
-            f'"{column.name}" {column.type}' for column in c.CLEAN_EVENTS.columns if column.name in EVENT_COLUMNS
+            f'"{column.name}" {column.type}' for column in schema.events.columns if column.name in event_columns(schema)
         ),
         "user_state": ", ".join(f'"{column.name}" {column.type}' for column in schema.user_state.columns),
-        "interest_days": ", ".join(f'"{column.name}" {column.type}' for column in c.FEATURES_USER_DAY_INTEREST.columns),
+        "interest_days": ", ".join(f'"{column.name}" {column.type}' for column in schema.interest_days.columns),
         "users": ", ".join(f'"{column.name}" varchar' for column in schema.users.columns),
         "cut_points": "event_date date, measure varchar, cuts bigint[]",
         "predictions": "event_date date, user_id varchar, target varchar, class varchar, probability double, value double, model_version varchar",
-        "interests": ", ".join(f'"{column.name}" {column.type}' for column in c.FEATURES_INTERESTS.columns),
+        "interests": ", ".join(f'"{column.name}" {column.type}' for column in schema.interests.columns),
         "tags": 'user_id varchar, tag_id varchar, "value" varchar, valid_from date, valid_to date',
     }
 
@@ -215,7 +215,9 @@ def _cleaning(schema: Schema, constants: dict[str, str]) -> str:
         "due_events": "from raw.events",
         "cleaned": _file("clean/events.sql", schema, **constants, start=EVER, end=FOREVER),
     }
-    return _statement(steps, f"select {', '.join(EVENT_COLUMNS)} from cleaned order by user_id, event_time, source, event_key")
+    return _statement(
+        steps, f"select {', '.join(event_columns(schema))} from cleaned order by user_id, event_time, source, event_key"
+    )
 
 
 def _portraying(pack: Pack, constants: dict[str, str]) -> str:

@@ -15,15 +15,14 @@ import pyarrow.compute as pc
 
 from portrait_assets.errors import PortraitError
 from portrait_assets.home import Home
+from portrait_assets.packs.schema import Schema
 from portrait_assets.partitions import DAY, partition_of
 from portrait_assets.reading.export import FILES, Export
 from portrait_assets.serving.popular import popular_items
 from portrait_assets.sources.expressions import first_line
-from portrait_assets.state import DESCRIBED, EVENT_COLUMNS, STATE_FOLDER, STATE_FORMAT
+from portrait_assets.state import STATE_FOLDER, STATE_FORMAT, event_columns
 
 READ = tuple(name for name in FILES if name != "embeddings")
-ITEM_COLUMNS = ("item_id", *DESCRIBED)  # what cleaning reads of an item
-INTERESTS = ("departments", "categories", "brands", "price_bands", "category_count", "unknown_share_milli")
 
 
 class ByUser:
@@ -124,8 +123,10 @@ class Generation:
                 sql = f"with rows as (from read_parquet($paths)) {select} order by user_id, event_date"
                 return ByUser(con.sql(sql, params={"paths": paths}).to_arrow_table())
 
+            schema = home.pack.schema
+            of_item = {level.name for level in schema.entities.described}
             described = ", ".join(
-                f"items.{name} as {name}" if name in DESCRIBED else f"rows.{name} as {name}" for name in EVENT_COLUMNS
+                f"{'items' if name in of_item else 'rows'}.{name} as {name}" for name in event_columns(schema)
             )
 
             items, user_state = table(tables["items"]), daily("user_state")
@@ -166,15 +167,23 @@ class Generation:
         """The keys of the user's events."""
         return set(self.events.of(user_id)["event_key"].to_pylist())
 
+    @property
+    def schema(self) -> Schema:
+        """Of the pack that it was published with."""
+        return self.export.pack.schema
+
     def described(self, item_ids: Iterable[str]) -> pa.Table:
         """The rows of clean.items of these items, as far as they are known."""
         places = [place for item_id in item_ids if (place := self.item_places.get(item_id)) is not None]
-        return self.items.select(ITEM_COLUMNS).take(pa.array(places, pa.int64()))
+        return self.items.select(["item_id", *(level.name for level in self.schema.entities.described)]).take(
+            pa.array(places, pa.int64())
+        )
 
     def interests_of(self, users: Iterable[str], day: date) -> pa.Table:
         """The users' interests, which only events change, as if of `day`."""
-        known = self.rows["portraits"].of_all(users).select(["user_id", *INTERESTS])
-        known = known.filter(pc.is_valid(known["departments"]))
+        columns = [name for name in self.schema.interests.column_names if name != "event_date"]
+        known = self.rows["portraits"].of_all(users).select(columns)
+        known = known.filter(pc.is_valid(known[self.schema.entities.main_facet.plural]))
         return known.add_column(0, "event_date", pa.array([day] * len(known), pa.date32()))
 
     def state_of(self, users: Iterable[str], first_day: date, day: date) -> pa.Table:
@@ -183,7 +192,7 @@ class Generation:
         places: list[int] = []
         looks = [
             day,
-            *(day - DAY * (window - opening) for window in self.export.pack.schema.measures.windows for opening in (0, 1)),
+            *(day - DAY * (window - opening) for window in self.schema.measures.windows for opening in (0, 1)),
         ]
         ends = {min(look, first_day - DAY) for look in looks}
         for user_id in users:

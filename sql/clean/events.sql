@@ -55,20 +55,16 @@ current_events as (
 kept as (
     select
         *,
-        case
-            when amount_cents is not null and quantity_milli > 0
-                then (amount_cents + coalesce(discount_cents, 0) + coalesce(coupon_cents, 0)) * 1000 // quantity_milli
-        end as unit_price_cents
+        {{ ladder.of }} as laddered
     from current_events
     where not is_deletion and event_date between $start and $end
 ),
 
 items as (
     select
-        item_id,
-        department,
-        category,
-        brand
+        item_id{% for level in described %},
+        {{ level.name }}{% endfor %}
+
     from clean.items
 ),
 
@@ -92,26 +88,16 @@ select
     kept.event_type,
     kept.item_id,
     case when kept.item_id is not null then items.item_id is not null end as is_known_item,
-    items.department,
-    items.category,
-    items.brand,
-    -- 0 is under 1.00, then [1, 2), [2, 5), [5, 10), [10, 20) … in currency units, 12 is 5,000 and over.
+{% for level in described %}
+    items.{{ level.name }},
+{% endfor %}
     case
-        when kept.unit_price_cents is null then null
-        when kept.unit_price_cents < 100 then 0
-        when kept.unit_price_cents < 200 then 1
-        when kept.unit_price_cents < 500 then 2
-        when kept.unit_price_cents < 1000 then 3
-        when kept.unit_price_cents < 2000 then 4
-        when kept.unit_price_cents < 5000 then 5
-        when kept.unit_price_cents < 10000 then 6
-        when kept.unit_price_cents < 20000 then 7
-        when kept.unit_price_cents < 50000 then 8
-        when kept.unit_price_cents < 100000 then 9
-        when kept.unit_price_cents < 200000 then 10
-        when kept.unit_price_cents < 500000 then 11
-        else 12
-    end::utinyint as price_band,
+        when kept.laddered is null then null
+{% for step in ladder.steps %}
+        when kept.laddered < {{ step }} then {{ loop.index0 }}
+{% endfor %}
+        else {{ ladder.steps | length }}
+    end::utinyint as {{ ladder.name }},
     coalesce(kept.session_id, strftime(kept.local_time, '%Y-%m-%d')) as visit_id,
     kept.quantity_milli,
     kept.amount_cents,

@@ -121,11 +121,10 @@ select
     now.{{ name }} - coalesce(before.totals_{{ days }}.{{ name }}, 0) as {{ name }}_{{ days }}d,
 {% endfor %}
 {% endfor %}
-    interests.departments,
-    interests.categories,
-    interests.brands,
-    interests.price_bands,
-    coalesce(interests.category_count, 0) as category_count,
+{% for facet in facets %}
+    interests.{{ facet.plural }},
+{% endfor %}
+    coalesce(interests.{{ main.name }}_count, 0) as {{ main.name }}_count,
     coalesce(interests.unknown_share_milli, 0) as unknown_share_milli
 from now
 left join before on now.user_id = before.user_id and now.event_date = before.event_date

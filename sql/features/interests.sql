@@ -12,10 +12,9 @@ window_days as (
     select
         user_id,
         event_date,
-        department,
-        category,
-        brand,
-        price_band::varchar as price_band,
+{% for facet in facets %}
+        {{ facet.name }}{{ facet.as_text }},
+{% endfor %}
         points
     from scoped_interest_days
     where event_date between greatest($start, $history_start) and $end
@@ -48,10 +47,9 @@ past_masses as (
     select
         days.user_id,
         eras.landmark,
-        days.department,
-        days.category,
-        days.brand,
-        days.price_band::varchar as price_band,
+{% for facet in facets %}
+        days.{{ facet.name }}{{ facet.as_text }},
+{% endfor %}
         days.points::hugeint * round(1048576 * pow(2.0, (days.event_date - eras.landmark) / $half_life_days))::hugeint as mass
     from scoped_interest_days as days
     inner join eras on days.user_id = eras.user_id
@@ -63,10 +61,9 @@ window_masses as (
         days.user_id,
         eras.landmark,
         days.event_date,
-        days.department,
-        days.category,
-        days.brand,
-        days.price_band,
+{% for facet in facets %}
+        days.{{ facet.name }},
+{% endfor %}
         days.points::hugeint * round(1048576 * pow(2.0, (days.event_date - eras.landmark) / $half_life_days))::hugeint as mass
     from window_days as days
     inner join eras on days.user_id = eras.user_id and days.event_date < eras.landmark + $decay_era_days
@@ -78,17 +75,18 @@ facets as (
         user_id,
         landmark,
         greatest($start, $history_start) - 1 as event_date,
-        case grouping_id(department, category, brand, price_band)
-            when 7 then 'department'
-            when 11 then 'category'
-            when 13 then 'brand'
-            else 'price_band'
+        case grouping_id({% for facet in facets %}{{ facet.name }}{{ '' if loop.last else ', ' }}{% endfor %})
+{% for facet in facets %}
+            when {{ facet.mask }} then '{{ facet.name }}'
+{% endfor %}
         end as facet,
-        coalesce(department, category, brand, price_band) as "value",
+        coalesce({% for facet in facets %}{{ facet.name }}{{ '' if loop.last else ', ' }}{% endfor %}) as "value",
         sum(mass) as mass
     from past_masses
     group by grouping sets (
-        (user_id, landmark, department), (user_id, landmark, category), (user_id, landmark, brand), (user_id, landmark, price_band)
+{% for facet in facets %}
+        (user_id, landmark, {{ facet.name }}){{ '' if loop.last else ',' }}
+{% endfor %}
     )
     union all
     select
@@ -100,10 +98,9 @@ facets as (
         sum(mass) as mass
     from (
         select user_id, landmark, event_date, mass, unnest([
-            {'facet': 'department', 'value': department},
-            {'facet': 'category', 'value': category},
-            {'facet': 'brand', 'value': brand},
-            {'facet': 'price_band', 'value': price_band}
+{% for facet in facets %}
+            {'facet': '{{ facet.name }}', 'value': {{ facet.name }}}{{ '' if loop.last else ',' }}
+{% endfor %}
         ], recursive := true)
         from window_masses
     )
@@ -170,11 +167,10 @@ shares as (
 select
     event_date,
     user_id,
-    coalesce(any_value(listed) filter (where facet = 'department'), []) as departments,
-    coalesce(any_value(listed) filter (where facet = 'category'), []) as categories,
-    coalesce(any_value(listed) filter (where facet = 'brand'), []) as brands,
-    coalesce(any_value(listed) filter (where facet = 'price_band'), []) as price_bands,
-    coalesce(max(value_count) filter (where facet = 'category'), 0) as category_count,
-    coalesce(max(unknown_share_milli) filter (where facet = 'category'), 0)::bigint as unknown_share_milli
+{% for facet in facets %}
+    coalesce(any_value(listed) filter (where facet = '{{ facet.name }}'), []) as {{ facet.plural }},
+{% endfor %}
+    coalesce(max(value_count) filter (where facet = '{{ main.name }}'), 0) as {{ main.name }}_count,
+    coalesce(max(unknown_share_milli) filter (where facet = '{{ main.name }}'), 0)::bigint as unknown_share_milli
 from shares
 group by event_date, user_id

@@ -101,11 +101,10 @@ moved as (
         coalesce(before.{{ name }}_{{ days }}d, 0) + coalesce(moved_by.{{ name }}_{{ days }}d, 0) as {{ name }}_{{ days }}d,
 {% endfor %}
 {% endfor %}
-        case when interests.user_id is not null then interests.departments else before.departments end as departments,
-        case when interests.user_id is not null then interests.categories else before.categories end as categories,
-        case when interests.user_id is not null then interests.brands else before.brands end as brands,
-        case when interests.user_id is not null then interests.price_bands else before.price_bands end as price_bands,
-        coalesce(interests.category_count, before.category_count, 0) as category_count,
+{% for facet in facets %}
+        case when interests.user_id is not null then interests.{{ facet.plural }} else before.{{ facet.plural }} end as {{ facet.plural }},
+{% endfor %}
+        coalesce(interests.{{ main.name }}_count, before.{{ main.name }}_count, 0) as {{ main.name }}_count,
         coalesce(interests.unknown_share_milli, before.unknown_share_milli, 0) as unknown_share_milli
     from users
     left join before on users.user_id = before.user_id

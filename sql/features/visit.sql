@@ -16,8 +16,9 @@ events as (
         local_hour,
         local_weekday,
         item_id,
-        department,
-        category,
+{% for level in of_visits %}
+        {{ level.name }},
+{% endfor %}
         amount_cents,
         discount_cents,
         coupon_cents
@@ -41,9 +42,9 @@ visits as (
             'local_hour': local_hour,
             'local_weekday': local_weekday,
             'event_type': event_type,
-            'item_id': item_id,
-            'department': department,
-            'category': category
+            'item_id': item_id{% for level in of_visits %},
+            '{{ level.name }}': {{ level.name }}{% endfor %}
+
         }) as unordered
     from events
     group by event_date, user_id, visit_id
@@ -70,7 +71,8 @@ select
     discount_cents,
     coupon_cents,
     list_transform(lines, lambda line: line.event_type) as event_types,
-    list_transform(lines, lambda line: line.item_id) as item_ids,
-    list_transform(lines, lambda line: line.department) as departments,
-    list_transform(lines, lambda line: line.category) as categories
+{% for level in of_visits %}
+    list_transform(lines, lambda line: line.{{ level.name }}) as {{ level.plural }},
+{% endfor %}
+    list_transform(lines, lambda line: line.item_id) as item_ids
 from ordered

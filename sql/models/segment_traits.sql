@@ -33,7 +33,7 @@ said as (
     union all
     select user_id, 'week' as trait, if(week >= 2 / 3, 'weekends', if(week <= 1 / 3, 'weekdays', null)) as word from ranked
     union all
-    select user_id, 'interest' as trait, unnest(categories).value as word from snapshot_rows
+    select user_id, 'interest' as trait, unnest({{ main.plural }}).value as word from snapshot_rows
 )
 
 select user_id, trait, word

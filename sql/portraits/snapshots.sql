@@ -145,15 +145,13 @@ select
     case when {{ ratio.per }} > 0 then ({{ ratio.of }}) / ({{ ratio.per }}) end as {{ ratio.name }},
 {% endfor %}
     -- preference
-    departments,
-    categories,
-    brands,
-    price_bands,
-    departments[1]."value" as top_department,
-    categories[1]."value" as top_category,
-    brands[1]."value" as top_brand,
-    price_bands[1]."value"::utinyint as top_price_band,
-    category_count,
+{% for facet in facets %}
+    {{ facet.plural }},
+{% endfor %}
+{% for facet in facets %}
+    {{ facet.plural }}[1]."value"::{{ facet.type }} as top_{{ facet.name }},
+{% endfor %}
+    {{ main.name }}_count,
     unknown_share_milli,
     -- social attributes
 {% for name in inferred %}

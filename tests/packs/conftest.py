@@ -7,12 +7,12 @@ from typing import Any
 import duckdb
 import pytest
 
-from portrait_assets.columns import CLEAN_EVENTS, PORTRAITS_CHANGES, TAGS_VIEW
+from portrait_assets.columns import PORTRAITS_CHANGES, TAGS_VIEW
 from portrait_assets.packs import Tag, load_pack
 from portrait_assets.packs.tag_sql import tag_changes, tag_export, tag_values
 from portrait_assets.tables import Table
 
-PORTRAITS_SNAPSHOTS = load_pack().schema.snapshots
+PORTRAITS_SNAPSHOTS, CLEAN_EVENTS = load_pack().schema.snapshots, load_pack().schema.events
 COUNTS = {column.name: 0 for column in PORTRAITS_SNAPSHOTS.columns if column.type == "bigint" and "score" not in column.name}
 
 

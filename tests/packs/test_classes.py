@@ -12,7 +12,7 @@ from portrait_assets.home import open_home
 from portrait_assets.packs import load_pack
 from portrait_assets.packs.classes import Classes, parse_classes
 from portrait_assets.packs.own import Read
-from portrait_assets.packs.schema import TAKEN
+from portrait_assets.packs.schema import unmeasured
 from tests.small_world import World, event
 
 FILE = Path("packs/shop/classes.toml")
@@ -55,7 +55,9 @@ when = "true"
 
 def parse(text: str, over: str | None = None) -> Classes:
     read = [Read(tomllib.loads(each), FILE, each) for each in (text, over) if each is not None]
-    return parse_classes(read, load_pack().schema.measures, load_pack().rhythm.numbers, TAKEN)
+    return parse_classes(
+        read, load_pack().schema.measures, load_pack().rhythm.numbers, unmeasured(load_pack().schema.entities).column_names
+    )
 
 
 def test_what_is_said_is_kept_in_its_order():

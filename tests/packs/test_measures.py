@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from portrait_assets.errors import PortraitError
+from portrait_assets.packs import load_pack
 from portrait_assets.packs.measures import Measures, parse_measures
 from portrait_assets.packs.own import Read
 
@@ -53,7 +54,7 @@ meaning = "paid a fill"
 
 def parse(text: str, over: str | None = None) -> Measures:
     read = [Read(tomllib.loads(each), FILE, each) for each in (text, over) if each is not None]
-    return parse_measures(read, TYPES, frozenset({"first_date"}))
+    return parse_measures(read, TYPES, frozenset({"first_date"}), load_pack().schema.events)
 
 
 def test_what_is_said_is_kept_in_its_order():
