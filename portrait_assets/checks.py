@@ -8,6 +8,7 @@ import dagster as dg
 
 from portrait_assets.assets.common import PREVIEW_ROWS, HomeParam, markdown_table
 from portrait_assets.home import open_home
+from portrait_assets.lineage import fixed_parameters
 from portrait_assets.observability import foreign_tag_values
 from portrait_assets.resources.sql import read_template
 from portrait_assets.resources.warehouse import Warehouse
@@ -44,7 +45,7 @@ def _audit(name: str) -> dg.AssetChecksDefinition:
     def audit(warehouse: Warehouse, home: HomeParam) -> dg.AssetCheckResult:
         with warehouse.open(f"check {name}") as session:
             days = open_home(home.settings).days  # as they are now: the landing of this run may have extended them
-            offenders = session.frame(session.sql(file), first=days.start, last=days.end)
+            offenders = session.frame(session.sql(file), first=days.start, last=days.end, **fixed_parameters(home))
         return dg.AssetCheckResult(
             passed=offenders.is_empty(),
             metadata={

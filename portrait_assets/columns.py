@@ -1,12 +1,10 @@
-"""The vocabulary: canonical event types, and every raw and clean table, said once.
+"""Every stored table whose columns no pack decides, said once; of the others what a row is.
 
 Times are UTC `timestamp`s. Money is whole cents, quantities are whole thousandths (a litre of fuel is 1000), so that
 sums add, take back and recompute to the same bits in any order.
 """
 
 from portrait_assets.tables import Column, Table, Wide
-
-EVENT_TYPES = ("view", "search", "cart", "purchase", "return", "review", "coupon", "exposure")
 
 # The largest numbers that are kept, in units: the stored whole number is then at most 10^11, so that a hundred years of 250 such
 # events a day for one user, amount, discount and coupon together, add up within 64 bits. What is larger is rejected at the door.
@@ -21,7 +19,7 @@ EVENT_BODY = (
     ),
     Column("has_time", "boolean", "false where the source gives a date without an hour: local midnight stands for it"),
     Column("user_id", "varchar", "who, as the source names them"),
-    Column("event_type", "varchar", "one of " + ", ".join(EVENT_TYPES) + ", or of the pack's own"),
+    Column("event_type", "varchar", "what happened, one of the pack's event types"),
     Column("item_id", "varchar", "the item concerned, as the source names it; null where none is"),
     Column("session_id", "varchar", "events that belong together: a basket, an order, a visit; null where the source has none"),
     Column("quantity_milli", "bigint", "thousandths of a unit"),

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -10,7 +11,6 @@ from typing import Annotated, Any
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
-from portrait_assets.columns import EVENT_TYPES
 from portrait_assets.errors import PortraitError
 from portrait_assets.packs.attributes import merged_attributes, parse_attributes
 from portrait_assets.packs.catalogue import Tag, merged_entries, parse_catalogue
@@ -43,21 +43,25 @@ class Interests(Declared):
 
 
 class Events(Declared):
-    """What may happen beside what has columns of its own."""
+    """What may happen."""
 
-    types: tuple[str, ...] = Field(
-        (), description="event types, each an act of the user: what is sent to a user is an exposure"
-    )
+    types: tuple[str, ...] = Field(min_length=1, description="event types")
+    sent: tuple[str, ...] = Field((), description="those that are sent to a user; all others are acts of the user")
+    refunds: tuple[str, ...] = Field((), description="those that pay back: their amounts may be given with a minus")
 
     @field_validator("types")
     @classmethod
-    def _new_names(cls, types: tuple[str, ...]) -> tuple[str, ...]:
+    def _names(cls, types: tuple[str, ...]) -> tuple[str, ...]:
         for name in types:
-            if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or name in EVENT_TYPES or types.count(name) > 1:
-                raise ValueError(
-                    f"'{name}' is no new name; use lower case letters, digits and _, each once, and none of {EVENT_TYPES}"
-                )
+            if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or types.count(name) > 1:
+                raise ValueError(f"'{name}' is no name; use lower case letters, digits and _, each once")
         return types
+
+    @field_validator("sent", "refunds")
+    @classmethod
+    def _known(cls, some: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        _refuse_unknown(some, info.data.get("types", some))
+        return some
 
 
 class Visits(Declared):
@@ -128,10 +132,14 @@ class PackFile(Declared):
     @field_validator("attention", "visits")
     @classmethod
     def _known_types(cls, value: Any, info: ValidationInfo) -> Any:
-        known = (*EVENT_TYPES, *info.data["events"].types) if "events" in info.data else EVENT_TYPES
-        if unknown := sorted(set(value.types if isinstance(value, Visits) else value) - set(known)):
-            raise ValueError(f"{unknown[0]} is not an event type; known are {', '.join(known)}{nearest(unknown[0], known)}")
+        if "events" in info.data:
+            _refuse_unknown(value.types if isinstance(value, Visits) else value, info.data["events"].types)
         return value
+
+
+def _refuse_unknown(named: Iterable[str], known: tuple[str, ...]) -> None:
+    if unknown := sorted(set(named) - set(known)):
+        raise ValueError(f"{unknown[0]} is not an event type; known are {', '.join(known)}{nearest(unknown[0], known)}")
 
 
 @dataclass(frozen=True)
@@ -141,7 +149,7 @@ class Pack:
     name: str
     title: str
     version: str
-    event_types: tuple[str, ...]
+    events: Events
     attention: tuple[tuple[str, int], ...]
     visits: Visits
     outliers: Outliers
@@ -162,6 +170,11 @@ class Pack:
     """What the files say, as `pack_of` takes it."""
 
     @property
+    def event_types(self) -> tuple[str, ...]:
+        """What may happen, sent or done."""
+        return self.events.types
+
+    @property
     def reference(self) -> str:
         """What it is opened by: its name where it is shipped, else its folder."""
         return str(self.folder) if self.folder and self.folder.parent != PACKS_DIR else self.name
@@ -180,6 +193,7 @@ class Pack:
             "point_types": [event_type for event_type, _ in self.attention],
             "point_values": [points for _, points in self.attention],
             "visit_types": list(self.visits.types),
+            "sent_types": list(self.events.sent),
             "half_life_days": self.interests.half_life_days,
             **self.rhythm.numbers,
             "least_users": self.classes.least_users,
@@ -289,7 +303,7 @@ def _made(files: dict[str, Read], over: dict[str, Read], own: Path | None, folde
             "taxonomy": taxonomy.content,
             "recommendations": rules.content,
         },
-        event_types=(*EVENT_TYPES, *file.events.types),
+        events=file.events,
         attention=tuple(sorted(file.attention.items())),
         visits=file.visits,
         outliers=file.outliers,
@@ -314,7 +328,7 @@ def _schema(files: dict[str, Read], over: dict[str, Read], file: PackFile) -> Sc
     bare = unmeasured(entities)
     shipped = parse_attributes([files["attributes"]], bare.column_names)
     taken = bare.column_names | {column for attribute in shipped for column in attribute.columns}
-    measures = parse_measures(_laid("measures", files, over), (*EVENT_TYPES, *file.events.types), taken, bare.events)
+    measures = parse_measures(_laid("measures", files, over), file.events.types, taken, bare.events)
     classes = parse_classes(_laid("classes", files, over), measures, file.rhythm.numbers, taken)
     others = Schema(entities, measures, classes, ()).column_names
     return Schema(entities, measures, classes, parse_attributes(_laid("attributes", files, over), others))

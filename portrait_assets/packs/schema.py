@@ -132,7 +132,7 @@ class Schema:
             Column("local_hour", "utinyint", "hour of day on the source's wall clock, 0-23; null for a date without an hour"),
             Column("local_weekday", "utinyint", "weekday on the source's wall clock, 1 is Monday, 7 is Sunday"),
             Column("user_id", "varchar", "the person"),
-            Column("event_type", "varchar", "one of " + ", ".join(c.EVENT_TYPES) + ", or of the pack's own"),
+            Column("event_type", "varchar", "what happened, one of the pack's event types"),
             Column("item_id", "varchar", "the item, known or not; null where none is concerned"),
             Column("is_known_item", "boolean", "the item is described in clean.items; null where none is concerned"),
             *(Column(level.name, "varchar", "of the item; null is unknown") for level in self.entities.described),

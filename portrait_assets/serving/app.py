@@ -119,7 +119,9 @@ def create_app(service: Service) -> FastAPI:
             rows = await _rows(request)
         except ClientDisconnect:
             return Response()  # which nobody is there to read
-        lines, rejections = judge(rows, datetime.now(UTC), service.home.source.start, service.engine.day)
+        lines, rejections = judge(
+            rows, datetime.now(UTC), service.home.pack.events, service.home.source.start, service.engine.day
+        )
         judged = {rejection.row: rejection.reason for rejection in rejections}
         taken = [place for place in range(len(rows)) if place not in judged]
         try:

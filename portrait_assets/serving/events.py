@@ -9,16 +9,17 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from math import inf, isfinite, nan
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 from uuid import uuid4
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from portrait_assets.columns import LARGEST
-from portrait_assets.packs import load_pack
+from portrait_assets.packs.pack import Events
 from portrait_assets.sources.compiling import LIVE_STREAM, key_of
 from portrait_assets.sources.implausible import FAR
 from portrait_assets.sources.values import ROUNDED, SPACES
+from portrait_assets.words_near import nearest
 
 CLOCK_GRACE = timedelta(seconds=60)  # a client's clock may be ahead of ours by as much
 NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)  # as a file of events writes one
@@ -92,8 +93,6 @@ def sendable(text: str) -> str:
 
 Instant = Annotated[datetime, BeforeValidator(_instant)]
 Id = Annotated[str, BeforeValidator(_id), Field(max_length=LONGEST_ID)]
-EVENT_TYPES = load_pack().event_types
-Kind = Annotated[Literal[EVENT_TYPES], BeforeValidator(_text)]  # type: ignore[valid-type]
 Text = Annotated[str, BeforeValidator(_text), Field(max_length=10_000)]
 Number = Annotated[float, BeforeValidator(_number)]
 Quantity = Annotated[Number, Field(ge=-LARGEST["quantity"], le=LARGEST["quantity"])]
@@ -116,7 +115,7 @@ class Event(BaseModel):
     event_time: Instant = Field(description="when it happened, ISO 8601")
     has_time: bool | None = Field(None, description="false where only the date is known: then nothing is made of the hour")
     user_id: Id = Field(description="who, as the source names them")
-    event_type: Kind = Field(description="what happened")
+    event_type: Text = Field(description="what happened, one of the pack's event types")
     event_id: Id | None = Field(
         None, description="names this event among its user's; repeat it when you retry. Without one, one is made"
     )
@@ -154,13 +153,13 @@ class Rejection:
 
 
 def judge(
-    rows: Iterable[Any], now: datetime, start: date | None = None, newest: date | None = None
+    rows: Iterable[Any], now: datetime, events: Events, start: date | None = None, newest: date | None = None
 ) -> tuple[list[Line], list[Rejection]]:
-    """The rows that can be taken, as lines of the log, and those that can not. `now` (aware) is when we learnt them, `start` the first
+    """The rows that can be taken, as lines of the log, and those that can not. `now` (aware) is when we learnt them, `events` are those of the pack, `start` is the first
     day that the source declares, if it does, `newest` the day that portraits have come to."""
     lines, rejections = [], []
     for number, row in enumerate(rows):
-        judged = _judged(row, now, start, newest)
+        judged = _judged(row, now, events, start, newest)
         if isinstance(judged, Line):
             lines.append(judged)
         else:
@@ -168,7 +167,7 @@ def judge(
     return lines, rejections
 
 
-def _judged(row: Any, now: datetime, start: date | None, newest: date | None) -> Line | str:
+def _judged(row: Any, now: datetime, events: Events, start: date | None, newest: date | None) -> Line | str:
     """A row as a line of the log, or why it is none."""
     if isinstance(row, Unreadable):
         return row.reason
@@ -176,10 +175,13 @@ def _judged(row: Any, now: datetime, start: date | None, newest: date | None) ->
         event = Event.model_validate(row)
     except ValidationError as error:
         return _reason(error)
-    return _broken_rule(event, now, start, newest) or _line(event, now)
+    return _broken_rule(event, now, events, start, newest) or _line(event, now)
 
 
-def _broken_rule(event: Event, now: datetime, start: date | None, newest: date | None) -> str | None:
+def _broken_rule(event: Event, now: datetime, events: Events, start: date | None, newest: date | None) -> str | None:
+    if event.event_type not in events.types:
+        kind = sendable(event.event_type)[:60]
+        return f"event_type: '{kind}' is unknown; expected one of {', '.join(events.types)}{nearest(kind, events.types)}"
     day = event.event_time.date()
     if start and day < start:
         return f"event_time {day} is before the declared start {start}"
@@ -192,8 +194,9 @@ def _broken_rule(event: Event, now: datetime, start: date | None, newest: date |
         )
     for name in ("quantity", "amount", "discount", "coupon"):
         value = getattr(event, name)
-        if value is not None and value < 0 and event.event_type != "return":
-            return f"{name} {value} is negative; only a return may be"
+        if value is not None and value < 0 and event.event_type not in events.refunds:
+            refunds = " or ".join(f"a {name}" for name in events.refunds) or "none"
+            return f"{name} {value} is negative; only {refunds} may be"
     return None
 
 

@@ -13,7 +13,6 @@ from datetime import date
 import duckdb
 
 from portrait_assets.columns import EVENT_BODY
-from portrait_assets.packs import load_pack
 from portrait_assets.sources.expressions import literal, quoted
 from portrait_assets.sources.mapping import EventStream, Source, Stream
 from portrait_assets.sources.relation import TYPED, Relation, Staged, joined_text
@@ -69,7 +68,7 @@ def compiled(
     """
     clock = clock_of(source, stream)
     place = f"{source.path.name}, stream '{stream.stream}'"
-    relation = Relation.of(con, place, clock, stream, staged)
+    relation = Relation.of(con, place, clock, stream, staged, source.event_types)
     fields = _fields(relation, stream)
     reads = {name: relation.use(name, sql) for name, sql in fields.items()}
     values = _values(relation, fields, clock, source.time_zone)
@@ -191,7 +190,7 @@ def _events(source: Source, stream: EventStream, given: Mapping[str, str], last:
     columns = {c.name: quoted(c.name) if c.name in given else f"null::{c.type}" for c in EVENT_BODY}
     for name, stored in AMOUNTS.items():
         if name in given:
-            columns[stored] = f"case when event_type = 'return' then abs({quoted(name)}) else {quoted(name)} end"
+            columns[stored] = f"case when {_is_refund(source)} then abs({quoted(name)}) else {quoted(name)} end"
     columns["event_time"] = _utc("event_time")
     columns["local_time"] = f"try(event_time at time zone {literal(source.time_zone)})"  # fails for years that are rejected
     columns["has_time"] = "has_time"
@@ -199,7 +198,7 @@ def _events(source: Source, stream: EventStream, given: Mapping[str, str], last:
     columns["event_version"] = "coalesce(version, 0)" if "version" in given else "0::bigint"
     columns["is_deletion"] = "coalesce(is_deletion, false)" if "is_deletion" in given else "false"
     columns["ingested_at"] = _utc("ingested_at") if "ingested_at" in given else "null::timestamp"
-    rules = [*_event_rules(stream, given), *_day_rules(source.start, last)]
+    rules = [*_event_rules(source, stream, given), *_day_rules(source.start, last)]
     reason = _reason([*REQUIRED, *(f"key {n}" for n in range(1, len(stream.key) + 1))], rules)
     return f"select {ROW} as row_number, {reason} as reason,\n" + _listed(columns)
 
@@ -256,8 +255,8 @@ def _key(stream: EventStream) -> str:
     return " || '|' || ".join([literal(key_of(stream.corrects or stream.stream)), *escaped])
 
 
-def _event_rules(stream: EventStream, given: Mapping[str, str]) -> list[str]:
-    types = load_pack().event_types
+def _event_rules(source: Source, stream: EventStream, given: Mapping[str, str]) -> list[str]:
+    types = source.event_types
     alike = "jaro_winkler_similarity({}, lower(event_type))"
     nearer = f"case when {alike.format('b')} > {alike.format('a')} then b else a end"
     nearest = f"list_reduce([{', '.join(map(literal, types))}], lambda a, b: {nearer})"
@@ -267,11 +266,18 @@ def _event_rules(stream: EventStream, given: Mapping[str, str]) -> list[str]:
     )
     rules = [rule for column in TIMES if column in given for rule in _time_rules(column)]
     rules.append(f"case when event_type not in ({', '.join(map(literal, types))}) then {unknown} end")
+    refunds = " or ".join(f"a {name}" for name in source.refund_types) or "none"
+    is_kept = f"not coalesce({_is_refund(source)}, false)"
     for name in AMOUNTS:
         if name in given:
-            negative = f"'{name} ' || {quoted(name)} / {SCALES[name]}.0 || ' is negative; only a return may be'"
-            rules.append(f"case when {quoted(name)} < 0 and event_type <> 'return' then {negative} end")
+            negative = f"'{name} ' || {quoted(name)} / {SCALES[name]}.0 || {literal(f' is negative; only {refunds} may be')}"
+            rules.append(f"case when {quoted(name)} < 0 and {is_kept} then {negative} end")
     return rules + _declared_rules(stream)
+
+
+def _is_refund(source: Source) -> str:
+    """SQL of whether an event pays back."""
+    return f"list_contains([{', '.join(map(literal, source.refund_types))}]::varchar[], event_type)"
 
 
 def _time_rules(column: str) -> list[str]:

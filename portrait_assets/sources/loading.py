@@ -26,6 +26,7 @@ from portrait_assets.sources.mapping import (
 from portrait_assets.words_near import nearest
 
 SHIPPED = Path(__file__).parents[1] / "packs" / "ecommerce" / "sources"
+OF_THE_PACK = {"event_types", "refund_types"}
 SECTIONS: dict[str, type[BaseModel]] = {
     "tables": SourceTable, "events": EventStream, "items": ItemStream, "users": UserStream, "coupons": CouponStream,
 }  # fmt: skip
@@ -39,10 +40,13 @@ def load(name_or_path: str | Path = "complete_journey", pack: Pack | None = None
     path, text, declared = _read(name_or_path)
     if "path" in declared:
         raise PortraitError(f"{path}, line {_line(text, ['path'])}: unknown key 'path'; the folder of the files is `root`")
+    if given := sorted(OF_THE_PACK & declared.keys()):
+        raise PortraitError(f"{path}, line {_line(text, given)}: unknown key '{given[0]}'; event types are the pack's to say")
     pack = pack or load_over(own.folder_of(None, path), pack_of(path))
     declared = _with_attributes(path, text, declared, pack.schema.attribute_names)
     try:
-        source = Source.model_validate({**declared, "path": path, "root": _root(path, declared.get("root", "."))})
+        types = {"event_types": pack.events.types, "refund_types": pack.events.refunds}
+        source = Source.model_validate({**declared, **types, "path": path, "root": _root(path, declared.get("root", "."))})
     except ValidationError as error:
         raise PortraitError(_explained(path, text, error)) from None
     return _named_streams(source)

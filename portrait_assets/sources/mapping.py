@@ -225,6 +225,8 @@ class Source(Declared):
     path: Path = Field(exclude=True, description="the mapping's own file")
     name: str = Field(description="lower case, digits and _; what raw rows say they come from")
     title: str = Field("", description="the name for people")
+    event_types: tuple[str, ...] = Field((), exclude=True, description="what may happen, as the pack says")
+    refund_types: tuple[str, ...] = Field((), exclude=True, description="those of them that pay back, as the pack says")
     pack: str | None = Field(None, description="its domain pack: a shipped one's name, or a folder, relative to the mapping")
     root: Path = Field(exclude=True, description="folder of the files: relative to the mapping, or package:NAME/FOLDER")
     time_zone: str = Field("UTC", description="IANA name of the zone of the source's wall clocks")

@@ -12,7 +12,6 @@ from dataclasses import dataclass, field, replace
 import duckdb
 
 from portrait_assets.errors import PortraitError
-from portrait_assets.packs import load_pack
 from portrait_assets.sources.expressions import (
     ROW_WISE,
     first_line,
@@ -195,14 +194,21 @@ class Relation:
     lookups: dict[str, tuple[Lookup, Staged]]
     used: dict[str, set[str]] = field(default_factory=dict)
     sql: str = ""
+    event_types: tuple[str, ...] = ()
 
     @classmethod
     def of(
-        cls, con: duckdb.DuckDBPyConnection, place: str, clock: str, stream: Stream, staged: Mapping[str, Staged]
+        cls,
+        con: duckdb.DuckDBPyConnection,
+        place: str,
+        clock: str,
+        stream: Stream,
+        staged: Mapping[str, Staged],
+        event_types: tuple[str, ...],
     ) -> "Relation":
         """The relation of a stream, joined; every expression of the stream is parsed to know what it uses."""
         lookups = {name: (lookup, staged[lookup.table]) for name, lookup in stream.lookups.items()}
-        relation = cls(con, place, clock, staged[stream.table], lookups)
+        relation = cls(con, place, clock, staged[stream.table], lookups, event_types=event_types)
         relation._judge_lookup_names()
         expressions = {**stream.expressions(), **stream.reject, "where": stream.where or "true"}
         keys = {f"key {n}": sql for n, sql in enumerate(getattr(stream, "key", ()), 1)}
@@ -221,7 +227,7 @@ class Relation:
         columns too (see Staged). A bare event type is itself."""
         if column := named(sql, self.base.types):
             return quoted(column)
-        if field_ == "event_type" and sql.strip() in load_pack().event_types:
+        if field_ == "event_type" and sql.strip() in self.event_types:
             return literal(sql.strip())
         try:
             found_names = references(self.con, sql, f"{self.place}, {field_}")

@@ -1,5 +1,5 @@
 -- A visit holds each of its events once.
--- Offenders: days whose visits hold another number of events than the clean day, exposures aside.
+-- Offenders: days whose visits hold another number of events than the clean day, what is sent to users aside.
 -- A day that a later batch touches is due, not wrong: another process may have landed it just now.
 with
 
@@ -18,7 +18,7 @@ events as (
         event_date,
         count(*) as event_count
     from clean.events
-    where event_type != 'exposure'
+    where not list_contains($sent_types, event_type)
     group by event_date
 ),
 

@@ -29,7 +29,7 @@ seen as (
         user_id,
         item_id
     from clean.events
-    where event_date <= $end and item_id is not null and event_type != 'exposure'
+    where event_date <= $end and item_id is not null and not list_contains($sent_types, event_type)
 ),
 
 visits as (

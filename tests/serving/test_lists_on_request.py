@@ -18,6 +18,7 @@ from portrait_assets.kernels.ranking.context import NOWHERE
 from portrait_assets.kernels.ranking.lines import lines_from
 from portrait_assets.kernels.ranking.ranker import RANKERS, fit_ranker
 from portrait_assets.kernels.trained import TrainedModel
+from portrait_assets.packs import load_pack
 from portrait_assets.partitions import as_of_of
 from portrait_assets.publishing import publish
 from portrait_assets.serving.events import judge
@@ -29,6 +30,8 @@ from tests.kernels.conftest import THROUGH, as_ofs_back, make_attributes, make_f
 from tests.kernels.ranking_shop import make_shop
 from tests.serving.shop import Client, Shop, live, place, serving, small_shop
 from tests.small_world import event
+
+EVENTS = load_pack().events
 
 LAST_DAY = date(2024, 3, 10)
 
@@ -47,7 +50,9 @@ class RankedShop(Shop):
             live(k, user, f"{when.isoformat()}Z", item=item, session_id=visit, place_id="north" if user < "u30" else "south")
             for k, (user, item, visit, when) in enumerate(bought.select("user_id", "item_id", "visit_id", "visit_time").rows())
         ]
-        lines, refused = judge([*rows, live("seen", "viewer", "2024-03-09T10:00:00Z", "view", "i01")], datetime.now(UTC))
+        lines, refused = judge(
+            [*rows, live("seen", "viewer", "2024-03-09T10:00:00Z", "view", "i01")], datetime.now(UTC), EVENTS
+        )
         assert not refused
         landing = self.home.settings.landing_dir
         landing.mkdir(parents=True, exist_ok=True)

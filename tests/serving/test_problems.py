@@ -12,11 +12,14 @@ import pyarrow as pa
 import pytest
 
 from portrait_assets.errors import PortraitError
+from portrait_assets.packs import load_pack
 from portrait_assets.serving import service as service_module
 from portrait_assets.serving.engine import Engine, Logged
 from portrait_assets.serving.events import judge
 from portrait_assets.serving.service import Service
 from tests.serving.shop import Shop, live, serving
+
+EVENTS = load_pack().events
 
 DAY = "2024-03-12"
 LAST = "2024-03-10T20:00:00"  # on the day that the generation ends with
@@ -109,7 +112,7 @@ def test_a_user_without_live_events_is_stale_once_the_days_have_gone_on(shop: Sh
 def overflowing(service: Service, user: str) -> None:
     """An event of the user into the cards alone, as no door lets in: two of them can't be summed."""
     engine, cleaning = service.engine, service._cleaning
-    lines, _ = judge([live("most", user, LAST)], datetime.now(UTC))
+    lines, _ = judge([live("most", user, LAST)], datetime.now(UTC), EVENTS)
     raw, _ = cleaning.read([lines[0].text])
     events = engine.clean(raw, cleaning)
     most = pa.array([2**63 - 1], events.schema.field("amount_cents").type)

@@ -8,12 +8,15 @@ from http.client import HTTPException
 
 import pytest
 
+from portrait_assets.packs import load_pack
 from portrait_assets.serving import log as log_module
 from portrait_assets.serving import service as service_module
 from portrait_assets.serving.events import judge
 from portrait_assets.serving.service import Service
 from tests.serving.shop import Client, Process, Shop, live, serving
 from tests.small_world import event
+
+EVENTS = load_pack().events
 
 
 @pytest.fixture
@@ -101,7 +104,7 @@ def test_an_evening_that_goes_on_after_midnight_utc_is_one_live_day_as_in_the_ba
 
 def test_nothing_is_acknowledged_before_it_is_flushed(shop: Shop, monkeypatch: pytest.MonkeyPatch):
     service = Service(shop.home)
-    lines, _ = judge([live(1, "ann", "2024-03-12")], datetime.now(UTC))
+    lines, _ = judge([live(1, "ann", "2024-03-12")], datetime.now(UTC), EVENTS)
     asked, was_acknowledged = threading.Event(), []
     with serving(service):
         flush = log_module.os.fsync
