@@ -14,6 +14,7 @@ from portrait_assets.packs import Pack, own
 from portrait_assets.packs.pack import DEFAULT_PACK, folder_of_pack, load_over
 from portrait_assets.sources.compiling import CANONICAL_STREAM, LIVE_STREAM
 from portrait_assets.sources.mapping import (
+    OF_THE_PACK,
     CouponStream,
     EventStream,
     ItemStream,
@@ -26,7 +27,6 @@ from portrait_assets.sources.mapping import (
 from portrait_assets.words_near import nearest
 
 SHIPPED = Path(__file__).parents[1] / "packs" / "ecommerce" / "sources"
-OF_THE_PACK = {"event_types", "refund_types"}
 SECTIONS: dict[str, type[BaseModel]] = {
     "tables": SourceTable, "events": EventStream, "items": ItemStream, "users": UserStream, "coupons": CouponStream,
 }  # fmt: skip
@@ -40,8 +40,8 @@ def load(name_or_path: str | Path = "complete_journey", pack: Pack | None = None
     path, text, declared = _read(name_or_path)
     if "path" in declared:
         raise PortraitError(f"{path}, line {_line(text, ['path'])}: unknown key 'path'; the folder of the files is `root`")
-    if given := sorted(OF_THE_PACK & declared.keys()):
-        raise PortraitError(f"{path}, line {_line(text, given)}: unknown key '{given[0]}'; event types are the pack's to say")
+    if given := [key for key in OF_THE_PACK if key in declared]:
+        raise PortraitError(_unknown_key(path, text, given[:1], _known_keys([])))
     pack = pack or load_over(own.folder_of(None, path), pack_of(path))
     declared = _with_attributes(path, text, declared, pack.schema.attribute_names)
     try:
@@ -176,7 +176,7 @@ def _known_keys(section: list[str]) -> list[str]:
     if "lookups" in section:
         model = Lookup
     fields = {field.alias or name for name, field in model.model_fields.items()}
-    return [name for name in model.model_json_schema()["properties"] if name in fields and name != "path"]
+    return [name for name in model.model_json_schema()["properties"] if name in fields and name not in ("path", *OF_THE_PACK)]
 
 
 def _line(text: str, keys: list[str]) -> int:

@@ -219,6 +219,10 @@ class CouponStream(Stream):
 STRUCTURE = {*Stream.model_fields, "key", "duplicates", "corrects", "times", "keep"}
 
 
+OF_THE_PACK = ("event_types", "refund_types")
+"""What a source has that no mapping says."""
+
+
 class Source(Declared):
     """A whole mapping. `path` is the TOML file, `root` the resolved folder of its files."""
 

@@ -7,7 +7,16 @@ import pytest
 
 from portrait_assets.packs import load_pack
 from portrait_assets.sources import land, load
-from portrait_assets.sources.mapping import CouponStream, EventStream, ItemStream, Lookup, Source, SourceTable, UserStream
+from portrait_assets.sources.mapping import (
+    OF_THE_PACK,
+    CouponStream,
+    EventStream,
+    ItemStream,
+    Lookup,
+    Source,
+    SourceTable,
+    UserStream,
+)
 from tests.sources.conftest import EXAMPLES, NOW, Home
 
 GUIDE = (Path(__file__).parents[2] / "docs" / "mapping.md").read_text()
@@ -24,7 +33,7 @@ def test_the_complete_example_of_the_guide_lands(home: Home) -> None:
 
 @pytest.mark.parametrize("model", [Source, SourceTable, Lookup, EventStream, ItemStream, UserStream, CouponStream])
 def test_the_guide_names_every_key(model) -> None:
-    keys = [field.alias or name for name, field in model.model_fields.items() if name != "path"]
+    keys = [field.alias or name for name, field in model.model_fields.items() if name not in ("path", *OF_THE_PACK)]
     assert [key for key in keys if not re.search(rf"`[\[\w.]*{key}\b", GUIDE)] == []
 
 

@@ -21,6 +21,7 @@ MARKET = (EXAMPLES / "marketplace.toml").read_text()
         ("event_time =", "event_tmie =", r"line 15: .*unknown key 'event_tmie'; nearest is 'event_time'"),
         ("numbers =", "numbrs =", r"line 9: tables\.lines\.numbrs: unknown key 'numbrs'; nearest is 'numbers'"),
         ("title =", "titel =", r"line 2: titel: unknown key 'titel'; nearest is 'title'"),
+        ("title =", 'event_types = ["rental"]\ntitle =', r"line 2: event_types: unknown key 'event_types'; "),
         ("Europe/London", "Europe/Londn", r"line 4: .*not a time zone; nearest is 'Europe/London'"),
         ("online_shop", "Online Shop", r"line 1: name: 'Online Shop' is not a name"),
         ('name = "online_shop"', "name = online", "not TOML.*line 1"),
