@@ -12,6 +12,7 @@ import polars as pl
 import pytest
 
 from portrait_assets.packs import load_pack
+from portrait_assets.packs.pack import PACK_FILE
 from portrait_assets.publishing import file_hash
 from portrait_assets.settings import PROJECT_DIR
 from tests.agreement import disagreements
@@ -54,7 +55,7 @@ def exported(ran: Shell, folder: Path) -> Path:
 
 
 def hashes(export: Path) -> dict[str, str]:
-    return {file.name: file_hash(file) for file in sorted(export.glob("*.parquet"))}
+    return {file.name: file_hash(file) for file in (*sorted(export.glob("*.parquet")), export / PACK_FILE)}
 
 
 def manifest(export: Path) -> dict:

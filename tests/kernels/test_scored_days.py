@@ -82,7 +82,7 @@ def test_visits_are_read_for_some_users_at_a_time_and_once_for_all_days(world: W
     with world.open():
         wanted = [vector_rows(day) for day in scored_days(world.session, world.home, window)]
         monkeypatch.setattr(training, "LINES_AT_ONCE", at_once)
-        session = Counting(world.session.connection)
+        session = Counting(world.session.connection, world.session.schema)
         session.visits = []
         found = [vector_rows(day) for day in scored_days(session, world.home, window)]
         assert session.visits == read
@@ -117,7 +117,7 @@ def test_what_was_bought_is_read_for_some_users_at_a_time(world: World, monkeypa
         items = world.session.frame(training.ITEMS)
         wanted = bought_at(world.session, SECOND, items)
         monkeypatch.setattr(training, "LINES_AT_ONCE", at_once)
-        session = Counting(world.session.connection)
+        session = Counting(world.session.connection, world.session.schema)
         session.visits = []
         found = bought_at(session, SECOND, items)
     assert session.visits == read
