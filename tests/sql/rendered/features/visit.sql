@@ -22,7 +22,7 @@ events as (
         discount_cents,
         coupon_cents
     from scoped_events
-    where event_date between $start and $end and event_type != 'exposure'
+    where event_date between $start and $end and not list_contains($sent_types, event_type)
 ),
 
 visits as (
