@@ -233,6 +233,19 @@ def test_a_ranker_whose_scores_are_no_numbers_is_refused(sales, goods, monkeypat
         fit_ranker(lines_from(sales, goods), THROUGH, RANKERS["tiny"])
 
 
+def test_a_fit_asks_lightgbm_for_one_number_of_threads_throughout(sales, goods, monkeypatch):
+    """It is a number of the whole process, which must not change under another training in it."""
+    asked, raw_scores = [], ranker_module.raw_scores
+
+    def noted(model: str | None, x: np.ndarray, threads: int) -> np.ndarray:
+        asked.append(threads)
+        return raw_scores(model, x, threads)
+
+    monkeypatch.setattr(ranker_module, "raw_scores", noted)
+    fit_ranker(lines_from(sales, goods), THROUGH, RANKERS["tiny"])
+    assert asked and set(asked) == {RANKERS["tiny"].threads}
+
+
 def test_same_lines_same_ranker(sales, goods, learnt):
     again, _ = fit_ranker(lines_from(sales.sample(fraction=1, shuffle=True, seed=1), goods), THROUGH, RANKERS["tiny"])
     assert again == learnt[0]

@@ -143,7 +143,8 @@ def fit_ranker(lines: Lines, trained_through: date, config: RankerConfig) -> tup
     """
     examples = examples_of(lines, trained_through, config)
     ranker = fit_on(examples, config)
-    pairs, (score, chance) = examples.held_out.candidates, ranker.scores(examples.held_out.x)
+    # As many threads as it was fitted on: LightGBM has one number of them for the process, and another training may be under way.
+    pairs, (score, chance) = examples.held_out.candidates, ranker.scores(examples.held_out.x, config.threads)
     if not (np.isfinite(score).all() and np.isfinite(chance).all()):
         raise UnusableRanker(
             f"ranker, trained through {trained_through}: scores that are not numbers; the model it belongs to is refused, report this"
