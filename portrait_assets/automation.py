@@ -24,6 +24,7 @@ from portrait_assets.publishing import is_current
 from portrait_assets.resources.lock import is_held
 from portrait_assets.sources import Source
 from portrait_assets.sources.files import is_data
+from portrait_assets.sources.planning import LIVE_FILE
 
 LANDED_TABLES = {dg.AssetKey(["raw", name]) for name in ("batches", "items", "attributes", "quarantine")}
 LANDED = dg.AssetSelection.assets(*LANDED_TABLES)
@@ -165,14 +166,19 @@ def _fingerprint(files: list[Path]) -> str:
 
 
 def settled_files(folder: Path, source: Source | None = None) -> list[Path]:
-    """Files of the landing folder that can be read (see is_data) and that nobody is writing any more, by name."""
+    """Files of the landing folder that can be read (see is_data) and that nobody is writing any more, by name.
+
+    A segment of the live log is there whole from the first moment, since it is renamed into the folder: it need not grow old first.
+    """
     if not folder.exists():
         return []
     now = time.time()
     return sorted(
         file
         for file in folder.iterdir()
-        if is_data(file, source) and not file.name.startswith(".") and now - file.stat().st_mtime > QUIET_SECONDS
+        if is_data(file, source)
+        and not file.name.startswith(".")
+        and (LIVE_FILE.fullmatch(file.name) or now - file.stat().st_mtime > QUIET_SECONDS)
     )
 
 

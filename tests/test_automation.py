@@ -20,6 +20,7 @@ from portrait_assets.killed import end_killed, runs_under_way
 from portrait_assets.lineage import PROCESS_TAG
 from portrait_assets.observability import measure_drift
 from portrait_assets.resources.lock import exclusive, is_held
+from portrait_assets.serving.log import Log
 from portrait_assets.sources.mapping import SourceTable
 from tests.small_world import World, event
 
@@ -52,6 +53,15 @@ def test_settled_files_are_data_files_nobody_writes_any_more(folder: Path):
     os.utime(folder / "folder.csv", (0, 0))
     assert settled_files(folder) == ready
     assert settled_files(folder / "missing") == []
+
+
+def test_a_segment_of_the_live_log_is_settled_at_once(folder: Path):
+    """It is renamed into the folder whole, so what was acknowledged a moment ago is in the next refresh."""
+    log = Log(folder / "live", folder / "landing")
+    log.append(['{"user_id": "ann"}'])
+    log.close()
+    put(folder / "landing", "sales.csv", age_seconds=0)
+    assert [file.name for file in settled_files(folder / "landing")] == ["live-000000000001.ndjson"]
 
 
 def test_what_a_source_can_read_is_waited_for_in_the_landing_folder_too(folder: Path):
