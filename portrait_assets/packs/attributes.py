@@ -1,13 +1,13 @@
 """Attributes that users may declare: what attributes.toml may say."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from functools import partial
 from typing import Any, Literal
 
 from pydantic import Field
 
 from portrait_assets.errors import PortraitError
-from portrait_assets.packs.entries import Placed, at_key, name_of, placed
+from portrait_assets.packs.entries import Placed, at_key, either, name_of, placed
 from portrait_assets.packs.files import ColumnName, Declared, Text, at, validate
 from portrait_assets.packs.own import Read
 
@@ -83,10 +83,6 @@ def _merged(files: Sequence[Read]) -> list[Placed]:
             name = name_of(entry)
             if name in merged:
                 before, there = merged[name]
-                entry, where = {**before, **entry}, _either(entry, where, there)
+                entry, where = {**before, **entry}, either(entry, where, there)
             merged[name or (number, place)] = entry, where
     return list(merged.values())
-
-
-def _either(entry: dict[str, Any], where: Callable[[str], str], there: Callable[[str], str]) -> Callable[[str], str]:
-    return lambda field: where(field) if field.split(".")[0] in entry else there(field)

@@ -12,6 +12,7 @@ from pydantic import Field
 from portrait_assets.errors import PortraitError
 from portrait_assets.packs.attributes import SENSITIVITIES, Sensitivity
 from portrait_assets.packs.domains import judge_domain
+from portrait_assets.packs.entries import either
 from portrait_assets.packs.expressions import Expression, ExpressionError, Row
 from portrait_assets.packs.files import Declared, Name, Sql, Text, at, validate
 from portrait_assets.packs.own import Read
@@ -145,7 +146,7 @@ def entries_over(shipped: list[Placed], own: list[Placed]) -> list[Placed]:
                 raise PortraitError(
                     f"{at(where, 'version')}: the entry changes what the pack's tag means; give it a version above {before['version']}"
                 )
-            merged[tag_id] = {**before, **entry}, _either(entry, where, there)
+            merged[tag_id] = {**before, **entry}, either(entry, where, there)
         else:
             added.append((entry, where))
     return [*merged.values(), *added]
@@ -153,10 +154,6 @@ def entries_over(shipped: list[Placed], own: list[Placed]) -> list[Placed]:
 
 def _is_later(version: Any, before: int) -> bool:
     return isinstance(version, int) and version > before
-
-
-def _either(entry: dict[str, Any], where: Callable[[str], str], there: Callable[[str], str]) -> Callable[[str], str]:
-    return lambda field: where(field) if field.split(".")[0] in entry else there(field)
 
 
 def _needing(value: str, needs: Any) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import Field
 
 from portrait_assets.errors import PortraitError
-from portrait_assets.packs.entries import at_key, over, placed
+from portrait_assets.packs.entries import at_last, merged_tables, over, placed
 from portrait_assets.packs.expressions import WHOLE, ExpressionError, Row
 from portrait_assets.packs.files import Declared, Name, Sql, Text, at, validate
 from portrait_assets.packs.measures import Measures
@@ -105,7 +105,7 @@ def parse_classes(files: Sequence[Read], measures: Measures, numbers: Mapping[st
 
     `numbers` are those that rules may name with a $; `taken` the names of columns that a portrait has in any case.
     """
-    said, where = _merged(files), partial(_at_last, files)
+    said, where = merged_tables(files), partial(at_last, files)
     file = validate(ClassesFile, said, where)
     whole = {measure.name for measure in measures.all if measure.type == "bigint"}
     dates = {measure.name for measure in measures.of_operation("dates")}
@@ -153,26 +153,10 @@ def parse_classes(files: Sequence[Read], measures: Measures, numbers: Mapping[st
 
 def merged_classes(files: Sequence[Read]) -> dict[str, Any]:
     """What files say together that `parse_classes` judged."""
-    return _merged(files) | {
+    return merged_tables(files) | {
         kind: [entry for entry, _ in over(list(placed(read, kind, read.content.get(kind, ()), ())) for read in files)]
         for kind in KINDS
     }
-
-
-def _at_last(files: Sequence[Read], field: str) -> str:
-    """Where a field is: in the last of the files that says its table."""
-    table = field.split(".")[0]
-    return at_key(next((read for read in reversed(files) if table in read.content), files[0]), field)
-
-
-def _merged(files: Sequence[Read]) -> dict[str, Any]:
-    """What the files say, of tables key by key; of entries those of the last file that has some, for they are read one by one."""
-    merged: dict[str, Any] = {}
-    for read in files:
-        for name, said in read.content.items():
-            is_table = isinstance(said, dict) and isinstance(merged.get(name), dict)
-            merged[name] = {**merged[name], **said} if is_table else said
-    return merged
 
 
 def _row(name: str, columns: Mapping[str, str]) -> Row:

@@ -9,7 +9,7 @@ from pydantic import Field, field_validator
 
 from portrait_assets.columns import CLEAN_ITEMS, RAW_EVENTS
 from portrait_assets.errors import PortraitError
-from portrait_assets.packs.entries import at_key, over, placed
+from portrait_assets.packs.entries import at_last, merged_tables, over, placed
 from portrait_assets.packs.expressions import WHOLE, ExpressionError, Row
 from portrait_assets.packs.files import Declared, Name, Sql, Text, at, validate
 from portrait_assets.packs.own import Read
@@ -116,7 +116,7 @@ def parse_entities(files: Sequence[Read]) -> Entities:
     """The entities of a pack's file and of one laid over it, of which an entry of a known name replaces it; PortraitError naming file, line,
     entry and field."""
     said = merged_entities(files)
-    where = partial(_at_last, files)
+    where = partial(at_last, files)
     file = validate(EntitiesFile, said, where)
     row = Row(RAW_EVENTS, "an_event")
     try:
@@ -144,10 +144,7 @@ def parse_entities(files: Sequence[Read]) -> Entities:
 
 def merged_entities(files: Sequence[Read]) -> dict[str, Any]:
     """What files say together."""
-    merged: dict[str, Any] = {}
-    for read in files:
-        for name, said in read.content.items():
-            merged[name] = {**merged[name], **said} if isinstance(said, dict) and isinstance(merged.get(name), dict) else said
+    merged = merged_tables(files)
     for kind in ("levels", "traits"):
         merged[kind] = [entry for entry, _ in over(list(placed(read, kind, read.content.get(kind, ()), ())) for read in files)]
     return merged
@@ -163,8 +160,3 @@ def _entries(files: Sequence[Read], kind: str) -> list[tuple[Level, Callable[[st
             raise PortraitError(f"{at(where, 'name')}: {told}")
         found.append((level, where))
     return found
-
-
-def _at_last(files: Sequence[Read], field: str) -> str:
-    table = field.split(".")[0]
-    return at_key(next((read for read in reversed(files) if table in read.content), files[0]), field)

@@ -46,6 +46,27 @@ def at_key(read: Read, field: str) -> str:
     return f"{read.path}, line {line}" if line else str(read.path)
 
 
+def at_last(files: Sequence[Read], field: str) -> str:
+    """Where a field is: in the last of the files that says its table."""
+    table = field.split(".")[0]
+    return at_key(next((read for read in reversed(files) if table in read.content), files[0]), field)
+
+
+def merged_tables(files: Sequence[Read]) -> dict[str, Any]:
+    """What the files say, of tables key by key; of entries those of the last file that has some, for they are read one by one."""
+    merged: dict[str, Any] = {}
+    for read in files:
+        for name, said in read.content.items():
+            is_table = isinstance(said, dict) and isinstance(merged.get(name), dict)
+            merged[name] = {**merged[name], **said} if is_table else said
+    return merged
+
+
+def either(entry: dict[str, Any], where: Callable[[str], str], there: Callable[[str], str]) -> Callable[[str], str]:
+    """Where a field is of an entry laid over another: in the entry where it says it, else `there`."""
+    return lambda field: where(field) if field.split(".")[0] in entry else there(field)
+
+
 def _place(read: Read, kind: str, number: int, name: Any, lines: dict[str, int]) -> Callable[[str], str]:
     named = f"{kind.removesuffix('s')} '{name}'" if name else f"{kind.removesuffix('s')} number {number + 1}"
 
